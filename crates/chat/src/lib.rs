@@ -1,0 +1,13 @@
+//! The parts of the `switchboard` program that need no socket.
+//!
+//! Each module owns one idea and is driven by calls: bytes, keys and times go in, messages, lines
+//! and bytes come out. The handlers on the reactor are a thin layer over them. This library is the
+//! program's own; only the program's behaviour is stable, not these items.
+
+pub mod answers;
+pub mod escape;
+pub mod framing;
+pub mod limits;
+pub mod rate;
+pub mod session;
+pub mod stream;

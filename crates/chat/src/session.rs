@@ -1,0 +1,254 @@
+//! One client of `serve`: which of its bytes are a message, what the answer is, when it must go.
+//!
+//! It must never touch a socket, a clock or the log: it is asked what to do, and told what became
+//! of it. The handler's side of that is one loop:
+//!
+//! ```text
+//! loop { match session.next(limits, data, now) {
+//!     Message { .. } => log it, consume it, send the answer; if the outbox is full: session.owe()
+//!     Refused { .. } => the same for a message over the rate
+//!     Discard { .. } => consume it
+//!     Farewell(why)  => send that line, shut down the sending side; if the outbox is full: abort
+//!     Close          => close (what was sent still goes out)
+//!     Abort          => abort
+//!     Wait           => arm one timer for session.deadline(), and stop
+//! } }
+//! ```
+//!
+//! run when bytes came, when the outbox has room again ([`Session::settle`] first), when the timer
+//! fires, and at the end of the stream ([`Session::end`] first).
+
+use crate::answers::{Farewell, Verdict};
+use crate::framing;
+use crate::limits::{Limits, as_ns};
+use crate::rate::Bucket;
+use crate::stream::MessageStream;
+
+/// After a farewell a client has this long to read it and to leave.
+///
+/// Closing with bytes unread makes the kernel reset the connection, and a reset throws away what
+/// the client has not read yet, the farewell among it. So the server closes its sending side, and
+/// reads and drops what still comes until the client has left or this time is over.
+pub const LINGER_NS: u64 = 2_000_000_000;
+
+/// What to do next for a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step<'a> {
+    /// A message: log it, consume, answer.
+    Message {
+        /// The message, as the client sent it: never show it unescaped.
+        text: &'a [u8],
+        /// Bytes to take off the front of the data.
+        consumed: usize,
+        /// What to send.
+        answer: Answer,
+    },
+    /// A message over the rate: consume, answer.
+    Refused {
+        /// Bytes to take off the front of the data.
+        consumed: usize,
+        /// What to send.
+        answer: Answer,
+        /// Whether the message before was taken: log the first refusal of a row only.
+        first: bool,
+    },
+    /// Take these bytes off the front of the data: a client that is sent away still talks.
+    Discard {
+        /// How many.
+        consumed: usize,
+    },
+    /// Send this line, then shut down the sending side. Said once.
+    Farewell(Farewell),
+    /// Everything is answered and the client has finished: close when all is sent.
+    Close,
+    /// The client was told to go and did not: close now.
+    Abort,
+    /// Nothing until more bytes, room in the outbox, or [`Session::deadline`].
+    Wait,
+}
+
+/// An answer to a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answer {
+    /// What it says.
+    pub verdict: Verdict,
+    /// Whether it ends in a newline, as the message did.
+    pub newline: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Talking,
+    /// A farewell was said.
+    Leaving {
+        abort_at_ns: u64,
+    },
+}
+
+/// The state of one client. It holds no bytes of the client's.
+///
+/// Times are nanoseconds of the reactor's clock.
+#[derive(Debug, Clone)]
+pub struct Session {
+    stream: MessageStream,
+    bucket: Bucket,
+    last_message_ns: u64,
+    /// The answer that found no room in the outbox. While there is one, no further message is
+    /// taken: the client's own unread answers slow it down, and nothing is kept per message.
+    owed: Option<Answer>,
+    refusing: bool,
+    phase: Phase,
+}
+
+impl Session {
+    /// A client that connected at `now_ns`.
+    pub fn new(limits: &Limits, now_ns: u64) -> Session {
+        Session {
+            stream: MessageStream::new(limits.message_bytes_max, limits.pause.map(as_ns)),
+            bucket: Bucket::default(),
+            last_message_ns: now_ns,
+            owed: None,
+            refusing: false,
+            phase: Phase::Talking,
+        }
+    }
+
+    /// A client too many: the first step is the farewell.
+    pub fn turned_away(limits: &Limits, now_ns: u64) -> (Session, Farewell) {
+        let mut session = Session::new(limits, now_ns);
+        session.leave(now_ns);
+        (session, Farewell::Full)
+    }
+
+    /// What to do now; `data` is all that was received and not consumed. No allocation.
+    pub fn next<'a>(&mut self, limits: &Limits, data: &'a [u8], now_ns: u64) -> Step<'a> {
+        if let Phase::Leaving { abort_at_ns } = self.phase {
+            return self.leaving(data, now_ns, abort_at_ns);
+        }
+        if self.owed.is_some() {
+            return self.wait(limits, now_ns);
+        }
+        match self.stream.next(data, now_ns) {
+            framing::Step::Message {
+                text,
+                consumed,
+                newline,
+            } => self.message(limits, now_ns, text, consumed, newline),
+            framing::Step::NeedMore if self.stream.ended() => Step::Close,
+            // Only now: a message that waited while this process was busy is not too late.
+            framing::Step::NeedMore => self.wait(limits, now_ns),
+            framing::Step::TooLong => {
+                self.leave(now_ns);
+                Step::Farewell(Farewell::TooLong)
+            }
+        }
+    }
+
+    /// The client has finished sending; what is left of it is its last message.
+    pub fn end(&mut self) {
+        self.stream.end();
+    }
+
+    /// The outbox had no room for `answer`: it is kept, and nothing else is taken meanwhile.
+    pub fn owe(&mut self, answer: Answer) {
+        debug_assert!(self.owed.is_none(), "one answer at most is owed");
+        self.owed = Some(answer);
+    }
+
+    /// The outbox has room again: the answer to send first, if one is owed.
+    pub fn settle(&mut self, now_ns: u64) -> Option<Answer> {
+        let answer = self.owed.take()?;
+        // Nobody looked at the client's bytes meanwhile, so nobody can tell its pauses.
+        self.stream.restart_pause(now_ns);
+        Some(answer)
+    }
+
+    /// When to call [`Session::next`] again although nothing happened.
+    pub fn deadline(&self, limits: &Limits) -> Option<u64> {
+        match self.phase {
+            Phase::Leaving { abort_at_ns } => Some(abort_at_ns),
+            Phase::Talking if self.owed.is_some() => self.idle_deadline(limits),
+            Phase::Talking => self
+                .idle_deadline(limits)
+                .into_iter()
+                .chain(self.stream.deadline())
+                .min(),
+        }
+    }
+
+    fn message<'a>(
+        &mut self,
+        limits: &Limits,
+        now_ns: u64,
+        text: &'a [u8],
+        consumed: usize,
+        newline: bool,
+    ) -> Step<'a> {
+        self.last_message_ns = now_ns;
+        if limits
+            .rate
+            .is_none_or(|rate| self.bucket.take(rate, now_ns))
+        {
+            self.refusing = false;
+            let answer = Answer {
+                verdict: Verdict::Received,
+                newline,
+            };
+            return Step::Message {
+                text,
+                consumed,
+                answer,
+            };
+        }
+        let first = !std::mem::replace(&mut self.refusing, true);
+        Step::Refused {
+            consumed,
+            answer: Answer {
+                verdict: Verdict::TooFast,
+                newline,
+            },
+            first,
+        }
+    }
+
+    fn leaving<'a>(&mut self, data: &'a [u8], now_ns: u64, abort_at_ns: u64) -> Step<'a> {
+        if abort_at_ns <= now_ns {
+            return Step::Abort;
+        }
+        if !data.is_empty() {
+            return Step::Discard {
+                consumed: data.len(),
+            };
+        }
+        if self.stream.ended() {
+            Step::Close
+        } else {
+            Step::Wait
+        }
+    }
+
+    fn wait<'a>(&mut self, limits: &Limits, now_ns: u64) -> Step<'a> {
+        if self
+            .idle_deadline(limits)
+            .is_none_or(|at_ns| now_ns < at_ns)
+        {
+            return Step::Wait;
+        }
+        self.leave(now_ns);
+        Step::Farewell(Farewell::Idle)
+    }
+
+    fn leave(&mut self, now_ns: u64) {
+        // A farewell is the last line; a client that read none of its answers misses one more.
+        self.owed = None;
+        self.phase = Phase::Leaving {
+            abort_at_ns: now_ns.saturating_add(LINGER_NS),
+        };
+    }
+
+    fn idle_deadline(&self, limits: &Limits) -> Option<u64> {
+        limits
+            .idle
+            .map(|idle| self.last_message_ns.saturating_add(as_ns(idle)))
+    }
+}
