@@ -5,8 +5,11 @@
 //! program's own; only the program's behaviour is stable, not these items.
 
 pub mod answers;
+pub mod cli;
 pub mod escape;
+pub mod explain;
 pub mod framing;
+pub mod host_port;
 pub mod limits;
 pub mod rate;
 pub mod session;

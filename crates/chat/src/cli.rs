@@ -1,0 +1,254 @@
+//! The command line: what can be asked for, its defaults, and the help that says so.
+//!
+//! It must never act: it turns words into values, or into an error that says what to write.
+
+use std::fmt::{self, Display, Formatter};
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::host_port::HostPort;
+use crate::limits::Limits;
+
+/// A chat that one command runs: clients send messages, the server shows each one and answers it.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "switchboard", version, max_term_width = 100, after_help = TRY_IT)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const TRY_IT: &str = "Try it: run `switchboard serve` in one terminal and `switchboard connect` in \
+                      a second one, type a line there and press Enter. `nc localhost 8080` works \
+                      as a client too.";
+
+/// The two halves of a chat.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Run the server: show every message that comes in, and answer it.
+    ///
+    /// Every message is answered with "Message received". A message is one line. A client that has
+    /// not sent a newline yet ends its message by pausing (see --pause). Ctrl-C stops the server;
+    /// answers that are under way are still sent.
+    ///
+    /// The messages, and everything else that happens, are logged to standard error.
+    Serve(ServeArgs),
+    /// Talk to a server: from the keyboard, or from a pipe.
+    ///
+    /// On a terminal: type a line and press Enter. The server's answers appear above the line that
+    /// you type. Arrow keys edit the line and bring back earlier ones. Ctrl-C, or Ctrl-D on an
+    /// empty line, ends the program.
+    ///
+    /// From a pipe every line is sent, empty ones too, and the program ends when all are answered.
+    ///
+    /// Exit status: 0 if the server took every message, 1 if it did not or left first, 2 if the
+    /// command line is wrong.
+    Connect(ConnectArgs),
+}
+
+/// Flags of `serve`.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct ServeArgs {
+    /// Where to listen; give it more than once to listen at several addresses. localhost: only
+    /// programs on this machine; 0.0.0.0: everyone who can reach this machine
+    #[arg(long, value_name = "HOST:PORT", default_value = "localhost:8080")]
+    pub listen: Vec<HostPort>,
+
+    /// The longest message, without its newline. A client that sends a longer one is told so and
+    /// disconnected
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::DEFAULT.message_bytes_max as u32,
+          value_parser = clap::value_parser!(u32).range(1..=MESSAGE_BYTES_MAX))]
+    pub max_message: u32,
+
+    /// How many clients may be connected at the same time. The next one is told that the server is
+    /// full, and disconnected
+    #[arg(long, value_name = "N", default_value_t = Limits::DEFAULT.clients_max as u32,
+          value_parser = clap::value_parser!(u32).range(1..=CLIENTS_MAX))]
+    pub max_clients: u32,
+
+    /// How long a client may send no message before it is disconnected, as in 90s, 10m or 1h 30m;
+    /// "off": for ever
+    #[arg(long, value_name = "DURATION", default_value_t = Switch(Limits::DEFAULT.idle))]
+    pub idle_timeout: Switch<Duration>,
+
+    /// How many messages a second one client may send; ten seconds' worth may come at once. A
+    /// message above that is not taken, and its sender is told so. "off": no limit
+    #[arg(long, value_name = "N", default_value_t = Switch(Limits::DEFAULT.rate.map(|r| r.per_second())))]
+    pub rate: Switch<u32>,
+
+    /// The gap that ends a message of a client that has not sent a newline yet, as in 200ms or 1s;
+    /// "off": such a client is answered when it has finished sending
+    #[arg(long, value_name = "DURATION", default_value_t = Switch(Limits::DEFAULT.pause))]
+    pub pause: Switch<Duration>,
+
+    /// How much to log.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// Flags of `connect`.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct ConnectArgs {
+    /// The server's address
+    #[arg(value_name = "HOST:PORT", default_value = "localhost:8080")]
+    pub address: HostPort,
+
+    /// Say who you are: "NAME: " is put before each of your messages
+    #[arg(long, value_name = "NAME", value_parser = name)]
+    pub name: Option<String>,
+
+    /// When the server cannot be reached or goes away, try again, waiting longer each time; give
+    /// up after so many tries in a row
+    #[arg(long, value_name = "TRIES", num_args = 0..=1, require_equals = true,
+          default_missing_value = "10", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub reconnect: Option<u32>,
+
+    /// How long to wait for the connection and, with piped input, for an answer; "off": for ever
+    #[arg(long, value_name = "DURATION", default_value_t = Switch(Some(Duration::from_secs(10))))]
+    pub timeout: Switch<Duration>,
+
+    /// How much to log.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// Flags about the log; both commands have them.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Args)]
+pub struct LogArgs {
+    /// The least important lines to log [default: info for serve, warn for connect]
+    #[arg(long, value_name = "LEVEL", value_enum)]
+    pub log_level: Option<LogLevel>,
+
+    /// Log more: -v adds debug lines, -vv all
+    #[arg(short, long, action = clap::ArgAction::Count, conflicts_with_all = ["log_level", "quiet"])]
+    pub verbose: u8,
+
+    /// Log less: -q only warnings and errors, -qq only errors
+    #[arg(short, long, action = clap::ArgAction::Count, conflicts_with = "log_level")]
+    pub quiet: u8,
+}
+
+/// How important a log line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum LogLevel {
+    /// What went wrong and cannot be mended here
+    Error,
+    /// What somebody should look at
+    Warn,
+    /// Messages, and clients that come and go
+    Info,
+    /// Why things happen
+    Debug,
+    /// Every event of the loop
+    Trace,
+}
+
+impl LogArgs {
+    /// The level that the flags ask for, starting from `default`.
+    pub fn level(&self, default: LogLevel) -> LogLevel {
+        match (self.log_level, self.verbose, self.quiet) {
+            (Some(level), ..) => level,
+            (None, 0, 0) => default,
+            (None, 1, _) => LogLevel::Debug,
+            (None, 2.., _) => LogLevel::Trace,
+            (None, 0, 1) => LogLevel::Warn.min(default),
+            (None, 0, 2..) => LogLevel::Error,
+        }
+    }
+}
+
+/// A limit is a number of bytes that one client makes the server hold.
+const MESSAGE_BYTES_MAX: i64 = 1024 * 1024;
+
+/// More than any process has descriptors for.
+const CLIENTS_MAX: i64 = 1024 * 1024;
+
+/// A name is shown before each message; it should be shorter than one.
+const NAME_BYTES_MAX: usize = 64;
+
+impl ServeArgs {
+    /// The flags as limits.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            message_bytes_max: self.max_message as usize,
+            clients_max: self.max_clients as usize,
+            idle: self.idle_timeout.0,
+            rate: self.rate.0.map(Limits::rate_with_burst),
+            pause: self.pause.0,
+        }
+    }
+}
+
+/// A value, or "off".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Switch<T>(pub Option<T>);
+
+fn is_off(text: &str) -> bool {
+    matches!(text, "off" | "0")
+}
+
+impl FromStr for Switch<Duration> {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Switch<Duration>, String> {
+        if is_off(text) {
+            return Ok(Switch(None));
+        }
+        let duration = humantime::parse_duration(text).map_err(|error| {
+            format!("{error}; write a duration as in 200ms, 90s or 10m, or off")
+        })?;
+        Ok(Switch(
+            Some(duration).filter(|duration| !duration.is_zero()),
+        ))
+    }
+}
+
+impl FromStr for Switch<u32> {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Switch<u32>, String> {
+        if is_off(text) {
+            return Ok(Switch(None));
+        }
+        match text.parse() {
+            Ok(number) => Ok(Switch(Some(number).filter(|number| *number > 0))),
+            Err(_) => Err(format!("write a whole number up to {}, or off", u32::MAX)),
+        }
+    }
+}
+
+impl Display for Switch<Duration> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(duration) => humantime::format_duration(duration).fmt(f),
+            None => f.write_str("off"),
+        }
+    }
+}
+
+impl Display for Switch<u32> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(number) => number.fmt(f),
+            None => f.write_str("off"),
+        }
+    }
+}
+
+fn name(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Err("a name has at least one visible character".to_owned());
+    }
+    if text.len() > NAME_BYTES_MAX {
+        return Err(format!("a name has at most {NAME_BYTES_MAX} bytes"));
+    }
+    if !text
+        .chars()
+        .all(|c| c == '\\' || crate::escape::is_plain(c))
+    {
+        return Err("a name has no invisible characters".to_owned());
+    }
+    Ok(text.to_owned())
+}
