@@ -5,7 +5,9 @@
 //! program's own; only the program's behaviour is stable, not these items.
 
 pub mod answers;
+pub mod backoff;
 pub mod cli;
+pub mod descriptors;
 pub mod escape;
 pub mod explain;
 pub mod framing;
@@ -15,6 +17,10 @@ pub mod keys;
 pub mod limits;
 pub mod line;
 pub mod line_editor;
+pub mod logging;
+pub mod outgoing;
 pub mod rate;
+pub mod receipts;
 pub mod session;
 pub mod stream;
+pub mod terminal;

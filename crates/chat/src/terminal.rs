@@ -1,0 +1,75 @@
+//! The terminal's own settings: raw mode while a line is edited, and back, whatever happens.
+//!
+//! It must never read keys or draw: it changes how the terminal behaves, and undoes it when dropped
+//! (so also when a panic unwinds). A process that is killed by a signal it does not handle drops
+//! nothing: handle SIGTERM and SIGHUP, and let the guard go out of scope.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::termios::{
+    InputModes, LocalModes, OptionalActions, OutputModes, SpecialCodeIndex, Termios, tcgetattr,
+    tcgetwinsize, tcsetattr,
+};
+
+/// Asks the terminal to put marks around what is pasted.
+const PASTE_MARKS_ON: &[u8] = b"\x1b[?2004h";
+const PASTE_MARKS_OFF: &[u8] = b"\x1b[?2004l";
+
+/// The width where the terminal does not tell it, or says 0 as serial lines do.
+const COLUMNS_FALLBACK: u16 = 80;
+
+/// The columns of the terminal behind `fd`; 80 if it is none or does not know.
+pub fn columns(fd: impl AsFd) -> u16 {
+    match tcgetwinsize(fd) {
+        Ok(size) if size.ws_col > 0 => size.ws_col,
+        _ => COLUMNS_FALLBACK,
+    }
+}
+
+/// A terminal in raw mode, until this is dropped.
+///
+/// Keys arrive as they are pressed, not echoed, and Ctrl-C, Ctrl-Z and Ctrl-S are keys like all
+/// others. What is written is still processed (`\n` begins a new line), so that a panic's message
+/// stays readable.
+#[derive(Debug)]
+pub struct RawMode {
+    terminal: OwnedFd,
+    before: Termios,
+}
+
+impl RawMode {
+    /// Switches the terminal behind `fd` to raw mode, and its paste marks on. Keeps a copy of the
+    /// descriptor for the way back.
+    ///
+    /// # Errors
+    /// If `fd` is no terminal, cannot be copied, or refuses the settings.
+    pub fn enter(fd: impl AsFd) -> io::Result<RawMode> {
+        let terminal = fd.as_fd().try_clone_to_owned()?;
+        let before = tcgetattr(&terminal)?;
+        let mut raw = before.clone();
+        raw.input_modes -= InputModes::ICRNL
+            | InputModes::INLCR
+            | InputModes::IGNCR
+            | InputModes::ISTRIP
+            | InputModes::IXON;
+        raw.local_modes -=
+            LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG | LocalModes::IEXTEN;
+        raw.output_modes |= OutputModes::OPOST | OutputModes::ONLCR;
+        raw.special_codes[SpecialCodeIndex::VMIN] = 1;
+        raw.special_codes[SpecialCodeIndex::VTIME] = 0;
+        tcsetattr(&terminal, OptionalActions::Now, &raw)?;
+        let guard = RawMode { terminal, before };
+        // Without the marks (the descriptor may be open for reading only) a paste is as if typed.
+        let _ = rustix::io::write(&guard.terminal, PASTE_MARKS_ON);
+        Ok(guard)
+    }
+}
+
+impl Drop for RawMode {
+    fn drop(&mut self) {
+        // Nobody is left to be told, and the terminal may be gone (its window was closed).
+        let _ = rustix::io::write(&self.terminal, PASTE_MARKS_OFF);
+        let _ = tcsetattr(&self.terminal, OptionalActions::Now, &self.before);
+    }
+}
