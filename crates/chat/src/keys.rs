@@ -353,6 +353,12 @@ mod tests {
         });
     }
 
+    #[test]
+    fn ctrl_c_ends_a_paste_whose_end_was_lost() {
+        let interrupt_then_enter = [Key::Ctrl('c'), Key::Enter];
+        assert_eq!(keys(b"\x1b[200~\x03\r"), interrupt_then_enter);
+    }
+
     proptest! {
         #[test]
         fn no_bytes_make_a_control_character(bytes: Vec<u8>) {

@@ -156,11 +156,8 @@ impl Session {
     }
 
     /// The outbox has room again: the answer to send first, if one is owed.
-    pub fn settle(&mut self, now_ns: u64) -> Option<Answer> {
-        let answer = self.owed.take()?;
-        // Nobody looked at the client's bytes meanwhile, so nobody can tell its pauses.
-        self.stream.restart_pause(now_ns);
-        Some(answer)
+    pub fn settle(&mut self) -> Option<Answer> {
+        self.owed.take()
     }
 
     /// When to call [`Session::next`] again although nothing happened.

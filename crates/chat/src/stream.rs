@@ -76,11 +76,6 @@ impl MessageStream {
         self.is_pending()
             .then(|| self.last_bytes_ns.saturating_add(pause_ns))
     }
-
-    /// A pause counts from `now_ns` on: for a caller that could not take a message before.
-    pub fn restart_pause(&mut self, now_ns: u64) {
-        self.last_bytes_ns = now_ns;
-    }
 }
 
 #[cfg(test)]

@@ -113,7 +113,7 @@ impl World {
 
     fn drained(&mut self, room: usize) {
         self.room = room;
-        if let Some(answer) = self.session.settle(self.now_ns) {
+        if let Some(answer) = self.session.settle() {
             self.answer(answer);
         }
         self.pump();
@@ -289,6 +289,22 @@ fn a_full_outbox_stops_the_client_and_loses_nothing() {
         ["Message received\n".repeat(3), "Message received".into()].concat()
     );
     assert_eq!(world.ended, Some("close"));
+}
+
+#[test]
+fn bytes_that_waited_for_room_have_not_paused() {
+    let mut world = World::new(Limits::DEFAULT);
+    world.room = 0;
+    world.receive(b"one");
+    world.wait(200 * MS);
+    world.receive(b"tw");
+    world.wait(SECOND);
+    world.drained(usize::MAX);
+    assert_eq!(world.log, ["one"]);
+    world.wait(199 * MS);
+    world.receive(b"o");
+    world.wait(200 * MS);
+    assert_eq!(world.log, ["one", "two"]);
 }
 
 #[test]
