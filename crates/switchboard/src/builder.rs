@@ -1,0 +1,156 @@
+//! How a reactor is set up: its bounds, with their defaults.
+//! It must never hold anything that changes while the reactor runs.
+
+use std::time::Duration;
+
+use crate::driver::{Driver, Readiness};
+use crate::options::SourceOptions;
+use crate::{Reactor, Result};
+
+/// What a panic in the program's code means for the loop.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnPanic {
+    /// The source whose handler panicked is closed, and the loop runs on.
+    #[default]
+    Continue,
+    /// As `Continue`, but `run` and `turn` then return [`Error::Panicked`](crate::Error): for
+    /// programs whose state cannot be trusted once a change to it was left half done.
+    Stop,
+}
+
+/// Sets up a [`Reactor`].
+///
+/// ```
+/// use std::time::Duration;
+/// use switchboard::{Reactor, SourceOptions};
+///
+/// let reactor = Reactor::builder()
+///     .max_sources(10_000)
+///     .source_options(SourceOptions::default().with_idle_timeout(Duration::from_secs(600)))
+///     .build(())?;
+/// # Ok::<(), switchboard::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Builder {
+    pub(crate) max_sources: usize,
+    pub(crate) max_buffered: usize,
+    pub(crate) max_timers: usize,
+    pub(crate) max_posts: usize,
+    pub(crate) max_jobs: usize,
+    pub(crate) threads: usize,
+    pub(crate) options: SourceOptions,
+    pub(crate) close_timeout: Duration,
+    pub(crate) shutdown_timeout: Duration,
+    pub(crate) on_panic: OnPanic,
+    pub(crate) seed: Option<u64>,
+}
+
+impl Default for Builder {
+    fn default() -> Builder {
+        Builder {
+            max_sources: 1 << 20,
+            max_buffered: 1 << 30,
+            max_timers: 1 << 22,
+            max_posts: 1024,
+            max_jobs: 1024,
+            threads: 4,
+            options: SourceOptions::default(),
+            close_timeout: Duration::from_secs(10),
+            shutdown_timeout: Duration::from_secs(10),
+            on_panic: OnPanic::Continue,
+            seed: None,
+        }
+    }
+}
+
+impl Builder {
+    /// How many sources there may be at once (default 1,048,576, at most 2³¹). At the bound
+    /// `register` and its like fail with [`Error::TooManySources`](crate::Error), and listeners
+    /// leave new connections in the kernel's queue until a source ends.
+    pub fn max_sources(mut self, sources: usize) -> Builder {
+        self.max_sources = sources.min(1 << 31);
+        self
+    }
+
+    /// How many bytes all inboxes and outboxes together may hold (default 1 GiB). At the bound
+    /// `send` fails with [`Error::BufferedLimit`](crate::Error), and a source whose handler
+    /// leaves bytes unread is closed with that error.
+    pub fn max_buffered(mut self, bytes: usize) -> Builder {
+        self.max_buffered = bytes;
+        self
+    }
+
+    /// How many timers there may be at once, the loop's own included: up to two for each source
+    /// (default 4,194,304). At the bound `set_timer` and its like fail with
+    /// [`Error::TooManyTimers`](crate::Error).
+    pub fn max_timers(mut self, timers: usize) -> Builder {
+        self.max_timers = timers;
+        self
+    }
+
+    /// How many posted closures may wait (default 1024, at least 1). At the bound
+    /// [`Remote::post`](crate::Remote::post) gives the closure back.
+    pub fn max_posts(mut self, posts: usize) -> Builder {
+        self.max_posts = posts.max(1);
+        self
+    }
+
+    /// How many jobs may be under way or waiting (default 1024). At the bound `offload` fails
+    /// with [`Error::TooManyJobs`](crate::Error).
+    pub fn max_jobs(mut self, jobs: usize) -> Builder {
+        self.max_jobs = jobs;
+        self
+    }
+
+    /// How many threads may run jobs and look names up (default 4, at least 1). They start when
+    /// there is something for them to do.
+    pub fn threads(mut self, threads: usize) -> Builder {
+        self.threads = threads.max(1);
+        self
+    }
+
+    /// What a source starts with; see also
+    /// [`set_options`](crate::LoopContext::set_options).
+    pub fn source_options(mut self, options: SourceOptions) -> Builder {
+        self.options = options;
+        self
+    }
+
+    /// How long a closed source may take to send its last bytes and to see the peer's end
+    /// (default 10 s).
+    pub fn close_timeout(mut self, timeout: Duration) -> Builder {
+        self.close_timeout = timeout;
+        self
+    }
+
+    /// How long a shutdown waits for the sources to send their last bytes (default 10 s).
+    pub fn shutdown_timeout(mut self, timeout: Duration) -> Builder {
+        self.shutdown_timeout = timeout;
+        self
+    }
+
+    /// What a panic in a handler, posted closure or timer closure means (default
+    /// [`OnPanic::Continue`]).
+    pub fn on_panic(mut self, on_panic: OnPanic) -> Builder {
+        self.on_panic = on_panic;
+        self
+    }
+
+    /// The seed of [`random`](crate::LoopContext::random) (default: drawn from the system).
+    pub fn seed(mut self, seed: u64) -> Builder {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Builds the reactor, with the state that its handlers share.
+    ///
+    /// Allocates the read buffer (256 KiB) and opens two descriptors.
+    ///
+    /// # Errors
+    /// What the system reports, e.g. that no descriptor is left.
+    pub fn build<S: 'static>(self, state: S) -> Result<Reactor<S>> {
+        let driver = Driver::Readiness(Readiness::new(self.threads)?);
+        Ok(Reactor::with_driver(self, state, driver))
+    }
+}

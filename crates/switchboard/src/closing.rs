@@ -1,0 +1,308 @@
+//! How a source ends: `close` → flush the outbox → shut our side down → linger for the peer's
+//! end → `finish`; and how all of them end in a shutdown. `handle_close` is called in `end_source`
+//! alone, once, in the tick's last step. It must never be called inside another handler's frame.
+//!
+//! Lingering is not politeness: a socket closed with unread bytes in it makes the kernel reset
+//! the connection, and a reset takes back what the peer has not read yet, our last words first.
+
+use std::net::Shutdown;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use crate::core::Core;
+use crate::driver::{Driver, Waker};
+use crate::guard::guard;
+use crate::handler::{Close, Handler};
+use crate::sources::{Kind, Phase};
+use crate::timeouts::Due;
+use crate::{Context, Error, OnPanic, Token};
+
+impl<S: 'static> Core<S> {
+    /// Ends a source once its outbox is empty. Does nothing if it is ending already.
+    pub(crate) fn close(&mut self, token: Token, why: Close) {
+        let Some(source) = self.sources.get_mut(token) else {
+            return;
+        };
+        if source.phase > Phase::Open {
+            return;
+        }
+        if source.kind != Kind::Stream || source.phase == Phase::Connecting {
+            return self.finish(token, why);
+        }
+        source.phase = Phase::Flushing;
+        source.why = Some(Box::new(why));
+        self.discard_unread(token); // or the peer's end would stay unseen behind it
+        self.mark_dirty(token);
+    }
+
+    /// The outbox of a closing source has been flushed as far as possible in this tick.
+    pub(crate) fn close_flushed(&mut self, driver: &mut Driver, token: Token) {
+        let Some(source) = self.sources.get_mut(token) else {
+            return;
+        };
+        let empty = source.outbox_len() == 0;
+        if source.phase == Phase::Flushing && empty {
+            if source.eof {
+                return self.finish(token, Close::Requested);
+            }
+            source.phase = Phase::Lingering;
+            driver.shutdown(token, Shutdown::Write);
+        }
+        if source.phase < Phase::Finishing && source.deadline.is_none() {
+            let timeout = self.config.close_timeout;
+            self.start_deadline(token, timeout);
+        }
+    }
+
+    /// Ends a source in this tick, for the reason `why` unless it is ending for another already.
+    pub(crate) fn finish(&mut self, token: Token, why: Close) {
+        let Some(source) = self.sources.get_mut(token) else {
+            return;
+        };
+        if source.phase == Phase::Finishing {
+            return;
+        }
+        source.phase = Phase::Finishing;
+        source.why.get_or_insert_with(|| Box::new(why));
+        self.finishing.push(token);
+    }
+
+    /// Ends a source in this tick, for this reason in place of the one it was ending for.
+    pub(crate) fn replace_reason(&mut self, token: Token, why: Close) {
+        if let Some(source) = self.sources.get_mut(token) {
+            source.why = None;
+            self.finish(token, why);
+        }
+    }
+
+    /// A method of the handler failed: its handler is told, then the source ends.
+    #[cold]
+    pub(crate) fn fail(&mut self, state: &mut S, token: Token, error: Error) {
+        self.tell_error(state, token, &error);
+        match error {
+            Error::Panicked(message) => {
+                self.note_panic(message.clone());
+                self.finish(token, Close::Panicked(message));
+            }
+            error => self.close(token, Close::Error(error)),
+        }
+    }
+
+    /// Calls `handle_error`, and contains what goes wrong in it.
+    pub(crate) fn tell_error(&mut self, state: &mut S, token: Token, error: &Error) {
+        let Some(mut handler) = self.take_handler(token) else {
+            return;
+        };
+        let mut cx = Context::new(self, token, &[], &[]);
+        let outcome = guard(|| handler.handle_error(state, &mut cx, error));
+        self.put_handler(token, handler);
+        if let Err(message) = outcome {
+            self.note_panic(message);
+        }
+    }
+
+    /// Drops a handler that another one replaces; a panic in that is not the new one's fault.
+    pub(crate) fn drop_handler(&mut self, handler: Box<dyn Handler<S>>) {
+        if let Err(message) = guard(move || drop(handler)) {
+            self.note_panic(message);
+        }
+    }
+
+    fn take_handler(&mut self, token: Token) -> Option<Box<dyn Handler<S>>> {
+        self.sources.get_mut(token)?.handler.take()
+    }
+
+    pub(crate) fn put_handler(&mut self, token: Token, handler: Box<dyn Handler<S>>) {
+        if let Some(source) = self.sources.get_mut(token) {
+            source.handler = Some(handler);
+        }
+    }
+
+    /// Step 6 of a tick. Sources that end because of a `handle_close` called here wait for the
+    /// next tick, so that a chain of them cannot hold this one.
+    pub(crate) fn finish_closing(&mut self, state: &mut S, driver: &mut Driver) {
+        for token in std::mem::take(&mut self.finishing) {
+            self.end_source(state, driver, token);
+        }
+        if self.stop.is_stopping() {
+            self.finish_rest();
+        }
+    }
+
+    fn end_source(&mut self, state: &mut S, driver: &mut Driver, token: Token) {
+        let Some(source) = self.sources.get_mut(token) else {
+            return;
+        };
+        let why = source.why.take().map_or(Close::Aborted, |why| *why);
+        tracing::debug!(%token, %why, "source ended");
+        if let Some(mut handler) = source.handler.take() {
+            let mut cx = Context::new(self, token, &[], &[]);
+            if let Err(message) = guard(|| handler.handle_close(state, &mut cx, &why)) {
+                self.note_panic(message);
+            }
+            self.drop_handler(handler);
+        }
+        self.attempts.remove(&token);
+        if let Some(source) = self.sources.get_mut(token) {
+            self.timers.cancel_all(&mut source.timers);
+            self.buffered -= source.inbox_len() + source.outbox_len();
+            source.inbox = None;
+            source.outbox = None;
+        }
+        driver.close(token);
+        self.sources.remove(token);
+        self.resume_listeners(); // a slot and a descriptor are free
+    }
+}
+
+/// How far the shutdown has come, and who may ask for it.
+pub(crate) struct Stop {
+    handle: ShutdownHandle,
+    /// What has been acted on.
+    seen: u8,
+}
+
+const RUN: u8 = 0;
+const DRAIN: u8 = 1;
+const ABORT: u8 = 2;
+
+impl Stop {
+    pub(crate) fn new(waker: Arc<Waker>) -> Stop {
+        Stop {
+            handle: ShutdownHandle {
+                level: Arc::new(AtomicU8::new(RUN)),
+                waker,
+            },
+            seen: RUN,
+        }
+    }
+
+    pub(crate) fn handle(&self) -> &ShutdownHandle {
+        &self.handle
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.seen > RUN
+    }
+
+    pub(crate) fn is_new(&self) -> bool {
+        self.handle.level.load(Ordering::Acquire) != self.seen
+    }
+}
+
+/// Shuts a reactor down, from any thread.
+#[derive(Clone, Debug)]
+pub struct ShutdownHandle {
+    level: Arc<AtomicU8>,
+    waker: Arc<Waker>,
+}
+
+impl ShutdownHandle {
+    /// Asks the reactor to stop: it accepts nothing new, sends what is in the outboxes, closes
+    /// every source with [`Close::Shutdown`], and ends. What is not sent within
+    /// [`shutdown_timeout`](crate::Builder::shutdown_timeout) is dropped.
+    ///
+    /// Never blocks, returns at once, and does nothing when called again.
+    pub fn shutdown(&self) {
+        self.raise(DRAIN);
+    }
+
+    /// As [`shutdown`](Self::shutdown), but waits for nothing.
+    pub fn abort(&self) {
+        self.raise(ABORT);
+    }
+
+    fn raise(&self, level: u8) {
+        if self.level.fetch_max(level, Ordering::AcqRel) < level {
+            self.waker.wake();
+        }
+    }
+}
+
+impl<S: 'static> Core<S> {
+    /// Acts on a shutdown that was asked for since the last tick.
+    #[inline]
+    pub(crate) fn heed_shutdown(&mut self) {
+        if self.stop.is_new() {
+            self.begin_shutdown();
+        }
+    }
+
+    #[cold]
+    fn begin_shutdown(&mut self) {
+        let before = self.stop.seen;
+        self.stop.seen = self.stop.handle.level.load(Ordering::Acquire);
+        if self.stop.seen == ABORT {
+            return self.abort_all();
+        }
+        if before == RUN {
+            tracing::info!(sources = self.sources.len(), "shutting down");
+            let deadline = self.now + self.config.shutdown_timeout;
+            if self.start_timer(deadline, Due::Shutdown).is_err() {
+                return self.abort_all(); // no timer left to end a wait with
+            }
+            for (token, kind) in self.tokens() {
+                // Signals and watched descriptors live until the connections are done: a second
+                // Ctrl-C has to be heard.
+                match kind {
+                    Kind::Stream | Kind::Listener => self.close(token, Close::Shutdown),
+                    Kind::Watch | Kind::Signals => {}
+                }
+            }
+            self.finish_rest();
+        }
+    }
+
+    /// Once no connection is left in a shutdown, the rest has nobody to work for.
+    fn finish_rest(&mut self) {
+        let rest = self.tokens();
+        if rest
+            .iter()
+            .all(|(_, kind)| matches!(kind, Kind::Watch | Kind::Signals))
+        {
+            for (token, _) in rest {
+                self.finish(token, Close::Shutdown);
+            }
+        }
+    }
+
+    pub(crate) fn abort_all(&mut self) {
+        for (token, _) in self.tokens() {
+            self.finish(token, Close::Shutdown);
+        }
+    }
+
+    fn tokens(&self) -> Vec<(Token, Kind)> {
+        self.sources
+            .iter()
+            .map(|source| (source.token, source.kind))
+            .collect()
+    }
+
+    /// Whether nothing is left that could ever happen.
+    pub(crate) fn is_done(&self) -> bool {
+        if self.sources.len() > 0 || !self.finishing.is_empty() {
+            return false;
+        }
+        let quiet = self.timers.len() == 0 && self.jobs == 0;
+        self.stop.is_stopping() || (quiet && self.posts.is_empty() && !self.posts.has_remotes())
+    }
+
+    /// Ends every source, for a reactor that is dropped. What `handle_close` registers in its
+    /// turn is refused, as in any shutdown.
+    pub(crate) fn end_all(&mut self, state: &mut S, driver: &mut Driver) {
+        self.stop.seen = ABORT;
+        self.abort_all();
+        for token in std::mem::take(&mut self.finishing) {
+            self.end_source(state, driver, token);
+        }
+    }
+
+    /// A panic of the program's code that belongs to no source any more (or never did).
+    pub(crate) fn note_panic(&mut self, message: String) {
+        tracing::error!(%message, "the program's code panicked");
+        if self.config.on_panic == OnPanic::Stop {
+            self.panicked.get_or_insert(message);
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! All that a handler can ask of its own source. Bare names (`now`, `data`, `options`) look;
+//! `send`, `close`, `pause_reading` and their like take effect by the end of this tick.
+//! It must never call a handler: what is asked for here is noted, and done after the call.
+
+use std::fmt;
+use std::net::Shutdown;
+use std::ops::{Deref, DerefMut};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::core::{Core, Request};
+use crate::handler::Handler;
+use crate::offload::{Job, JobId};
+use crate::sources::Phase;
+use crate::timeouts::Due;
+use crate::{Error, LoopContext, Payload, Result, TimerId, Token};
+
+/// What a handler's method gets: the bytes, the token and the wishes of its own source, and (by
+/// `Deref`) all that [`LoopContext`] offers.
+pub struct Context<'a, S: 'static> {
+    inner: LoopContext<'a, S>,
+    token: Token,
+    data: &'a [u8],
+    /// How many bytes of `data` are consumed.
+    pub(crate) taken: usize,
+    pub(crate) again: bool,
+    pub(crate) replacement: Option<Box<dyn Handler<S>>>,
+}
+
+impl<'a, S: 'static> Context<'a, S> {
+    #[inline]
+    pub(crate) fn new(
+        core: &'a mut Core<S>,
+        token: Token,
+        data: &'a [u8],
+        lent: &'a [u8],
+    ) -> Context<'a, S> {
+        let inner = LoopContext { core, lent };
+        Context {
+            inner,
+            token,
+            data,
+            taken: 0,
+            again: false,
+            replacement: None,
+        }
+    }
+
+    /// The token of this source.
+    #[inline]
+    pub fn token(&self) -> Token {
+        self.token
+    }
+
+    /// All unread bytes, without consuming them. They are lent for the length of the call: no
+    /// copy, no allocation. Any method of this source may look, a timer's for example.
+    #[inline]
+    pub fn data(&self) -> &'a [u8] {
+        &self.data[self.taken..]
+    }
+
+    /// Marks the first `n` unread bytes as read. The rest is kept, and offered together with the
+    /// next bytes that arrive (or before, see [`again`](Self::again)).
+    ///
+    /// # Panics
+    /// If there are fewer than `n`.
+    #[inline]
+    pub fn consume(&mut self, n: usize) {
+        assert!(
+            n <= self.data().len(),
+            "consume({n}) of {} bytes",
+            self.data().len()
+        );
+        self.taken += n;
+    }
+
+    /// Takes up to `max` bytes, as a socket's `recv` does: what it leaves is as good as still
+    /// in the socket, so `handle_read` is called again for it without waiting for more.
+    #[inline]
+    pub fn recv(&mut self, max: usize) -> &'a [u8] {
+        let data = self.data();
+        let n = data.len().min(max);
+        self.taken += n;
+        self.again |= n < data.len();
+        &data[..n]
+    }
+
+    /// Has `handle_read` called again for what is left unread, without waiting for more bytes:
+    /// at once if this call has consumed something, in the next tick otherwise.
+    pub fn again(&mut self) {
+        self.again = true;
+    }
+
+    /// Appends to this source's outbox; see [`send_to`](LoopContext::send_to).
+    ///
+    /// # Errors
+    /// As [`send_to`](LoopContext::send_to).
+    #[inline]
+    pub fn send<'p>(&mut self, payload: impl Into<Payload<'p>>) -> Result {
+        self.inner.send_to(self.token, payload)
+    }
+
+    /// Appends to this source's outbox without a copy: the memory is shared until it is sent.
+    ///
+    /// # Errors
+    /// As [`send_to`](LoopContext::send_to).
+    pub fn send_bytes(&mut self, bytes: Bytes) -> Result {
+        self.inner.send_to(self.token, bytes)
+    }
+
+    /// Closes this source once its outbox is empty; see [`close_source`](LoopContext::close_source).
+    pub fn close(&mut self) {
+        self.inner.close_source(self.token);
+    }
+
+    /// Closes this source at the end of this tick, whatever is in its outbox.
+    pub fn abort(&mut self) {
+        self.inner.abort_source(self.token);
+    }
+
+    /// Shuts down one side; see [`shutdown_source`](LoopContext::shutdown_source).
+    ///
+    /// # Errors
+    /// As [`shutdown_source`](LoopContext::shutdown_source).
+    pub fn shutdown(&mut self, how: Shutdown) -> Result {
+        self.inner.shutdown_source(self.token, how)
+    }
+
+    /// Stops reading; see [`pause_source`](LoopContext::pause_source).
+    pub fn pause_reading(&mut self) {
+        self.inner.pause_source(self.token);
+    }
+
+    /// Reads on; see [`resume_source`](LoopContext::resume_source).
+    pub fn resume_reading(&mut self) {
+        self.inner.resume_source(self.token);
+    }
+
+    /// Gives this source to another handler when this call returns. What is unread stays, and is
+    /// offered to the new one: so one port can find out first what a client speaks.
+    pub fn replace_handler(&mut self, handler: impl Handler<S>) {
+        self.replacement = Some(Box::new(handler));
+    }
+
+    /// Calls `handle_timer` of this source once, after `delay` rounded up to milliseconds. The
+    /// timer ends with the source.
+    ///
+    /// # Errors
+    /// [`Error::TooManyTimers`]; [`Error::Stale`] in `handle_close`.
+    pub fn set_timer(&mut self, delay: Duration) -> Result<TimerId> {
+        self.start_timer(delay, None)
+    }
+
+    /// Calls `handle_timer` of this source every `period` (at least a millisecond), under one
+    /// id. A call that comes late delays the following ones. The timer ends with the source.
+    ///
+    /// # Errors
+    /// As [`set_timer`](Self::set_timer).
+    pub fn set_interval(&mut self, period: Duration) -> Result<TimerId> {
+        let period = period.max(Duration::from_millis(1));
+        self.start_timer(period, Some(period))
+    }
+
+    fn start_timer(&mut self, delay: Duration, every: Option<Duration>) -> Result<TimerId> {
+        let token = self.token;
+        if !self.is_open(token) {
+            return Err(Error::Stale(token));
+        }
+        let deadline = self.now() + delay;
+        self.core
+            .start_timer(deadline, Due::Handler { token, every })
+    }
+
+    /// Runs `job` in another thread, and calls `handle_done` of this source with what it
+    /// returns. If the source ends before, the value is dropped.
+    ///
+    /// # Errors
+    /// [`Error::TooManyJobs`]; [`Error::Stale`] in `handle_close`. The job is dropped then.
+    pub fn offload<T, F>(&mut self, job: F) -> Result<JobId>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let token = self.token;
+        if !self.is_open(token) {
+            return Err(Error::Stale(token));
+        }
+        let limit = self.core.config.max_jobs;
+        if self.core.jobs >= limit {
+            return Err(Error::TooManyJobs { limit });
+        }
+        self.core.jobs += 1;
+        self.core.next_job += 1;
+        let id = JobId(self.core.next_job);
+        let run = Box::new(move || Box::new(job()) as crate::offload::Value);
+        self.core
+            .requests
+            .push(Request::Offload(token, Job { id, run }));
+        Ok(id)
+    }
+
+    /// Whether `handle_read` may be called once more for the same bytes.
+    pub(crate) fn may_read(&self) -> bool {
+        !self.data().is_empty()
+            && self.replacement.is_none()
+            && self
+                .core
+                .sources
+                .get(self.token)
+                .is_some_and(|source| source.phase == Phase::Open && source.reads())
+    }
+}
+
+impl<'a, S: 'static> Deref for Context<'a, S> {
+    type Target = LoopContext<'a, S>;
+
+    fn deref(&self) -> &LoopContext<'a, S> {
+        &self.inner
+    }
+}
+
+impl<'a, S: 'static> DerefMut for Context<'a, S> {
+    fn deref_mut(&mut self) -> &mut LoopContext<'a, S> {
+        &mut self.inner
+    }
+}
+
+impl<S: 'static> fmt::Debug for Context<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("token", &self.token)
+            .field("unread", &self.data().len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,170 @@
+//! The seam between the loop and whatever runs it: a driver speaks in completions.
+//! It must never know of handlers, and readiness is a driver's private business.
+//!
+//! What every driver promises, method by method, as [`Driver`] forwards them:
+//!
+//! - `now`: the clock; it never runs backwards.
+//! - `wait`: the only call that sleeps, until a completion, a wake-up or the timeout; it
+//!   begins a tick and fixes how much may be dispatched in it.
+//! - `next`: the tick's completions one by one. Bytes are lent until the next call of any
+//!   method; whoever wants to keep them copies them. `None` ends the tick's dispatch, even if
+//!   more could be read: then the next `wait` does not sleep.
+//! - `register`, `connect`, `resolve`, `offload`: begin something under a token; the outcome is
+//!   a completion. An `Err` says that it could not begin.
+//! - `send`: sends from the front of the outbox what it can now, and advances the outbox by
+//!   what the kernel has taken for good. When that is not all, a `Sent` completion comes as soon
+//!   as it makes sense to call again.
+//! - `forward`: sends a part of the bytes lent last, without a copy, and says how many went.
+//! - `set_reading`, `set_room`, `shutdown`: flow control and half-close.
+//! - `close`: ends the token; no completion with it comes afterwards. A driver whose kernel still
+//!   holds memory of the source keeps that memory itself: the next source in the slot has another
+//!   generation, so the two are told apart.
+//! - `waker`: wakes `wait` from other threads.
+
+use std::io;
+use std::net::{Shutdown, SocketAddr};
+use std::ops::Range;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::io::{Interest, SignalSet};
+use crate::net::{ConnectOptions, Endpoint};
+use crate::offload::{Done, Job};
+use crate::outbox::Outbox;
+use crate::{Ready, TcpStream, Time, Token};
+
+mod readiness;
+mod waker;
+
+pub(crate) use readiness::{READ_BUFFER, Readiness};
+pub(crate) use waker::Waker;
+
+/// Something that has happened to the source `token`.
+pub(crate) struct Completion<'d> {
+    pub(crate) token: Token,
+    pub(crate) event: Event<'d>,
+}
+
+pub(crate) enum Event<'d> {
+    Accepted(TcpStream),
+    /// The listener is paused until [`Driver::set_reading`]: it is out of descriptors or memory.
+    AcceptFailed(io::Error),
+    Connected,
+    Received(&'d [u8]),
+    EndOfFile,
+    /// Calling `send` again makes sense: it can take more, or what it took has gone.
+    Sent,
+    Failed(io::Error),
+    Ready(Ready),
+    Signal(i32),
+    Resolved(io::Result<Vec<SocketAddr>>),
+    Done(Done),
+}
+
+/// What can be registered.
+pub(crate) enum Resource {
+    Stream(OwnedFd),
+    Listener(Vec<OwnedFd>),
+    Watch(Box<dyn AsFd>),
+    Signals(Box<SignalSet>),
+}
+
+/// The drivers there are: a closed set, so a call is a `match` and no `dyn`.
+pub(crate) enum Driver {
+    Readiness(Readiness),
+}
+
+macro_rules! each_driver {
+    ($self:ident, $driver:ident => $call:expr) => {
+        match $self {
+            Driver::Readiness($driver) => $call,
+        }
+    };
+}
+
+impl Driver {
+    pub(crate) fn now(&self) -> Time {
+        each_driver!(self, driver => driver.now())
+    }
+
+    pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        each_driver!(self, driver => driver.wait(timeout))
+    }
+
+    #[inline]
+    pub(crate) fn next(&mut self) -> Option<Completion<'_>> {
+        each_driver!(self, driver => driver.next())
+    }
+
+    /// Whether something is left for a tick that does not wait.
+    pub(crate) fn has_backlog(&self) -> bool {
+        each_driver!(self, driver => driver.has_backlog())
+    }
+
+    pub(crate) fn register(
+        &mut self,
+        token: Token,
+        resource: Resource,
+        interest: Interest,
+    ) -> io::Result<()> {
+        each_driver!(self, driver => driver.register(token, resource, interest))
+    }
+
+    pub(crate) fn connect(
+        &mut self,
+        token: Token,
+        address: SocketAddr,
+        options: &ConnectOptions,
+    ) -> io::Result<()> {
+        each_driver!(self, driver => driver.connect(token, address, options))
+    }
+
+    pub(crate) fn resolve(&mut self, token: Token, endpoint: Endpoint) -> io::Result<()> {
+        each_driver!(self, driver => driver.resolve(token, endpoint))
+    }
+
+    pub(crate) fn offload(&mut self, token: Token, job: Job) -> io::Result<()> {
+        each_driver!(self, driver => driver.offload(token, job))
+    }
+
+    #[inline]
+    pub(crate) fn send(&mut self, token: Token, outbox: &mut Outbox) -> io::Result<()> {
+        each_driver!(self, driver => driver.send(token, outbox))
+    }
+
+    pub(crate) fn forward(&mut self, token: Token, lent: Range<usize>) -> io::Result<usize> {
+        each_driver!(self, driver => driver.forward(token, lent))
+    }
+
+    /// The bytes that the last `next` lent, as far as they are in `range`.
+    pub(crate) fn lent(&self, range: Range<usize>) -> &[u8] {
+        each_driver!(self, driver => driver.lent(range))
+    }
+
+    /// Whether completions of a source are wanted: bytes, connections, readiness.
+    pub(crate) fn set_reading(&mut self, token: Token, reading: bool) {
+        each_driver!(self, driver => driver.set_reading(token, reading));
+    }
+
+    /// How many bytes one completion may bring at most.
+    pub(crate) fn set_room(&mut self, token: Token, room: usize) {
+        each_driver!(self, driver => driver.set_room(token, room));
+    }
+
+    pub(crate) fn shutdown(&mut self, token: Token, how: Shutdown) {
+        each_driver!(self, driver => driver.shutdown(token, how));
+    }
+
+    pub(crate) fn close(&mut self, token: Token) {
+        each_driver!(self, driver => driver.close(token));
+    }
+
+    pub(crate) fn waker(&self) -> Arc<Waker> {
+        each_driver!(self, driver => driver.waker())
+    }
+
+    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
+        each_driver!(self, driver => driver.descriptor())
+    }
+}

@@ -1,0 +1,370 @@
+//! The driver for readiness (epoll, kqueue), on `mio`: it reads when a source is readable and
+//! hands out what it read as a completion.
+//!
+//! `mio` is edge-triggered: it tells once that a source became ready. So this file remembers
+//! which sources may still be ready, in `ready`, and `wait` does not sleep while any is. It must
+//! never lose such a note before the kernel has said "would block" (or given less than was asked
+//! for, which means the same).
+
+mod registering;
+mod sending;
+mod steps;
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{Shutdown, SocketAddr};
+use std::ops::Range;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+
+use super::{Completion, Event, Waker};
+use crate::net::{ConnectOptions, Endpoint, open_stream};
+use crate::offload::{Job, Outcome, Pool};
+use crate::outbox::Outbox;
+use crate::{Time, Token};
+use steps::{Entry, Flags, Slot, Step, Then};
+
+/// One read buffer for all sources, in bytes. A bulk transfer is decided by the size of one
+/// read: 256 KiB took a quarter off the CPU per byte of 64 KiB (see `bench/`).
+pub(crate) const READ_BUFFER: usize = 256 * 1024;
+
+/// Kernel events taken by one wait. What does not fit comes with the next.
+const EVENTS: usize = 1024;
+
+/// Bytes read in one tick, whatever the number of sources: the others' timers and posts wait no
+/// longer than it takes to handle these.
+const TICK_BYTES: usize = 4 * 1024 * 1024;
+
+/// Connections accepted in one tick.
+const TICK_ACCEPTS: usize = 256;
+
+const WAKE: mio::Token = mio::Token(usize::MAX);
+
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("a token (slot and generation) travels through the kernel in one 64-bit word");
+
+pub(crate) struct Readiness {
+    poll: mio::Poll,
+    events: mio::Events,
+    slots: Vec<Slot>,
+    /// Sources that may be ready, each once, in the order in which they are looked at.
+    ready: VecDeque<Token>,
+    /// How many of `ready` belong to this tick.
+    batch: usize,
+    /// Bytes and accepts left in this tick.
+    bytes_left: usize,
+    accepts_left: usize,
+    /// Watched sources to arm again before the next wait.
+    rearm: Vec<Token>,
+    buffer: Box<[u8]>,
+    pool: Pool,
+    waker: Arc<Waker>,
+    results_left: bool,
+    start: Instant,
+}
+
+impl Readiness {
+    pub(crate) fn new(threads: usize) -> io::Result<Readiness> {
+        let poll = mio::Poll::new()?;
+        let waker = Arc::new(Waker::new(mio::Waker::new(poll.registry(), WAKE)?));
+        Ok(Readiness {
+            poll,
+            events: mio::Events::with_capacity(EVENTS),
+            slots: Vec::new(),
+            ready: VecDeque::new(),
+            batch: 0,
+            bytes_left: 0,
+            accepts_left: 0,
+            rearm: Vec::new(),
+            buffer: vec![0; READ_BUFFER].into_boxed_slice(),
+            pool: Pool::new(threads, Arc::clone(&waker)),
+            waker,
+            results_left: false,
+            start: Instant::now(),
+        })
+    }
+
+    pub(crate) fn now(&self) -> Time {
+        Time::ZERO + self.start.elapsed()
+    }
+
+    pub(crate) fn has_backlog(&self) -> bool {
+        !self.ready.is_empty() || self.results_left
+    }
+
+    pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.rearm_watches();
+        let timeout = if self.has_backlog() {
+            Some(Duration::ZERO)
+        } else {
+            timeout
+        };
+        match self.poll.poll(&mut self.events, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.events.clear(),
+            result => result?,
+        }
+        for event in &self.events {
+            if event.token() == WAKE {
+                self.waker.acknowledge();
+                self.results_left = true;
+                continue;
+            }
+            let token = unpack(event.token());
+            let Some(slot) = self.slots.get_mut(token.slot as usize) else {
+                continue;
+            };
+            if slot.flags.generation != token.generation {
+                continue; // closed in this batch or before
+            }
+            let failed = event.is_error();
+            slot.flags.ending |= failed || event.is_read_closed();
+            slot.flags.readable |= event.is_readable() || slot.flags.ending;
+            slot.flags.writable |= event.is_writable() || event.is_write_closed() || failed;
+            enqueue(&mut self.ready, token, &mut slot.flags);
+        }
+        self.batch = self.ready.len();
+        self.bytes_left = TICK_BYTES;
+        self.accepts_left = TICK_ACCEPTS;
+        Ok(())
+    }
+
+    #[inline]
+    pub(crate) fn next(&mut self) -> Option<Completion<'_>> {
+        let (token, step) = self.step()?;
+        let event = match step {
+            Step::Bytes(n) => Event::Received(&self.buffer[..n]),
+            Step::Event(event) => event,
+        };
+        Some(Completion { token, event })
+    }
+
+    fn step(&mut self) -> Option<(Token, Step)> {
+        if self.results_left {
+            if let Some((token, outcome)) = self.pool.next() {
+                let event = match outcome {
+                    Outcome::Done(done) => Event::Done(done),
+                    Outcome::Resolved(addresses) => Event::Resolved(addresses),
+                };
+                return Some((token, Step::Event(event)));
+            }
+            self.results_left = false;
+        }
+        while self.batch > 0 && self.bytes_left > 0 {
+            self.batch -= 1;
+            let token = self.ready.pop_front()?;
+            let Some(slot) = self.slots.get_mut(token.slot as usize) else {
+                continue;
+            };
+            if slot.flags.generation != token.generation {
+                continue;
+            }
+            slot.flags.queued = false;
+            let (step, then) = match &mut slot.entry {
+                Entry::Stream(fd) => {
+                    let limit = self.buffer.len().min(self.bytes_left);
+                    steps::stream_step(fd.as_fd(), &mut slot.flags, &mut self.buffer[..limit])
+                }
+                Entry::Listener(listener) => {
+                    steps::listener_step(listener, &mut slot.flags, &mut self.accepts_left)
+                }
+                Entry::Watch(watch) => {
+                    steps::watch_step(watch, &mut slot.flags, token, &mut self.rearm)
+                }
+                Entry::Signals(signals) => steps::signals_step(signals, &mut slot.flags),
+                Entry::Free => continue,
+            };
+            match then {
+                Then::OnEvent => {}
+                Then::Now => {
+                    slot.flags.queued = true;
+                    self.ready.push_front(token);
+                    self.batch += 1;
+                }
+                Then::NextTick => enqueue(&mut self.ready, token, &mut slot.flags),
+            }
+            if let Some(Step::Bytes(n)) = step {
+                self.bytes_left -= n;
+            }
+            if let Some(step) = step {
+                return Some((token, step));
+            }
+        }
+        None
+    }
+
+    pub(crate) fn connect(
+        &mut self,
+        token: Token,
+        address: SocketAddr,
+        options: &ConnectOptions,
+    ) -> io::Result<()> {
+        self.close(token); // an earlier attempt at another address
+        let fd = open_stream(address, options)?.into_registered()?;
+        match rustix::net::connect(&fd, &address) {
+            Ok(()) | Err(Errno::INPROGRESS | Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        self.arm(
+            fd.as_fd(),
+            token,
+            mio::Interest::READABLE | mio::Interest::WRITABLE,
+        )?;
+        self.occupy(token, Entry::Stream(fd)).flags.connecting = true;
+        Ok(())
+    }
+
+    pub(crate) fn resolve(&mut self, token: Token, endpoint: Endpoint) -> io::Result<()> {
+        self.pool.resolve(token, endpoint)
+    }
+
+    pub(crate) fn offload(&mut self, token: Token, job: Job) -> io::Result<()> {
+        self.pool.run(token, job)
+    }
+
+    #[inline]
+    pub(crate) fn send(&mut self, token: Token, outbox: &mut Outbox) -> io::Result<()> {
+        let Some((fd, flags)) = self.stream(token) else {
+            return Ok(());
+        };
+        if flags.blocked || flags.connecting {
+            return Ok(()); // a `Sent` or `Connected` completion will come
+        }
+        while !outbox.is_empty() {
+            let (asked, result) = match outbox.single() {
+                Some(bytes) => (bytes.len(), sending::single(fd, bytes)),
+                None => sending::gathered(fd, outbox),
+            };
+            match result {
+                Ok(n) => {
+                    outbox.advance(n);
+                    if n < asked {
+                        flags.block();
+                        return Ok(());
+                    }
+                }
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => {
+                    flags.block();
+                    return Ok(());
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn forward(&mut self, token: Token, lent: Range<usize>) -> io::Result<usize> {
+        let Some(slot) = self.slots.get_mut(token.slot as usize) else {
+            return Ok(0);
+        };
+        let (Entry::Stream(fd), flags) = (&slot.entry, &mut slot.flags) else {
+            return Ok(0);
+        };
+        if flags.generation != token.generation || flags.blocked || flags.connecting {
+            return Ok(0);
+        }
+        let bytes = &self.buffer[lent];
+        let sent = match sending::single(fd.as_fd(), bytes) {
+            Ok(n) => n,
+            Err(Errno::AGAIN | Errno::INTR) => 0,
+            Err(error) => return Err(error.into()),
+        };
+        if sent < bytes.len() {
+            flags.block();
+        }
+        Ok(sent)
+    }
+
+    pub(crate) fn lent(&self, range: Range<usize>) -> &[u8] {
+        &self.buffer[range]
+    }
+
+    pub(crate) fn set_reading(&mut self, token: Token, reading: bool) {
+        let Some(slot) = self.slots.get_mut(token.slot as usize) else {
+            return;
+        };
+        if slot.flags.generation != token.generation {
+            return;
+        }
+        slot.flags.paused = !reading;
+        if reading {
+            if let Entry::Watch(watch) = &slot.entry
+                && !watch.always
+            {
+                self.rearm.push(token);
+            }
+            enqueue(&mut self.ready, token, &mut slot.flags);
+        }
+    }
+
+    pub(crate) fn set_room(&mut self, token: Token, room: usize) {
+        if let Some((_, flags)) = self.stream(token) {
+            flags.room = u32::try_from(room).unwrap_or(u32::MAX);
+        }
+    }
+
+    pub(crate) fn shutdown(&mut self, token: Token, how: Shutdown) {
+        if let Some((fd, _)) = self.stream(token) {
+            let how = match how {
+                Shutdown::Read => rustix::net::Shutdown::Read,
+                Shutdown::Write => rustix::net::Shutdown::Write,
+                Shutdown::Both => rustix::net::Shutdown::Both,
+            };
+            // Fails only when the connection is gone, which the next read reports.
+            let _ = rustix::net::shutdown(fd, how);
+        }
+    }
+
+    pub(crate) fn close(&mut self, token: Token) {
+        if let Some(slot) = self.slots.get_mut(token.slot as usize)
+            && slot.flags.generation == token.generation
+        {
+            let entry = std::mem::replace(&mut slot.entry, Entry::Free);
+            slot.flags = Flags {
+                generation: token.generation,
+                ..Flags::default()
+            };
+            self.disarm(&entry);
+        }
+    }
+
+    pub(crate) fn waker(&self) -> Arc<Waker> {
+        Arc::clone(&self.waker)
+    }
+
+    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
+        self.poll.registry().as_fd()
+    }
+
+    fn stream(&mut self, token: Token) -> Option<(BorrowedFd<'_>, &mut Flags)> {
+        let slot = self.slots.get_mut(token.slot as usize)?;
+        match &slot.entry {
+            Entry::Stream(fd) if slot.flags.generation == token.generation => {
+                Some((fd.as_fd(), &mut slot.flags))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn pack(token: Token) -> mio::Token {
+    mio::Token((token.generation as usize) << 32 | token.slot as usize)
+}
+
+fn unpack(token: mio::Token) -> Token {
+    Token {
+        slot: token.0 as u32,
+        generation: (token.0 >> 32) as u32,
+    }
+}
+
+#[inline]
+fn enqueue(ready: &mut VecDeque<Token>, token: Token, flags: &mut Flags) {
+    if !flags.queued {
+        flags.queued = true;
+        ready.push_back(token);
+    }
+}

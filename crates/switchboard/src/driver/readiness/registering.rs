@@ -1,0 +1,156 @@
+//! What the kernel is told to watch, and from when until when.
+//! It must never leave a descriptor registered that the driver does not hold any more.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+
+use mio::unix::SourceFd;
+use rustix::io::Errno;
+
+use super::steps::{Entry, Flags, Listener, Signals, Slot, Watch};
+use super::{READ_BUFFER, Readiness, enqueue, pack};
+use crate::Token;
+use crate::driver::Resource;
+use crate::io::Interest;
+
+impl Readiness {
+    pub(crate) fn register(
+        &mut self,
+        token: Token,
+        resource: Resource,
+        interest: Interest,
+    ) -> io::Result<()> {
+        let mut always = false;
+        let entry = match resource {
+            Resource::Stream(fd) => {
+                self.arm(
+                    fd.as_fd(),
+                    token,
+                    mio::Interest::READABLE | mio::Interest::WRITABLE,
+                )?;
+                Entry::Stream(fd)
+            }
+            Resource::Listener(fds) => {
+                for fd in &fds {
+                    self.arm(fd.as_fd(), token, mio::Interest::READABLE)?;
+                }
+                Entry::Listener(Box::new(Listener { fds, next: 0 }))
+            }
+            Resource::Watch(source) => {
+                match self.arm(source.as_fd(), token, to_mio(interest)) {
+                    Err(error) if is_always_ready(&error) => always = true,
+                    result => result?,
+                }
+                Entry::Watch(Box::new(Watch {
+                    source,
+                    interest,
+                    always,
+                }))
+            }
+            Resource::Signals(set) => {
+                self.arm(set.as_fd(), token, mio::Interest::READABLE)?;
+                Entry::Signals(Box::new(Signals {
+                    set: *set,
+                    pending: Vec::new(),
+                }))
+            }
+        };
+        let slot = self.occupy(token, entry);
+        if always {
+            slot.flags.readable = true;
+            slot.flags.writable = true;
+            enqueue(
+                &mut self.ready,
+                token,
+                &mut self.slots[token.slot as usize].flags,
+            );
+        }
+        Ok(())
+    }
+
+    pub(super) fn occupy(&mut self, token: Token, entry: Entry) -> &mut Slot {
+        let index = token.slot as usize;
+        if index >= self.slots.len() {
+            // Grows as the slab of sources does, and for the same reason.
+            if index >= self.slots.capacity() {
+                self.slots
+                    .reserve_exact(index + 1 - self.slots.len() + (index / 8).max(16));
+            }
+            self.slots.resize_with(index + 1, || Slot {
+                entry: Entry::Free,
+                flags: Flags::default(),
+            });
+        }
+        let slot = &mut self.slots[index];
+        slot.entry = entry;
+        slot.flags = Flags {
+            generation: token.generation,
+            room: READ_BUFFER as u32,
+            ..Flags::default()
+        };
+        slot
+    }
+
+    pub(super) fn arm(
+        &self,
+        fd: BorrowedFd<'_>,
+        token: Token,
+        interest: mio::Interest,
+    ) -> io::Result<()> {
+        self.poll
+            .registry()
+            .register(&mut SourceFd(&fd.as_raw_fd()), pack(token), interest)
+    }
+
+    /// Closing a descriptor is not enough: while a duplicate of it is open anywhere, the kernel
+    /// goes on reporting it. An error means that it was not registered (a regular file).
+    pub(super) fn disarm(&self, entry: &Entry) {
+        let registry = self.poll.registry();
+        let forget = |fd: BorrowedFd<'_>| drop(registry.deregister(&mut SourceFd(&fd.as_raw_fd())));
+        match entry {
+            Entry::Free => {}
+            Entry::Stream(fd) => forget(fd.as_fd()),
+            Entry::Listener(listener) => listener.fds.iter().for_each(|fd| forget(fd.as_fd())),
+            Entry::Watch(watch) => forget(watch.source.as_fd()),
+            Entry::Signals(signals) => forget(signals.set.as_fd()),
+        }
+    }
+
+    /// Bare readiness is level-triggered for its users, since they may read as little as they
+    /// like: asking the kernel again reports what is still ready.
+    pub(super) fn rearm_watches(&mut self) {
+        for token in std::mem::take(&mut self.rearm) {
+            let Some(slot) = self.slots.get_mut(token.slot as usize) else {
+                continue;
+            };
+            if slot.flags.generation != token.generation || slot.flags.paused {
+                continue;
+            }
+            let Entry::Watch(watch) = &slot.entry else {
+                continue;
+            };
+            let fd = watch.source.as_fd().as_raw_fd();
+            let interest = to_mio(watch.interest);
+            let registry = self.poll.registry();
+            if let Err(error) = registry.reregister(&mut SourceFd(&fd), pack(token), interest) {
+                tracing::debug!(%token, %error, "cannot watch any longer");
+                slot.flags.readable = true; // the handler's own read finds out why
+                slot.flags.writable = true;
+                enqueue(&mut self.ready, token, &mut slot.flags);
+            }
+        }
+    }
+}
+
+/// epoll refuses what never blocks, such as a regular file that standard input comes from.
+fn is_always_ready(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::PERM.raw_os_error())
+}
+
+fn to_mio(interest: Interest) -> mio::Interest {
+    match interest {
+        Interest::Read => mio::Interest::READABLE,
+        Interest::Write => mio::Interest::WRITABLE,
+        Interest::ReadWrite => mio::Interest::READABLE | mio::Interest::WRITABLE,
+    }
+}

@@ -1,0 +1,37 @@
+//! The system calls that send: one piece, or many in one call (`writev`, in the form that can be
+//! told not to raise a signal). It must never loop: the driver decides whether to go on.
+
+use std::io::IoSlice;
+use std::os::fd::BorrowedFd;
+
+use rustix::io::Errno;
+use rustix::net::{SendAncillaryBuffer, SendFlags};
+
+use crate::outbox::Outbox;
+
+/// Chunks given to the kernel in one call; Linux takes up to 1024, and copies the array first.
+const SLICES: usize = 32;
+
+#[inline]
+pub(super) fn single(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize, Errno> {
+    rustix::net::send(fd, bytes, NO_SIGNAL)
+}
+
+/// Sends as many chunks of an outbox as one call takes, and says how much that would be.
+pub(super) fn gathered(fd: BorrowedFd<'_>, outbox: &Outbox) -> (usize, Result<usize, Errno>) {
+    let mut slices = [IoSlice::new(&[]); SLICES];
+    let filled = outbox.gather(&mut slices);
+    let slices = &slices[..filled];
+    let asked = slices.iter().map(|slice| slice.len()).sum();
+    let mut no_control = SendAncillaryBuffer::default();
+    (
+        asked,
+        rustix::net::sendmsg(fd, slices, &mut no_control, NO_SIGNAL),
+    )
+}
+
+/// A peer that is gone is an error of the send, not a signal that ends the process.
+#[cfg(not(target_vendor = "apple"))]
+const NO_SIGNAL: SendFlags = SendFlags::NOSIGNAL;
+#[cfg(target_vendor = "apple")]
+const NO_SIGNAL: SendFlags = SendFlags::empty(); // Rust programs ignore SIGPIPE from the start

@@ -1,0 +1,239 @@
+//! What one look at a ready source finds, and when to look again: a read, an accept, the outcome
+//! of a connect. It must never take a short read for drained when the end is known to follow: of
+//! bytes that arrive together with the end, the kernel tells once.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SocketFlags};
+
+use crate::driver::Event;
+use crate::io::{Interest, SignalSet};
+use crate::{Ready, TcpStream, Token};
+
+/// What is registered under a slot.
+pub(super) enum Entry {
+    Free,
+    Stream(OwnedFd),
+    Listener(Box<Listener>),
+    Watch(Box<Watch>),
+    Signals(Box<Signals>),
+}
+
+pub(super) struct Listener {
+    pub(super) fds: Vec<OwnedFd>,
+    /// The descriptor to try next, so that a burst on one does not ask the others every time.
+    pub(super) next: usize,
+}
+
+pub(super) struct Watch {
+    pub(super) source: Box<dyn AsFd>,
+    pub(super) interest: Interest,
+    /// The kernel refuses to watch it, as it does with regular files: those are always ready.
+    pub(super) always: bool,
+}
+
+pub(super) struct Signals {
+    pub(super) set: SignalSet,
+    /// Taken from the set, and not handed out yet.
+    pub(super) pending: Vec<i32>,
+}
+
+/// What is known of the resource in a slot.
+#[derive(Default)]
+pub(super) struct Flags {
+    pub(super) generation: u32,
+    /// How many bytes one read may bring: what the inbox has room for.
+    pub(super) room: u32,
+    /// A read (or accept) has not said "would block" since the last event.
+    pub(super) readable: bool,
+    /// The end of the stream, or an error, has been announced: only a read of 0 or an error
+    /// shows that it was reached.
+    pub(super) ending: bool,
+    /// A write has said "would block", and no event has said otherwise.
+    pub(super) blocked: bool,
+    pub(super) writable: bool,
+    pub(super) connecting: bool,
+    pub(super) paused: bool,
+    /// In `ready`.
+    pub(super) queued: bool,
+}
+
+pub(super) struct Slot {
+    pub(super) entry: Entry,
+    pub(super) flags: Flags,
+}
+
+/// The outcome of looking at one ready source, by value: lending comes last (see `next`).
+pub(super) enum Step {
+    Bytes(usize),
+    Event(Event<'static>),
+}
+
+/// When to look at a source again.
+pub(super) enum Then {
+    /// After its next kernel event.
+    OnEvent,
+    /// In this tick, next: what follows belongs to what was just found.
+    Now,
+    /// At the back of the queue, so in the next tick: the others come first.
+    NextTick,
+}
+
+impl Flags {
+    /// The kernel takes nothing more until it says so.
+    pub(super) fn block(&mut self) {
+        self.blocked = true;
+        self.writable = false;
+    }
+}
+
+#[inline]
+pub(super) fn stream_step(
+    fd: BorrowedFd<'_>,
+    flags: &mut Flags,
+    buffer: &mut [u8],
+) -> (Option<Step>, Then) {
+    if flags.connecting {
+        return connecting_step(fd, flags);
+    }
+    if flags.blocked && flags.writable {
+        flags.blocked = false;
+        return (Some(Step::Event(Event::Sent)), Then::Now);
+    }
+    let limit = buffer.len().min(flags.room as usize);
+    if !flags.readable || flags.paused || limit == 0 {
+        return (None, Then::OnEvent);
+    }
+    match rustix::net::recv(fd, &mut buffer[..limit], RecvFlags::empty()) {
+        Ok((0, _)) => {
+            flags.readable = false;
+            (Some(Step::Event(Event::EndOfFile)), Then::OnEvent)
+        }
+        Ok((n, _)) if n == limit => (Some(Step::Bytes(n)), Then::NextTick),
+        // Less than asked for means drained, unless the end was announced together with it.
+        Ok((n, _)) if flags.ending => (Some(Step::Bytes(n)), Then::Now),
+        Ok((n, _)) => {
+            flags.readable = false;
+            (Some(Step::Bytes(n)), Then::OnEvent)
+        }
+        Err(Errno::AGAIN) => {
+            flags.readable = false;
+            (None, Then::OnEvent)
+        }
+        Err(Errno::INTR) => (None, Then::NextTick),
+        Err(error) => {
+            flags.readable = false;
+            (
+                Some(Step::Event(Event::Failed(error.into()))),
+                Then::OnEvent,
+            )
+        }
+    }
+}
+
+#[cold]
+fn connecting_step(fd: BorrowedFd<'_>, flags: &mut Flags) -> (Option<Step>, Then) {
+    let event = match rustix::net::sockopt::socket_error(fd) {
+        Ok(Ok(())) if rustix::net::getpeername(fd).is_err() => return (None, Then::OnEvent),
+        Ok(Ok(())) => {
+            flags.connecting = false;
+            return (Some(Step::Event(Event::Connected)), Then::Now);
+        }
+        Ok(Err(error)) | Err(error) => Event::Failed(error.into()),
+    };
+    flags.readable = false;
+    (Some(Step::Event(event)), Then::OnEvent)
+}
+
+pub(super) fn listener_step(
+    listener: &mut Listener,
+    flags: &mut Flags,
+    accepts_left: &mut usize,
+) -> (Option<Step>, Then) {
+    if !flags.readable || flags.paused {
+        return (None, Then::OnEvent);
+    }
+    let mut empty = 0;
+    while empty < listener.fds.len() {
+        if *accepts_left == 0 {
+            return (None, Then::NextTick);
+        }
+        *accepts_left -= 1;
+        match accept(listener.fds[listener.next].as_fd()) {
+            Ok(fd) => {
+                let event = Event::Accepted(TcpStream::new(fd));
+                return (Some(Step::Event(event)), Then::Now);
+            }
+            Err(Errno::AGAIN) => {
+                empty += 1;
+                listener.next = (listener.next + 1) % listener.fds.len();
+            }
+            Err(error) if is_out_of_resources(error) => {
+                flags.paused = true;
+                let event = Event::AcceptFailed(error.into());
+                return (Some(Step::Event(event)), Then::OnEvent);
+            }
+            // The connection was gone before it was accepted, in one of many ways (accept(2)
+            // lists them): that is the peer's affair, and the next one may be well.
+            Err(error) => tracing::debug!(%error, "a connection ended before it was accepted"),
+        }
+    }
+    flags.readable = false;
+    (None, Then::OnEvent)
+}
+
+pub(super) fn watch_step(
+    watch: &Watch,
+    flags: &mut Flags,
+    token: Token,
+    rearm: &mut Vec<Token>,
+) -> (Option<Step>, Then) {
+    let ready = Ready {
+        read: flags.readable && watch.interest.read(),
+        write: flags.writable && watch.interest.write(),
+    };
+    if flags.paused || !(ready.read || ready.write) {
+        return (None, Then::OnEvent);
+    }
+    let event = Some(Step::Event(Event::Ready(ready)));
+    if watch.always {
+        return (event, Then::NextTick);
+    }
+    flags.readable = false;
+    flags.writable = false;
+    flags.ending = false;
+    rearm.push(token);
+    (event, Then::OnEvent)
+}
+
+pub(super) fn signals_step(signals: &mut Signals, flags: &mut Flags) -> (Option<Step>, Then) {
+    if signals.pending.is_empty() && flags.readable {
+        signals.pending.extend(signals.set.pending());
+        flags.readable = false;
+    }
+    match signals.pending.pop() {
+        Some(signal) => (Some(Step::Event(Event::Signal(signal))), Then::Now),
+        None => (None, Then::OnEvent),
+    }
+}
+
+#[cfg(not(target_vendor = "apple"))]
+fn accept(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    rustix::net::accept_with(fd, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)
+}
+
+#[cfg(target_vendor = "apple")]
+fn accept(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    let accepted = rustix::net::accept(fd)?;
+    rustix::io::ioctl_fioclex(&accepted)?;
+    rustix::io::ioctl_fionbio(&accepted, true)?;
+    Ok(accepted)
+}
+
+fn is_out_of_resources(error: Errno) -> bool {
+    matches!(
+        error,
+        Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM
+    )
+}

@@ -1,0 +1,191 @@
+//! What can go wrong, in words that say what to do.
+//! It must never hold a reference to a source: an error outlives what it speaks of.
+
+use std::{fmt, io};
+
+use crate::Token;
+
+/// What handlers and the reactor's own calls return; `Result` alone means "nothing or an error".
+pub type Result<T = (), E = Error> = std::result::Result<T, E>;
+
+/// Why a call failed, or why a handler gave up.
+///
+/// `Debug` shows the same sentence as `Display`, since that is what `main() -> Result` prints.
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system said no.
+    Io(io::Error),
+    /// An address could not be understood; the text says what was expected.
+    BadAddress(String),
+    /// The source of this token has been closed, or is closing.
+    Stale(Token),
+    /// The call does not fit the kind of source that the token stands for.
+    WrongKind {
+        /// The source.
+        token: Token,
+        /// What was asked for.
+        asked: &'static str,
+    },
+    /// The outbox would rise above its high watermark; nothing of this message was taken.
+    /// Wait for `handle_write`, then send again.
+    Full {
+        /// Bytes that wait in the outbox.
+        buffered: usize,
+        /// The high watermark, in bytes.
+        limit: usize,
+    },
+    /// The message is larger than the high watermark, so it could never be taken.
+    TooLarge {
+        /// Bytes of the message.
+        len: usize,
+        /// The high watermark, in bytes.
+        limit: usize,
+    },
+    /// All sources together would buffer more than the reactor's bound.
+    BufferedLimit {
+        /// The bound, in bytes.
+        limit: usize,
+    },
+    /// The inbox is full, and the handler consumed nothing of it: it can never be satisfied.
+    InboxFull {
+        /// The inbox's bound, in bytes.
+        limit: usize,
+    },
+    /// The reactor holds as many sources as it may.
+    TooManySources {
+        /// The bound.
+        limit: usize,
+    },
+    /// The reactor holds as many timers as it may.
+    TooManyTimers {
+        /// The bound.
+        limit: usize,
+    },
+    /// As many jobs are under way as may be.
+    TooManyJobs {
+        /// The bound.
+        limit: usize,
+    },
+    /// The reactor is shutting down and takes nothing new.
+    ShuttingDown,
+    /// An event of a kind arrived for which the handler has no method.
+    Unhandled(&'static str),
+    /// A handler, a posted closure or a job panicked; the text is the panic's message.
+    Panicked(String),
+    /// What the program's own code reported.
+    Other(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Error {
+    /// Wraps the program's own error (or a text), so that a handler can return it with `?`.
+    ///
+    /// ```
+    /// use switchboard::{Error, Result};
+    ///
+    /// fn parse(text: &str) -> Result<u32> {
+    ///     text.parse().map_err(Error::other)
+    /// }
+    /// assert!(parse("7").is_ok());
+    /// assert_eq!(parse("x").unwrap_err().to_string(), "invalid digit found in string");
+    /// ```
+    pub fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+        Error::Other(error.into())
+    }
+
+    /// Whether the call can succeed later: true for [`Error::Full`] and
+    /// [`Error::BufferedLimit`], after which `handle_write` says when.
+    pub fn is_full(&self) -> bool {
+        matches!(self, Error::Full { .. } | Error::BufferedLimit { .. })
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Io(error) => error.fmt(f),
+            Error::BadAddress(why) => f.write_str(why),
+            Error::Stale(token) => write!(f, "{token} is closed"),
+            Error::WrongKind { token, asked } => write!(f, "{token} cannot {asked}"),
+            Error::Full { buffered, limit } => write!(
+                f,
+                "the outbox is full ({buffered} of {limit} bytes wait): send again in handle_write"
+            ),
+            Error::TooLarge { len, limit } => write!(
+                f,
+                "a message of {len} bytes exceeds the outbox's limit of {limit} bytes: \
+                 send it in parts, or raise the high watermark"
+            ),
+            Error::BufferedLimit { limit } => {
+                write!(
+                    f,
+                    "all sources together hold {limit} bytes, the reactor's limit"
+                )
+            }
+            Error::InboxFull { limit } => write!(
+                f,
+                "the inbox is full ({limit} bytes) and the handler consumed nothing of it"
+            ),
+            Error::TooManySources { limit } => write!(f, "the limit of {limit} sources is reached"),
+            Error::TooManyTimers { limit } => write!(f, "the limit of {limit} timers is reached"),
+            Error::TooManyJobs { limit } => {
+                write!(f, "the limit of {limit} jobs under way is reached")
+            }
+            Error::ShuttingDown => f.write_str("the reactor is shutting down"),
+            Error::Unhandled(method) => write!(f, "the handler does not implement {method}"),
+            Error::Panicked(message) => write!(f, "panicked: {message}"),
+            Error::Other(error) => error.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::Io(error) => error.source(),
+            Error::Other(error) => error.source(),
+            _ => None,
+        }
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Error {
+        Error::Io(error)
+    }
+}
+
+impl From<rustix::io::Errno> for Error {
+    fn from(error: rustix::io::Errno) -> Error {
+        Error::Io(error.into())
+    }
+}
+
+impl From<std::str::Utf8Error> for Error {
+    fn from(error: std::str::Utf8Error) -> Error {
+        Error::other(error)
+    }
+}
+
+impl From<fmt::Error> for Error {
+    fn from(error: fmt::Error) -> Error {
+        Error::other(error)
+    }
+}
+
+impl From<String> for Error {
+    fn from(text: String) -> Error {
+        Error::other(text)
+    }
+}
+
+impl From<&str> for Error {
+    fn from(text: &str) -> Error {
+        Error::other(text)
+    }
+}

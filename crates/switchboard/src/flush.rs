@@ -1,0 +1,96 @@
+//! Step 5 of a tick: outboxes go to the driver, and who waited for room is told.
+//! It must never send for a source twice in one tick, however often it was written to.
+
+use std::mem;
+use std::net::Shutdown;
+
+use crate::Token;
+use crate::core::Core;
+use crate::driver::Driver;
+use crate::handler::Close;
+use crate::reactor::Call;
+use crate::sources::Phase;
+
+impl<S: 'static> Core<S> {
+    pub(crate) fn flush_outboxes(&mut self, state: &mut S, driver: &mut Driver) {
+        let mut dirty = mem::take(&mut self.dirty);
+        for &token in &dirty {
+            self.flush(state, driver, token);
+        }
+        // What the handlers called above have sent is flushed in the next tick, which does not
+        // wait: a handler that sends in every `handle_write` must not hold this one.
+        dirty.clear();
+        if self.dirty.is_empty() {
+            self.dirty = dirty; // keeps the memory
+        }
+    }
+
+    #[inline]
+    fn flush(&mut self, state: &mut S, driver: &mut Driver, token: Token) {
+        let Some(source) = self.sources.get_mut(token) else {
+            return;
+        };
+        source.dirty = false;
+        if !matches!(source.phase, Phase::Open | Phase::Flushing) {
+            return;
+        }
+        if let Some(mut outbox) = source.outbox.take() {
+            let before = outbox.len();
+            let result = driver.send(token, &mut outbox);
+            let sent = before - outbox.len();
+            self.buffered -= sent;
+            if sent > 0 {
+                source.last_active = self.now;
+            }
+            if outbox.is_empty() {
+                self.recycle(outbox);
+            } else {
+                source.outbox = Some(outbox);
+            }
+            if let Err(error) = result {
+                tracing::debug!(%token, %error, "cannot send");
+                return self.replace_reason(token, Close::Io(error));
+            }
+            tracing::trace!(%token, sent, left = before - sent, "flushed");
+        }
+        let Some(source) = self.sources.get_mut(token) else {
+            return;
+        };
+        if source.outbox.is_some() || source.is_awaiting_flush() {
+            self.flushed(state, driver, token);
+        }
+    }
+
+    /// What the state of the outbox means for reading, for half-close and close, and for a
+    /// handler that waits for room.
+    fn flushed(&mut self, state: &mut S, driver: &mut Driver, token: Token) {
+        let Some(source) = self.sources.get_mut(token) else {
+            return;
+        };
+        let left = source.outbox_len();
+        if source.phase == Phase::Flushing {
+            return self.close_flushed(driver, token);
+        }
+        if left == 0 && source.write_ending && !source.write_ended {
+            source.write_ended = true;
+            driver.shutdown(token, Shutdown::Write);
+            if source.eof {
+                return self.close(token, Close::Eof);
+            }
+        }
+        let Some(source) = self.sources.get_mut(token) else {
+            return;
+        };
+        let above = left > source.options.low as usize;
+        let holds = above && source.options.backpressure;
+        if holds != source.held {
+            self.set_reading(token, |source| source.held = holds);
+        }
+        let Some(source) = self.sources.get_mut(token) else {
+            return;
+        };
+        if !above && mem::take(&mut source.wants_write) {
+            self.call(state, token, Call::Write, &[]);
+        }
+    }
+}

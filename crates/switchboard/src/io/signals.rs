@@ -1,0 +1,43 @@
+//! A set of signals as something to wait for.
+//! It must never run code of ours in a signal handler: `signal-hook` writes to a socket pair.
+
+use std::fmt;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+
+use signal_hook::iterator::backend::SignalDelivery;
+use signal_hook::iterator::exfiltrator::SignalOnly;
+
+use crate::Result;
+
+/// Signals that this process catches for as long as the set lives.
+pub(crate) struct SignalSet {
+    delivery: SignalDelivery<UnixStream, SignalOnly>,
+}
+
+impl SignalSet {
+    pub(crate) fn new(signals: &[i32]) -> Result<SignalSet> {
+        let (read, write) = UnixStream::pair()?;
+        read.set_nonblocking(true)?;
+        write.set_nonblocking(true)?;
+        let delivery = SignalDelivery::with_pipe(read, write, SignalOnly, signals)?;
+        Ok(SignalSet { delivery })
+    }
+
+    /// The signals that came since the last call, each once however often it came.
+    pub(crate) fn pending(&mut self) -> impl Iterator<Item = i32> + use<> {
+        self.delivery.pending()
+    }
+}
+
+impl AsFd for SignalSet {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.delivery.get_read().as_fd()
+    }
+}
+
+impl fmt::Debug for SignalSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignalSet").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,293 @@
+//! What the program can ask of the loop as a whole, and of any source by its token.
+//! It must never call a handler: what is asked for here is noted, and done after the call.
+
+use std::fmt;
+use std::net::Shutdown;
+use std::os::fd::AsFd;
+use std::time::{Duration, SystemTime};
+
+use crate::closing::ShutdownHandle;
+use crate::core::{Core, Request};
+use crate::driver::Resource;
+use crate::handler::{Close, Handler};
+use crate::io::SignalSet;
+use crate::net::ConnectOptions;
+use crate::sources::{Kind, Phase};
+use crate::timeouts::Due;
+use crate::{
+    Interest, Payload, Remote, Result, SourceOptions, TcpListener, TcpStream, Time, TimerId,
+    ToEndpoint, Token,
+};
+
+/// What posted closures, timer closures and [`Reactor::with`](crate::Reactor::with) get, and
+/// what every handler's [`Context`](crate::Context) offers too.
+pub struct LoopContext<'a, S: 'static> {
+    pub(crate) core: &'a mut Core<S>,
+    /// What the driver has lent to the handler, to tell a forward from a copy.
+    pub(crate) lent: &'a [u8],
+}
+
+impl<S: 'static> LoopContext<'_, S> {
+    /// The time at which this tick began. Costs nothing.
+    pub fn now(&self) -> Time {
+        self.core.now
+    }
+
+    /// The time of day at which this tick began, for people: it follows the monotonic clock from
+    /// the reactor's start on, so it never jumps. Costs nothing.
+    pub fn wall_time(&self) -> SystemTime {
+        self.core.started + (self.core.now - Time::ZERO)
+    }
+
+    /// A random number, the same ones in the same order for the same [seed](crate::Builder::seed).
+    /// Not for secrets.
+    pub fn random(&mut self) -> u64 {
+        self.core.random.u64(..)
+    }
+
+    /// Listens on every address that `endpoint` names, all under one token. Never blocks: a
+    /// failure (the port is taken, the host is unknown) arrives as `handle_close`.
+    ///
+    /// # Errors
+    /// The address is malformed, there are too many sources, or the reactor is shutting down.
+    pub fn listen(&mut self, endpoint: impl ToEndpoint, handler: impl Handler<S>) -> Result<Token> {
+        let endpoint = endpoint.to_endpoint()?;
+        let token = self
+            .core
+            .insert(Kind::Listener, Phase::Connecting, handler)?;
+        self.core.start_attempt(token, endpoint, None);
+        Ok(token)
+    }
+
+    /// Listens on sockets that are bound already.
+    ///
+    /// # Errors
+    /// There are too many sources, or the reactor is shutting down.
+    pub fn listen_on(&mut self, listener: TcpListener, handler: impl Handler<S>) -> Result<Token> {
+        let resource = Resource::Listener(listener.into_fds());
+        self.add(Kind::Listener, resource, Interest::Read, handler)
+    }
+
+    /// Connects to the first address of `endpoint` that answers, with the default
+    /// [`ConnectOptions`]. Never blocks: success arrives as `handle_connect`, failure as
+    /// `handle_close` with the reason. What is sent before goes out after it is connected.
+    ///
+    /// # Errors
+    /// The address is malformed, there are too many sources, or the reactor is shutting down.
+    pub fn connect(
+        &mut self,
+        endpoint: impl ToEndpoint,
+        handler: impl Handler<S>,
+    ) -> Result<Token> {
+        self.connect_with(endpoint, ConnectOptions::default(), handler)
+    }
+
+    /// As [`connect`](Self::connect), with options.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub fn connect_with(
+        &mut self,
+        endpoint: impl ToEndpoint,
+        options: ConnectOptions,
+        handler: impl Handler<S>,
+    ) -> Result<Token> {
+        let endpoint = endpoint.to_endpoint()?;
+        let token = self.core.insert(Kind::Stream, Phase::Connecting, handler)?;
+        self.core.start_attempt(token, endpoint, Some(options));
+        Ok(token)
+    }
+
+    /// Gives a connection to the reactor, and its events to `handler`. Allocates the handler's
+    /// box; makes three system calls after the present call.
+    ///
+    /// # Errors
+    /// There are too many sources, or the reactor is shutting down: the connection is closed.
+    pub fn register(&mut self, stream: TcpStream, handler: impl Handler<S>) -> Result<Token> {
+        let resource = Resource::Stream(stream.into_registered()?);
+        self.add(Kind::Stream, resource, Interest::ReadWrite, handler)
+    }
+
+    /// Watches a descriptor, which its owner reads or writes in `handle_ready`: a pipe, a
+    /// terminal, an inotify instance. It is told again in every tick for as long as it is ready
+    /// (level-triggered), so `handle_ready` may read as little as it likes, and should make one
+    /// read or write only if the descriptor is a blocking one. A regular file is always ready.
+    ///
+    /// # Errors
+    /// There are too many sources, or the reactor is shutting down.
+    pub fn watch(
+        &mut self,
+        source: impl AsFd + 'static,
+        interest: Interest,
+        handler: impl Handler<S>,
+    ) -> Result<Token> {
+        self.add(
+            Kind::Watch,
+            Resource::Watch(Box::new(source)),
+            interest,
+            handler,
+        )
+    }
+
+    /// Catches these signals (numbers as in [`signal`](crate::signal)) for as long as the source
+    /// lives, in place of what the system does by default.
+    ///
+    /// # Errors
+    /// A signal that cannot be caught; too many sources; the reactor is shutting down.
+    pub fn signals(&mut self, signals: &[i32], handler: impl Handler<S>) -> Result<Token> {
+        let resource = Resource::Signals(Box::new(SignalSet::new(signals)?));
+        self.add(Kind::Signals, resource, Interest::Read, handler)
+    }
+
+    fn add(
+        &mut self,
+        kind: Kind,
+        resource: Resource,
+        interest: Interest,
+        handler: impl Handler<S>,
+    ) -> Result<Token> {
+        let token = self.core.insert(kind, Phase::Open, handler)?;
+        self.core
+            .requests
+            .push(Request::Register(token, resource, interest));
+        Ok(token)
+    }
+
+    /// Whether the source of `token` is there, and is not closing.
+    pub fn is_open(&self, token: Token) -> bool {
+        self.core
+            .sources
+            .get(token)
+            .is_some_and(|source| source.phase <= Phase::Open)
+    }
+
+    /// Appends to the outbox of any connection. Once this is `Ok`, the bytes are sent in this
+    /// order, all of them, unless the connection fails (then `handle_close` says so).
+    ///
+    /// Borrowed bytes are copied into the outbox, with one exception: large ones that this
+    /// handler has just received are given to the kernel as they lie. Makes no system call now;
+    /// whatever is in the outbox goes out at the end of the tick in one call.
+    ///
+    /// # Errors
+    /// [`Error::Stale`](crate::Error::Stale) if the source is closed or closing; [`Error::Full`](crate::Error::Full) above the high
+    /// watermark; [`Error::TooLarge`](crate::Error::TooLarge); [`Error::BufferedLimit`](crate::Error::BufferedLimit); [`Error::WrongKind`](crate::Error::WrongKind). Nothing
+    /// of the message was taken then.
+    #[inline]
+    pub fn send_to<'p>(&mut self, token: Token, payload: impl Into<Payload<'p>>) -> Result {
+        self.core.send(token, payload.into(), self.lent)
+    }
+
+    /// Bytes that wait in the outbox of `token`.
+    pub fn outbox_len(&self, token: Token) -> usize {
+        let forward = self
+            .core
+            .forward
+            .as_ref()
+            .filter(|forward| forward.token == token);
+        self.core
+            .sources
+            .get(token)
+            .map_or(0, |source| source.outbox_len())
+            + forward.map_or(0, |forward| forward.range.len())
+    }
+
+    /// Closes a source once its outbox is empty, or after
+    /// [`close_timeout`](crate::Builder::close_timeout). Nothing is read from it any more, and
+    /// `handle_close` is its next and last call.
+    pub fn close_source(&mut self, token: Token) {
+        self.core.close(token, Close::Requested);
+    }
+
+    /// Closes a source at the end of this tick, whatever is in its outbox.
+    pub fn abort_source(&mut self, token: Token) {
+        self.core.replace_reason(token, Close::Aborted);
+    }
+
+    /// Shuts down one side of a connection: the writing one once the outbox is empty (the peer
+    /// then sees the end of the stream), the reading one by the end of this tick.
+    ///
+    /// # Errors
+    /// [`Error::Stale`](crate::Error::Stale) or [`Error::WrongKind`](crate::Error::WrongKind).
+    pub fn shutdown_source(&mut self, token: Token, how: Shutdown) -> Result {
+        let source = self.core.sender(token)?;
+        if how != Shutdown::Read {
+            source.write_ending = true;
+            self.core.mark_dirty(token);
+        }
+        if how != Shutdown::Write {
+            self.core
+                .requests
+                .push(Request::Shutdown(token, Shutdown::Read));
+        }
+        Ok(())
+    }
+
+    /// Calls no `handle_read` (or `handle_accepted`, `handle_ready`) of this source, and lets
+    /// its peer wait, until [`resume_source`](Self::resume_source).
+    pub fn pause_source(&mut self, token: Token) {
+        self.core.set_reading(token, |source| source.paused = true);
+    }
+
+    /// Ends a pause. What is unread already is offered in the next tick.
+    pub fn resume_source(&mut self, token: Token) {
+        self.core.set_reading(token, |source| source.paused = false);
+    }
+
+    /// The bounds of a source; `None` if the token is stale.
+    pub fn options(&self, token: Token) -> Option<SourceOptions> {
+        self.core.sources.get(token).map(|source| source.options)
+    }
+
+    /// Sets the bounds of a source. What is over a new bound already stays.
+    ///
+    /// # Errors
+    /// [`Error::Stale`](crate::Error::Stale).
+    pub fn set_options(&mut self, token: Token, options: SourceOptions) -> Result {
+        self.core.set_options(token, options)
+    }
+
+    /// Runs `closure` in this thread after `delay`, rounded up to milliseconds.
+    ///
+    /// # Errors
+    /// [`Error::TooManyTimers`](crate::Error::TooManyTimers).
+    pub fn after<F>(&mut self, delay: Duration, closure: F) -> Result<TimerId>
+    where
+        F: FnOnce(&mut S, &mut LoopContext<'_, S>) + 'static,
+    {
+        self.core
+            .start_timer(self.core.now + delay, Due::Closure(Box::new(closure)))
+    }
+
+    /// Cancels a timer. False if it has fired (and does not repeat), or was cancelled before.
+    pub fn cancel_timer(&mut self, timer: TimerId) -> bool {
+        self.core.cancel_timer(timer).is_some()
+    }
+
+    /// A way to run closures in this thread from other threads.
+    pub fn remote(&self) -> Remote<S> {
+        Remote::new(&self.core.posts)
+    }
+
+    /// A way to shut the reactor down, from any thread.
+    pub fn shutdown_handle(&self) -> ShutdownHandle {
+        self.core.stop.handle().clone()
+    }
+
+    /// Shuts the reactor down; see [`ShutdownHandle::shutdown`].
+    pub fn stop(&self) {
+        self.core.stop.handle().shutdown();
+    }
+
+    /// How many sources there are.
+    pub fn sources(&self) -> usize {
+        self.core.sources.len()
+    }
+}
+
+impl<S: 'static> fmt::Debug for LoopContext<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoopContext")
+            .field("now", &self.now())
+            .finish_non_exhaustive()
+    }
+}

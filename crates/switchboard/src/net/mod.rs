@@ -1,0 +1,11 @@
+//! What a program registers to talk to others: addresses and TCP.
+//! It must never know of handlers or of a running loop.
+
+mod address;
+mod tcp;
+
+pub(crate) mod resolve;
+
+pub use address::{Address, Endpoint, ToEndpoint};
+pub(crate) use tcp::open_stream;
+pub use tcp::{ConnectOptions, TcpListener, TcpStream};

@@ -1,0 +1,253 @@
+//! TCP ends that a program owns before (or without) registering them with a reactor.
+//! It must never read or write: a registered stream does, through its handler.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
+
+use super::{Address, Endpoint, resolve};
+use crate::{Result, ToEndpoint};
+
+/// Connections that the kernel holds for us before we accept them. Linux caps it at
+/// `net.core.somaxconn` (4096 by default since 5.4).
+const BACKLOG: i32 = 4096;
+
+/// How many ports to try when port 0 is asked for on several addresses of one name.
+const PORT_TRIES: usize = 16;
+
+/// One end of a TCP connection that no reactor has yet.
+///
+/// Dropped unregistered, it closes. `TCP_NODELAY` is switched on when it is registered, unless
+/// [`set_nodelay`](Self::set_nodelay) said otherwise: a reactor coalesces small sends itself.
+#[derive(Debug)]
+pub struct TcpStream {
+    fd: OwnedFd,
+    nodelay: bool,
+}
+
+impl TcpStream {
+    pub(crate) fn new(fd: OwnedFd) -> TcpStream {
+        TcpStream { fd, nodelay: true }
+    }
+
+    /// The peer's address. Makes a system call.
+    ///
+    /// # Errors
+    /// The peer may be gone already (`NotConnected`).
+    pub fn peer(&self) -> Result<Address> {
+        ip_address(SockRef::from(&self.fd).peer_addr()?)
+    }
+
+    /// The address of our end. Makes a system call.
+    ///
+    /// # Errors
+    /// What the system reports.
+    pub fn local(&self) -> Result<Address> {
+        ip_address(SockRef::from(&self.fd).local_addr()?)
+    }
+
+    /// Whether the kernel sends small segments at once (the default) or waits to fill them.
+    pub fn set_nodelay(&mut self, nodelay: bool) {
+        self.nodelay = nodelay;
+    }
+
+    /// Has the kernel probe a silent peer, first after `idle`, then every `idle` / 4. Makes a
+    /// system call or three. Off by default.
+    ///
+    /// # Errors
+    /// What the system reports.
+    pub fn set_keepalive(&self, idle: Duration) -> io::Result<()> {
+        let probe = (idle / 4).max(Duration::from_secs(1));
+        let keepalive = TcpKeepalive::new().with_time(idle).with_interval(probe);
+        SockRef::from(&self.fd).set_tcp_keepalive(&keepalive)
+    }
+
+    /// The descriptor: `None` where the stream is not one of the operating system's.
+    pub fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.fd.as_fd())
+    }
+
+    /// The descriptor, made ready for a driver.
+    pub(crate) fn into_registered(self) -> io::Result<OwnedFd> {
+        if self.nodelay {
+            SockRef::from(&self.fd).set_tcp_nodelay(true)?;
+        }
+        Ok(self.fd)
+    }
+}
+
+/// Makes the stream non-blocking.
+impl TryFrom<std::net::TcpStream> for TcpStream {
+    type Error = crate::Error;
+
+    fn try_from(stream: std::net::TcpStream) -> Result<TcpStream> {
+        stream.set_nonblocking(true)?;
+        Ok(TcpStream::new(stream.into()))
+    }
+}
+
+/// Sockets that listen on every address of one name, on the same port.
+///
+/// ```
+/// let listener = switchboard::TcpListener::bind("localhost:0")?;
+/// let port = listener.local()?.ip().unwrap().port(); // the same on IPv4 and IPv6
+/// assert_ne!(port, 0);
+/// # Ok::<(), switchboard::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct TcpListener {
+    fds: Vec<OwnedFd>,
+}
+
+impl TcpListener {
+    /// Listens on every address that `endpoint` names, with `SO_REUSEADDR` and one port for all
+    /// (chosen by the system if it is 0). Blocks while a name is looked up; addresses of a kind
+    /// that this machine does not have are left out if another one remains.
+    ///
+    /// # Errors
+    /// The first address that cannot be bound, e.g. because its port is taken.
+    pub fn bind(endpoint: impl ToEndpoint) -> Result<TcpListener> {
+        let endpoint: Endpoint = endpoint.to_endpoint()?;
+        Ok(TcpListener::bind_all(&resolve::resolve(&endpoint)?)?)
+    }
+
+    pub(crate) fn bind_all(addresses: &[SocketAddr]) -> io::Result<TcpListener> {
+        let mut tries = PORT_TRIES;
+        loop {
+            match TcpListener::bind_once(addresses) {
+                // The port that the system chose for the first address is taken on another one.
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries > 1 => {
+                    if addresses.iter().any(|address| address.port() != 0) {
+                        return Err(error);
+                    }
+                    tries -= 1;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    fn bind_once(addresses: &[SocketAddr]) -> io::Result<TcpListener> {
+        let mut fds = Vec::new();
+        let mut port = None;
+        let mut unavailable = None;
+        for address in addresses {
+            let mut address = *address;
+            if let Some(port) = port.filter(|_| address.port() == 0) {
+                address.set_port(port);
+            }
+            match listen_on(address) {
+                Ok(socket) => {
+                    port = socket.local_addr()?.as_socket().map(|local| local.port());
+                    fds.push(socket.into());
+                }
+                Err(error) if is_unavailable(&error) => {
+                    tracing::debug!(%address, %error, "address left out");
+                    unavailable = Some(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        match unavailable {
+            Some(error) if fds.is_empty() => Err(error),
+            _ => Ok(TcpListener { fds }),
+        }
+    }
+
+    /// The first address listened on. Makes a system call.
+    ///
+    /// # Errors
+    /// What the system reports.
+    pub fn local(&self) -> Result<Address> {
+        // `bind` never returns an empty list: the names that resolve have an address.
+        ip_address(SockRef::from(&self.fds[0]).local_addr()?)
+    }
+
+    /// Every address listened on. Makes a system call for each.
+    ///
+    /// # Errors
+    /// What the system reports.
+    pub fn locals(&self) -> Result<Vec<Address>> {
+        self.fds
+            .iter()
+            .map(|fd| ip_address(SockRef::from(fd).local_addr()?))
+            .collect()
+    }
+
+    pub(crate) fn into_fds(self) -> Vec<OwnedFd> {
+        self.fds
+    }
+}
+
+fn listen_on(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM.nonblocking(),
+        None,
+    )?;
+    if address.is_ipv6() {
+        // Otherwise `[::]:80` would take the IPv4 port too, and `0.0.0.0:80` beside it fail.
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket)
+}
+
+/// This machine has no such address or no such protocol, as with IPv6 switched off.
+fn is_unavailable(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let code = error.raw_os_error();
+    code == Some(Errno::ADDRNOTAVAIL.raw_os_error())
+        || code == Some(Errno::AFNOSUPPORT.raw_os_error())
+}
+
+/// How [`connect_with`](crate::LoopContext::connect_with) makes its connection.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectOptions {
+    /// How long all attempts together may take; `None` leaves it to the system (minutes).
+    pub timeout: Option<Duration>,
+    /// Whether small segments are sent at once; true by default.
+    pub nodelay: bool,
+    /// See [`TcpStream::set_keepalive`]; off by default.
+    pub keepalive: Option<Duration>,
+}
+
+impl Default for ConnectOptions {
+    fn default() -> ConnectOptions {
+        ConnectOptions {
+            timeout: Some(Duration::from_secs(30)),
+            nodelay: true,
+            keepalive: None,
+        }
+    }
+}
+
+/// A non-blocking socket of the right kind for `address`, not yet connected.
+pub(crate) fn open_stream(address: SocketAddr, options: &ConnectOptions) -> io::Result<TcpStream> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM.nonblocking(),
+        None,
+    )?;
+    let mut stream = TcpStream::new(socket.into());
+    stream.set_nodelay(options.nodelay);
+    if let Some(idle) = options.keepalive {
+        stream.set_keepalive(idle)?;
+    }
+    Ok(stream)
+}
+
+fn ip_address(address: socket2::SockAddr) -> Result<Address> {
+    let not_ip = || {
+        io::Error::new(
+            io::ErrorKind::Unsupported,
+            "the address is not an IP address",
+        )
+    };
+    Ok(Address::Ip(address.as_socket().ok_or_else(not_ip)?))
+}

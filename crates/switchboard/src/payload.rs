@@ -1,0 +1,52 @@
+//! What a program hands over to be sent, and whether that needs a copy.
+//! It must never be kept: the outbox stores bytes of its own.
+
+use bytes::Bytes;
+
+/// Bytes to send: borrowed ones are copied into the outbox, [`Bytes`] and owned ones are not.
+#[derive(Debug)]
+pub enum Payload<'a> {
+    /// To be copied, together with its neighbours.
+    Copied(&'a [u8]),
+    /// To be shared: a message to many receivers lies in memory once.
+    Shared(Bytes),
+}
+
+impl Payload<'_> {
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Payload::Copied(bytes) => bytes.len(),
+            Payload::Shared(bytes) => bytes.len(),
+        }
+    }
+}
+
+macro_rules! payload_from {
+    ($($from:ty, $value:ident => $payload:expr;)*) => {$(
+        impl<'a> From<$from> for Payload<'a> {
+            #[inline]
+            fn from($value: $from) -> Payload<'a> {
+                $payload
+            }
+        }
+    )*};
+}
+
+payload_from! {
+    &'a [u8], bytes => Payload::Copied(bytes);
+    &'a str, text => Payload::Copied(text.as_bytes());
+    &'a String, text => Payload::Copied(text.as_bytes());
+    &'a Vec<u8>, bytes => Payload::Copied(bytes);
+    &'a Bytes, bytes => Payload::Shared(bytes.clone());
+    Bytes, bytes => Payload::Shared(bytes);
+    Vec<u8>, bytes => Payload::Shared(bytes.into());
+    String, text => Payload::Shared(text.into());
+}
+
+impl<'a, const N: usize> From<&'a [u8; N]> for Payload<'a> {
+    #[inline]
+    fn from(bytes: &'a [u8; N]) -> Payload<'a> {
+        Payload::Copied(bytes)
+    }
+}

@@ -1,0 +1,372 @@
+//! The loop: one tick on one screen, and the way of one event to its handler.
+//! It must never reach around the seam to the operating system: the driver does, alone.
+
+use std::fmt;
+use std::mem;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use crate::builder::Builder;
+use crate::closing::ShutdownHandle;
+use crate::core::Core;
+use crate::driver::{Completion, Driver, Event};
+use crate::guard::guard;
+use crate::handler::Handler;
+use crate::inbox::Inbox;
+use crate::offload::Done;
+use crate::reading::Unread;
+use crate::sources::Phase;
+use crate::{
+    Context, Error, LoopContext, Ready, Remote, Result, TcpListener, TcpStream, Time, TimerId,
+    ToEndpoint, Token,
+};
+
+/// Calls of `handle_read` in a row for the bytes of one read. A handler that takes them in
+/// smaller portions than a 64th goes on in the next tick, after the other sources.
+const READS_IN_A_ROW: usize = 64;
+
+/// An event loop, the state `S` that its handlers share, and all their event sources.
+///
+/// ```no_run
+/// use switchboard::{Context, Handler, Reactor, Result, TcpStream};
+///
+/// struct Greeter;
+///
+/// impl Handler<u64> for Greeter {
+///     fn handle_accepted(
+///         &mut self,
+///         greeted: &mut u64,
+///         cx: &mut Context<'_, u64>,
+///         stream: TcpStream,
+///     ) -> Result {
+///         *greeted += 1;
+///         let client = cx.register(stream, Greeter)?;
+///         cx.send_to(client, format!("You are number {greeted}.\n"))?;
+///         cx.close_source(client);
+///         Ok(())
+///     }
+/// }
+///
+/// fn main() -> Result {
+///     let mut reactor = Reactor::new(0)?;
+///     reactor.listen("localhost:8080", Greeter)?;
+///     reactor.run()
+/// }
+/// ```
+///
+/// Dropping a reactor ends its sources: each `handle_close` is called with
+/// [`Close::Shutdown`](crate::Close::Shutdown).
+pub struct Reactor<S: 'static> {
+    state: S,
+    core: Core<S>,
+    driver: Driver,
+}
+
+impl<S: 'static> Reactor<S> {
+    /// A reactor with the default bounds; see [`Builder`] for those.
+    ///
+    /// # Errors
+    /// As [`Builder::build`].
+    pub fn new(state: S) -> Result<Reactor<S>> {
+        Builder::default().build(state)
+    }
+
+    /// Sets up a reactor with other bounds.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    pub(crate) fn with_driver(config: Builder, state: S, driver: Driver) -> Reactor<S> {
+        let core = Core::new(config, &driver);
+        Reactor {
+            state,
+            core,
+            driver,
+        }
+    }
+
+    /// Listens on every address that `endpoint` names, all under one token. Blocks while a name
+    /// is looked up: in a running loop, use [`LoopContext::listen`].
+    ///
+    /// # Errors
+    /// The address is malformed, has no host, or cannot be bound (its port is taken).
+    pub fn listen(&mut self, endpoint: impl ToEndpoint, handler: impl Handler<S>) -> Result<Token> {
+        self.listen_on(TcpListener::bind(endpoint)?, handler)
+    }
+
+    /// Listens on sockets that are bound already.
+    ///
+    /// # Errors
+    /// As [`LoopContext::listen_on`].
+    pub fn listen_on(&mut self, listener: TcpListener, handler: impl Handler<S>) -> Result<Token> {
+        self.with(|_, cx| cx.listen_on(listener, handler))
+    }
+
+    /// Runs `setup` with what a handler would get to ask for: connections, timers, jobs.
+    ///
+    /// ```
+    /// # use switchboard::{Handler, Reactor};
+    /// # struct Client;
+    /// # impl Handler<()> for Client {}
+    /// # let mut reactor = Reactor::new(())?;
+    /// let token = reactor.with(|_state, cx| cx.connect("localhost:8080", Client))?;
+    /// # Ok::<(), switchboard::Error>(())
+    /// ```
+    pub fn with<T>(&mut self, setup: impl FnOnce(&mut S, &mut LoopContext<'_, S>) -> T) -> T {
+        self.core.now = self.driver.now();
+        let result = setup(&mut self.state, &mut self.core.context());
+        self.core.submit(&mut self.driver);
+        result
+    }
+
+    /// Runs until a shutdown is complete, or until nothing is left that could happen: no source,
+    /// timer, job or posted closure, and no [`Remote`] that could post one.
+    ///
+    /// # Errors
+    /// The driver cannot wait (the system is out of memory), or a handler panicked under
+    /// [`OnPanic::Stop`](crate::OnPanic::Stop).
+    pub fn run(&mut self) -> Result {
+        while !self.core.is_done() {
+            self.turn(None)?;
+        }
+        Ok(())
+    }
+
+    /// Runs one tick, which sleeps no longer than `limit`: for tests, and for a reactor inside
+    /// somebody else's loop, which polls [`as_fd`](AsFd::as_fd) for reading and wakes up after
+    /// [`next_timeout`](Self::next_timeout) at the latest.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn turn(&mut self, limit: Option<Duration>) -> Result {
+        let timeout = self.core.timeout(limit, self.driver.now());
+        self.tick(timeout)?;
+        if cfg!(debug_assertions) {
+            self.core.check_invariants();
+        }
+        self.core
+            .panicked
+            .take()
+            .map_or(Ok(()), |message| Err(Error::Panicked(message)))
+    }
+
+    fn tick(&mut self, timeout: Option<Duration>) -> Result {
+        self.driver.wait(timeout)?; // 1. the only place that sleeps
+        self.core.begin_tick(self.driver.now());
+        while let Some(completion) = self.driver.next() {
+            self.core.dispatch(&mut self.state, completion); // 2. lends bytes until the next one
+            self.core.submit(&mut self.driver);
+        }
+        self.core.offer_unread(&mut self.state);
+        self.core.fire_timers(&mut self.state); // 3.
+        self.core.run_posted(&mut self.state); // 4.
+        self.core.submit(&mut self.driver);
+        self.core.flush_outboxes(&mut self.state, &mut self.driver); // 5. once for each source
+        self.core.finish_closing(&mut self.state, &mut self.driver); // 6. handle_close
+        self.core.submit(&mut self.driver);
+        Ok(())
+    }
+
+    /// How long the next [`turn`](Self::turn) would sleep: `None` for as long as it takes.
+    pub fn next_timeout(&self) -> Option<Duration> {
+        if self.driver.has_backlog() {
+            return Some(Duration::ZERO);
+        }
+        self.core.timeout(None, self.driver.now())
+    }
+
+    /// The state that the handlers share.
+    pub fn state(&self) -> &S {
+        &self.state
+    }
+
+    /// The state that the handlers share.
+    pub fn state_mut(&mut self) -> &mut S {
+        &mut self.state
+    }
+
+    /// A way to run closures in this reactor's thread from other threads.
+    pub fn remote(&self) -> Remote<S> {
+        Remote::new(&self.core.posts)
+    }
+
+    /// A way to shut this reactor down from anywhere.
+    pub fn shutdown_handle(&self) -> ShutdownHandle {
+        self.core.stop.handle().clone()
+    }
+
+    /// How many sources there are.
+    pub fn sources(&self) -> usize {
+        self.core.sources.len()
+    }
+
+    /// Bytes in all inboxes and outboxes.
+    pub fn buffered(&self) -> usize {
+        self.core.buffered
+    }
+
+    /// Whether [`run`](Self::run) would return at once.
+    pub fn is_done(&self) -> bool {
+        self.core.is_done()
+    }
+}
+
+/// The method to call.
+pub(crate) enum Call {
+    Connect,
+    Accepted(TcpStream),
+    Read,
+    Eof,
+    Write,
+    Ready(Ready),
+    Signal(i32),
+    Timer(TimerId),
+    Done(Done),
+}
+
+impl<S: 'static> Core<S> {
+    fn begin_tick(&mut self, now: Time) {
+        self.now = now;
+        self.heed_shutdown();
+    }
+
+    fn dispatch(&mut self, state: &mut S, completion: Completion<'_>) {
+        let Completion { token, event } = completion;
+        match event {
+            Event::Received(bytes) => self.call(state, token, Call::Read, bytes),
+            Event::EndOfFile => self.end_of_file(state, token),
+            Event::Sent => self.mark_dirty(token), // step 5 sends more
+            Event::Accepted(stream) => self.call(state, token, Call::Accepted(stream), &[]),
+            Event::AcceptFailed(error) => self.pause_listener(token, &error),
+            Event::Connected => {
+                self.attempt_succeeded(token);
+                self.call(state, token, Call::Connect, &[]);
+            }
+            Event::Failed(error) => self.source_failed(token, error),
+            Event::Resolved(addresses) => self.attempt_resolved(token, addresses),
+            Event::Ready(ready) => self.call(state, token, Call::Ready(ready), &[]),
+            Event::Signal(signal) => self.call(state, token, Call::Signal(signal), &[]),
+            Event::Done(done) => {
+                self.jobs -= 1;
+                self.call(state, token, Call::Done(done), &[]);
+            }
+        }
+    }
+
+    /// Calls one method of the handler of `token`, with `bytes` that the driver lends. The one
+    /// place where events meet the program's code; a stale token ends here.
+    #[inline]
+    pub(crate) fn call(&mut self, state: &mut S, token: Token, call: Call, bytes: &[u8]) {
+        let Some(source) = self.sources.get_mut(token) else {
+            return;
+        };
+        if source.phase > Phase::Open {
+            return; // closing: what still comes is nobody's
+        }
+        let reads = matches!(call, Call::Read);
+        if reads {
+            source.last_active = self.now;
+        }
+        let Some(mut handler) = source.handler.take() else {
+            return;
+        };
+        let mut inbox = source.inbox.take();
+        let kept = inbox.as_ref().map_or(0, |inbox| inbox.len());
+        let (data, lent) = match &mut inbox {
+            None => (bytes, bytes),
+            Some(inbox) => (inbox.append(bytes), &[][..]),
+        };
+        let accepts = matches!(call, Call::Accepted(_));
+        let mut cx = Context::new(self, token, data, lent);
+        let outcome = guard(|| match call {
+            Call::Read => read(&mut *handler, state, &mut cx),
+            Call::Accepted(stream) => handler.handle_accepted(state, &mut cx, stream),
+            Call::Connect => handler.handle_connect(state, &mut cx),
+            Call::Eof => handler.handle_eof(state, &mut cx),
+            Call::Write => handler.handle_write(state, &mut cx),
+            Call::Ready(ready) => handler.handle_ready(state, &mut cx, ready),
+            Call::Signal(signal) => handler.handle_signal(state, &mut cx, signal),
+            Call::Timer(timer) => handler.handle_timer(state, &mut cx, timer),
+            Call::Done(done) => handler.handle_done(state, &mut cx, done),
+        });
+        let Context {
+            taken,
+            mut again,
+            replacement,
+            ..
+        } = cx;
+        let left = data.len() - taken;
+        let mut outcome = outcome.unwrap_or_else(|message| Err(Error::Panicked(message)));
+        if let Some(new) = replacement {
+            self.drop_handler(mem::replace(&mut handler, new));
+            again = true; // what is unread is for the new one
+        }
+        self.put_handler(token, handler);
+        if kept > 0 || left > 0 {
+            let inbox = match inbox {
+                Some(mut inbox) => {
+                    inbox.consume(taken);
+                    inbox
+                }
+                None => Box::new(Inbox::from_slice(&bytes[taken..])),
+            };
+            let unread = Unread {
+                inbox,
+                kept,
+                again,
+                stuck: reads && taken == 0,
+            };
+            outcome = outcome.and(self.keep_unread(token, unread));
+        }
+        match outcome {
+            Ok(()) => {}
+            Err(error) if accepts && !matches!(error, Error::Panicked(_)) => {
+                self.tell_error(state, token, &error); // see `Handler::handle_accepted`
+            }
+            Err(error) => self.fail(state, token, error),
+        }
+        if accepts && self.sources.is_full() {
+            self.pause_listener(token, &"as many sources as there may be");
+        }
+    }
+}
+
+/// Calls `handle_read` until the handler has taken all that it takes in portions.
+#[inline]
+fn read<S: 'static>(
+    handler: &mut dyn Handler<S>,
+    state: &mut S,
+    cx: &mut Context<'_, S>,
+) -> Result {
+    for _ in 0..READS_IN_A_ROW {
+        let before = cx.taken;
+        cx.again = false;
+        handler.handle_read(state, cx)?;
+        if !cx.again || cx.taken == before || !cx.may_read() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+impl<S: 'static> AsFd for Reactor<S> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.driver.descriptor()
+    }
+}
+
+impl<S: 'static> Drop for Reactor<S> {
+    fn drop(&mut self) {
+        self.core.end_all(&mut self.state, &mut self.driver);
+    }
+}
+
+impl<S: fmt::Debug + 'static> fmt::Debug for Reactor<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reactor")
+            .field("state", &self.state)
+            .field("sources", &self.sources())
+            .field("buffered", &self.buffered())
+            .finish_non_exhaustive()
+    }
+}

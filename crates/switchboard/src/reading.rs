@@ -1,0 +1,154 @@
+//! What a handler leaves unread, and when it is offered again; and how the end of a stream keeps
+//! its place behind the bytes. It must never drop unread bytes of a source that is still open.
+
+use std::io;
+use std::mem;
+
+use crate::core::{Core, Request};
+use crate::driver::READ_BUFFER;
+use crate::handler::Close;
+use crate::inbox::Inbox;
+use crate::reactor::Call;
+use crate::sources::Phase;
+use crate::{Error, Result, Token};
+
+/// What a call has left of the bytes that were lent to it.
+pub(crate) struct Unread {
+    pub(crate) inbox: Box<Inbox>,
+    /// How long the inbox was before the call, as it is counted in `Core::buffered`.
+    pub(crate) kept: usize,
+    /// The handler asks to see the rest without waiting for more.
+    pub(crate) again: bool,
+    /// It was a `handle_read` that consumed nothing.
+    pub(crate) stuck: bool,
+}
+
+impl<S: 'static> Core<S> {
+    /// Puts what is unread into the source's inbox, within its bounds.
+    #[cold]
+    pub(crate) fn keep_unread(&mut self, token: Token, unread: Unread) -> Result {
+        let Unread {
+            inbox,
+            kept,
+            again,
+            stuck,
+        } = unread;
+        self.buffered -= kept;
+        let total = self.buffered + inbox.len();
+        let Some(source) = self.sources.get_mut(token) else {
+            return Ok(());
+        };
+        if source.phase > Phase::Open {
+            return Ok(());
+        }
+        if total > self.config.max_buffered {
+            return Err(Error::BufferedLimit {
+                limit: self.config.max_buffered,
+            });
+        }
+        let left = inbox.len();
+        let limit = source.options.inbox_limit as usize;
+        // One that waits for room in its outbox, or to be resumed, will consume later.
+        let waits = again || source.wants_write || !source.reads();
+        if left >= limit && stuck && !waits {
+            return Err(Error::InboxFull { limit });
+        }
+        let offer = again && source.reads();
+        if left > 0 {
+            source.inbox = Some(inbox);
+        }
+        self.buffered = total;
+        if left != kept {
+            self.requests
+                .push(Request::SetRoom(token, limit.saturating_sub(left)));
+        }
+        if offer && left > 0 {
+            self.mark_again(token);
+        }
+        Ok(())
+    }
+
+    /// Offers inboxes again whose handlers asked for it, and then the end of the stream, if it
+    /// had to wait for that. The end of step 2 of a tick.
+    pub(crate) fn offer_unread(&mut self, state: &mut S) {
+        for token in mem::take(&mut self.again) {
+            let Some(source) = self.sources.get_mut(token) else {
+                continue;
+            };
+            source.again = false;
+            if !source.reads() {
+                continue; // offered when reading is resumed
+            }
+            if source.inbox.is_some() {
+                self.call(state, token, Call::Read, &[]);
+            }
+            let Some(source) = self.sources.get_mut(token) else {
+                continue;
+            };
+            if source.eof_due && source.reads() && !source.again {
+                source.eof_due = false;
+                self.call(state, token, Call::Eof, &[]);
+                self.close_if_ended(token);
+            }
+        }
+    }
+
+    pub(crate) fn end_of_file(&mut self, state: &mut S, token: Token) {
+        let Some(source) = self.sources.get_mut(token) else {
+            return;
+        };
+        source.eof = true;
+        match source.phase {
+            Phase::Open if source.again => source.eof_due = true,
+            Phase::Open => {
+                self.call(state, token, Call::Eof, &[]);
+                self.close_if_ended(token);
+            }
+            Phase::Flushing => self.mark_dirty(token),
+            Phase::Lingering => self.finish(token, Close::Requested),
+            Phase::Connecting | Phase::Finishing => {}
+        }
+    }
+
+    /// Both sides have finished: nothing can happen on this connection any more.
+    fn close_if_ended(&mut self, token: Token) {
+        if self
+            .sources
+            .get(token)
+            .is_some_and(|source| source.write_ended)
+        {
+            self.close(token, Close::Eof);
+        }
+    }
+
+    /// The system reported that the connection failed, or could not be made.
+    #[cold]
+    pub(crate) fn source_failed(&mut self, token: Token, error: io::Error) {
+        let Some(source) = self.sources.get_mut(token) else {
+            return;
+        };
+        match source.phase {
+            Phase::Connecting => self.attempt_failed(token, error),
+            Phase::Flushing if source.outbox_len() > 0 => {
+                self.replace_reason(token, Close::Io(error));
+            }
+            _ => self.finish(token, Close::Io(error)),
+        }
+    }
+
+    /// From now on what arrives is thrown away.
+    pub(crate) fn discard_unread(&mut self, token: Token) {
+        self.set_reading(token, |source| {
+            source.paused = false;
+            source.held = false;
+        });
+        let Some(source) = self.sources.get_mut(token) else {
+            return;
+        };
+        if let Some(inbox) = source.inbox.take() {
+            self.buffered -= inbox.len();
+        }
+        // A full inbox may have stopped the driver.
+        self.requests.push(Request::SetRoom(token, READ_BUFFER));
+    }
+}

@@ -1,0 +1,162 @@
+//! Closures from other threads.
+//! It must never block the thread that posts, nor run a closure anywhere but in the loop's thread.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::LoopContext;
+use crate::core::Core;
+use crate::driver::Waker;
+use crate::guard::guard;
+
+/// Closures run in one tick at most; the rest waits for the next, which does not sleep.
+const TICK_POSTS: usize = 256;
+
+/// A closure on its way to a reactor.
+pub type Post<S> = Box<dyn FnOnce(&mut S, &mut LoopContext<'_, S>) + Send>;
+
+/// The queue between [`Remote`]s and their reactor.
+pub(crate) struct Posts<S: 'static> {
+    sender: Sender<Post<S>>,
+    receiver: Receiver<Post<S>>,
+    waker: Arc<Waker>,
+    remotes: AtomicUsize,
+}
+
+impl<S: 'static> Posts<S> {
+    pub(crate) fn new(limit: usize, waker: Arc<Waker>) -> Posts<S> {
+        let (sender, receiver) = bounded(limit);
+        Posts {
+            sender,
+            receiver,
+            waker,
+            remotes: AtomicUsize::new(0),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.receiver.is_empty()
+    }
+
+    /// Whether anybody is left who could post.
+    pub(crate) fn has_remotes(&self) -> bool {
+        self.remotes.load(Ordering::Acquire) > 0
+    }
+}
+
+/// Runs closures in a reactor's thread, from any other thread.
+///
+/// It is `Send` and `Sync` even if the state `S` is not, since only the closure travels. While
+/// a `Remote` exists, [`Reactor::run`](crate::Reactor::run) does not end for lack of sources.
+///
+/// ```
+/// use switchboard::Reactor;
+///
+/// let mut reactor = Reactor::new(0)?;
+/// let remote = reactor.remote();
+/// let thread = std::thread::spawn(move || remote.post(|count, _| *count += 1).is_ok());
+/// reactor.run()?; // until the last remote is gone and all is done
+/// assert!(thread.join().unwrap());
+/// assert_eq!(*reactor.state(), 1);
+/// # Ok::<(), switchboard::Error>(())
+/// ```
+pub struct Remote<S: 'static> {
+    posts: Arc<Posts<S>>,
+}
+
+impl<S: 'static> Remote<S> {
+    pub(crate) fn new(posts: &Arc<Posts<S>>) -> Remote<S> {
+        posts.remotes.fetch_add(1, Ordering::AcqRel);
+        Remote {
+            posts: Arc::clone(posts),
+        }
+    }
+
+    /// Has `closure` run in the reactor's thread, in its next tick, after those posted before.
+    ///
+    /// Never blocks. Allocates if the closure captures anything; makes a system call only if the
+    /// reactor has not been woken yet. If the reactor is gone, the closure is dropped with the
+    /// last remote.
+    ///
+    /// # Errors
+    /// Gives the closure back if as many as [`max_posts`](crate::Builder::max_posts) wait already.
+    pub fn post<F>(&self, closure: F) -> Result<(), PostError<S>>
+    where
+        F: FnOnce(&mut S, &mut LoopContext<'_, S>) + Send + 'static,
+    {
+        // The queue holds a receiver of its own, so "disconnected" cannot be.
+        match self.posts.sender.try_send(Box::new(closure)) {
+            Ok(()) => {
+                self.posts.waker.wake();
+                Ok(())
+            }
+            Err(error) => Err(PostError(error.into_inner())),
+        }
+    }
+}
+
+impl<S: 'static> Clone for Remote<S> {
+    fn clone(&self) -> Remote<S> {
+        Remote::new(&self.posts)
+    }
+}
+
+impl<S: 'static> Drop for Remote<S> {
+    fn drop(&mut self) {
+        if self.posts.remotes.fetch_sub(1, Ordering::AcqRel) == 1 {
+            // The reactor may be waiting for nothing but this one.
+            self.posts.waker.wake();
+        }
+    }
+}
+
+impl<S: 'static> fmt::Debug for Remote<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Remote")
+            .field("waiting", &self.posts.receiver.len())
+            .finish()
+    }
+}
+
+/// The queue was full; here is the closure again.
+pub struct PostError<S: 'static>(pub Post<S>);
+
+impl<S: 'static> fmt::Debug for PostError<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl<S: 'static> fmt::Display for PostError<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the reactor's queue of posted closures is full: post again later")
+    }
+}
+
+impl<S: 'static> std::error::Error for PostError<S> {}
+
+impl<S: 'static> Core<S> {
+    /// Step 4 of a tick.
+    pub(crate) fn run_posted(&mut self, state: &mut S) {
+        for _ in 0..TICK_POSTS {
+            let Ok(post) = self.posts.receiver.try_recv() else {
+                return;
+            };
+            self.run_closure(state, post);
+        }
+    }
+
+    /// Runs a closure that belongs to no source; a panic in it (or in its drop) ends it alone.
+    pub(crate) fn run_closure(
+        &mut self,
+        state: &mut S,
+        closure: impl FnOnce(&mut S, &mut LoopContext<'_, S>),
+    ) {
+        if let Err(message) = guard(|| closure(state, &mut self.context())) {
+            self.note_panic(message);
+        }
+    }
+}

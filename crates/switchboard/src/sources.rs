@@ -1,0 +1,251 @@
+//! The slab of registered sources, and the tokens that name them.
+//! It must never let a token of an ended source reach the source that follows in its slot.
+
+use std::fmt;
+
+use crate::handler::{Close, Handler};
+use crate::inbox::Inbox;
+use crate::options::SourceOptions;
+use crate::outbox::Outbox;
+use crate::timers::{OwnerTimers, TimerId};
+use crate::{Error, Result, Time};
+
+/// Names one source of a reactor, for as long as that source lives.
+///
+/// A token is a slot and the slot's generation, so one that outlives its source is stale: every
+/// call with it is a clean [`Error::Stale`], never an access to another source.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Token {
+    pub(crate) slot: u32,
+    pub(crate) generation: u32,
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "source {}.{}", self.slot, self.generation)
+    }
+}
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Stream,
+    Listener,
+    Watch,
+    Signals,
+}
+
+/// How far a source has come. The order is the order of a life; see `closing.rs` for the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    /// The name is being looked up, or the connection is being made.
+    Connecting,
+    /// Events reach the handler.
+    Open,
+    /// No event reaches the handler any more; the outbox is being sent.
+    Flushing,
+    /// Our side is shut down; what the peer still sends is thrown away until it finishes.
+    Lingering,
+    /// `handle_close` is due in this tick's last step.
+    Finishing,
+}
+
+pub(crate) struct Source<S: 'static> {
+    pub(crate) token: Token,
+    /// Moved out while it runs, so that it can borrow the state and the context at once.
+    pub(crate) handler: Option<Box<dyn Handler<S>>>,
+    pub(crate) inbox: Option<Box<Inbox>>,
+    pub(crate) outbox: Option<Box<Outbox>>,
+    pub(crate) why: Option<Box<Close>>,
+    pub(crate) last_active: Time,
+    /// The connect deadline, later the close deadline.
+    pub(crate) deadline: Option<TimerId>,
+    pub(crate) timers: OwnerTimers,
+    pub(crate) options: SourceOptions,
+    pub(crate) kind: Kind,
+    pub(crate) phase: Phase,
+    /// In the reactor's list of outboxes to flush.
+    pub(crate) dirty: bool,
+    /// In the reactor's list of inboxes to offer again.
+    pub(crate) again: bool,
+    /// The outbox was above low, or refused a send: `handle_write` is owed.
+    pub(crate) wants_write: bool,
+    /// The handler paused reading.
+    pub(crate) paused: bool,
+    /// The reactor paused reading: the outbox is above low, or the inbox is full.
+    pub(crate) held: bool,
+    pub(crate) eof: bool,
+    /// The end of the stream is still to be told: the inbox is offered first.
+    pub(crate) eof_due: bool,
+    /// Our side was asked to be shut down once the outbox is empty.
+    pub(crate) write_ending: bool,
+    /// It has been.
+    pub(crate) write_ended: bool,
+    pub(crate) idle_timer: Option<TimerId>,
+}
+
+impl<S: 'static> Source<S> {
+    pub(crate) fn outbox_len(&self) -> usize {
+        self.outbox.as_ref().map_or(0, |outbox| outbox.len())
+    }
+
+    /// Whether its events are wanted from the driver.
+    pub(crate) fn reads(&self) -> bool {
+        !self.paused && !self.held
+    }
+
+    /// Whether there is something to offer to the handler without the driver.
+    pub(crate) fn has_offer(&self) -> bool {
+        self.inbox.is_some() || self.eof_due
+    }
+
+    /// Whether something depends on how far the outbox has drained.
+    pub(crate) fn is_awaiting_flush(&self) -> bool {
+        self.phase == Phase::Flushing || self.held || self.wants_write || self.write_ending
+    }
+
+    pub(crate) fn inbox_len(&self) -> usize {
+        self.inbox.as_ref().map_or(0, |inbox| inbox.len())
+    }
+}
+
+enum Slot<S: 'static> {
+    Used(Source<S>),
+    /// The generation of the next source here, and the next free slot.
+    Free {
+        generation: u32,
+        next: Option<u32>,
+    },
+}
+
+/// All sources, by slot. Insert, look-up and removal take constant time.
+pub(crate) struct Sources<S: 'static> {
+    slots: Vec<Slot<S>>,
+    free: Option<u32>,
+    len: usize,
+    limit: usize,
+}
+
+impl<S: 'static> Sources<S> {
+    pub(crate) fn new(limit: usize) -> Sources<S> {
+        Sources {
+            slots: Vec::new(),
+            free: None,
+            len: 0,
+            limit,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.len >= self.limit
+    }
+
+    pub(crate) fn insert(
+        &mut self,
+        kind: Kind,
+        phase: Phase,
+        options: SourceOptions,
+        now: Time,
+        handler: Box<dyn Handler<S>>,
+    ) -> Result<Token> {
+        if self.is_full() {
+            return Err(Error::TooManySources { limit: self.limit });
+        }
+        let (slot, generation) = self.free_slot();
+        let token = Token { slot, generation };
+        self.slots[slot as usize] = Slot::Used(Source {
+            token,
+            handler: Some(handler),
+            inbox: None,
+            outbox: None,
+            why: None,
+            last_active: now,
+            deadline: None,
+            timers: OwnerTimers::default(),
+            options,
+            kind,
+            phase,
+            dirty: false,
+            again: false,
+            wants_write: false,
+            paused: false,
+            held: false,
+            eof: false,
+            eof_due: false,
+            write_ending: false,
+            write_ended: false,
+            idle_timer: None,
+        });
+        self.len += 1;
+        Ok(token)
+    }
+
+    fn free_slot(&mut self) -> (u32, u32) {
+        if let Some(slot) = self.free
+            && let Slot::Free { generation, next } = self.slots[slot as usize]
+        {
+            self.free = next;
+            return (slot, generation);
+        }
+        // An eighth at a time keeps the unused part small: with the usual doubling it would be
+        // up to as large as the used one, at 10,000 idle connections as elsewhere.
+        if self.slots.len() == self.slots.capacity() {
+            self.slots.reserve_exact((self.slots.len() / 8).max(16));
+        }
+        self.slots.push(Slot::Free {
+            generation: 0,
+            next: None,
+        });
+        // The limit is far below `u32::MAX` (see `Builder::max_sources`).
+        ((self.slots.len() - 1) as u32, 0)
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, token: Token) -> Option<&Source<S>> {
+        match self.slots.get(token.slot as usize) {
+            Some(Slot::Used(source)) if source.token.generation == token.generation => Some(source),
+            _ => None,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn get_mut(&mut self, token: Token) -> Option<&mut Source<S>> {
+        match self.slots.get_mut(token.slot as usize) {
+            Some(Slot::Used(source)) if source.token.generation == token.generation => Some(source),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn remove(&mut self, token: Token) -> Option<Source<S>> {
+        self.get(token)?;
+        // A generation may come round after 2^32 lives of one slot; a token kept that long is
+        // the one stale token that is not told apart.
+        let free = Slot::Free {
+            generation: token.generation.wrapping_add(1),
+            next: self.free,
+        };
+        let Slot::Used(source) = std::mem::replace(&mut self.slots[token.slot as usize], free)
+        else {
+            return None;
+        };
+        self.free = Some(token.slot);
+        self.len -= 1;
+        Some(source)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Source<S>> {
+        self.slots.iter().filter_map(|slot| match slot {
+            Slot::Used(source) => Some(source),
+            Slot::Free { .. } => None,
+        })
+    }
+}

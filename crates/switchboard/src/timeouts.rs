@@ -1,0 +1,179 @@
+//! What is done when a timer of the wheel is due: the handlers' timers, and the loop's own
+//! (idleness, deadlines, listeners to try again).
+//! It must never keep a timer per message: idleness is a stamp that is looked at when due.
+
+use std::time::Duration;
+
+use crate::core::Core;
+use crate::handler::{Close, Deadline};
+use crate::reactor::Call;
+use crate::sources::Phase;
+use crate::{LoopContext, Result, Time, TimerId, Token};
+
+/// How long listeners wait for descriptors before they try again by themselves.
+const LISTENER_RETRY: Duration = Duration::from_millis(250);
+
+/// A closure for later, in the loop's thread.
+pub(crate) type Closure<S> = Box<dyn FnOnce(&mut S, &mut LoopContext<'_, S>)>;
+
+/// What a timer stands for.
+pub(crate) enum Due<S: 'static> {
+    Handler {
+        token: Token,
+        every: Option<Duration>,
+    },
+    Closure(Closure<S>),
+    Idle(Token),
+    /// To connect, or to send the last bytes.
+    Deadline(Token),
+    Listeners,
+    Shutdown,
+}
+
+impl<S: 'static> Due<S> {
+    fn owner(&self) -> Option<Token> {
+        match self {
+            Due::Handler { token, .. } | Due::Idle(token) | Due::Deadline(token) => Some(*token),
+            Due::Closure(_) | Due::Listeners | Due::Shutdown => None,
+        }
+    }
+}
+
+impl<S: 'static> Core<S> {
+    /// Puts a timer into the wheel, on its owner's list if it has one.
+    pub(crate) fn start_timer(&mut self, deadline: Time, due: Due<S>) -> Result<TimerId> {
+        let mut source = due.owner().and_then(|token| self.sources.get_mut(token));
+        let owner = source.as_mut().map(|source| &mut source.timers);
+        let limit = self.config.max_timers;
+        let full = |_| crate::Error::TooManyTimers { limit };
+        self.timers.insert(deadline, owner, due).map_err(full)
+    }
+
+    pub(crate) fn cancel_timer(&mut self, id: TimerId) -> Option<Due<S>> {
+        let owner = self.timers.peek(id)?.owner();
+        let mut source = owner.and_then(|token| self.sources.get_mut(token));
+        self.timers
+            .remove(id, source.as_mut().map(|source| &mut source.timers))
+    }
+
+    /// Step 3 of a tick. What is inserted by the handlers called here waits for the next tick.
+    pub(crate) fn fire_timers(&mut self, state: &mut S) {
+        self.timers.advance(self.now);
+        while let Some((id, due)) = self.timers.next_due() {
+            if let Due::Handler { token, every } = *due {
+                match every {
+                    Some(period) => self.timers.restart(id, self.now + period),
+                    None => drop(self.cancel_timer(id)),
+                }
+                self.call(state, token, Call::Timer(id), &[]);
+                continue;
+            }
+            match self.cancel_timer(id) {
+                Some(Due::Closure(closure)) => {
+                    self.run_closure(state, closure);
+                }
+                Some(Due::Idle(token)) => self.check_idleness(token),
+                Some(Due::Deadline(token)) => self.deadline_passed(token),
+                Some(Due::Listeners) => self.resume_listeners(),
+                Some(Due::Shutdown) => self.abort_all(),
+                Some(Due::Handler { .. }) | None => {}
+            }
+        }
+    }
+
+    /// Starts (or restarts) the idle timer of a source, if it has an idle timeout.
+    pub(crate) fn watch_idleness(&mut self, token: Token) {
+        let Some(source) = self.sources.get_mut(token) else {
+            return;
+        };
+        let earlier = source.idle_timer.take();
+        let timeout = source.options.idle_timeout();
+        let last_active = source.last_active;
+        if let Some(id) = earlier {
+            self.cancel_timer(id);
+        }
+        let Some(timeout) = timeout else { return };
+        let timer = self.start_timer(last_active + timeout, Due::Idle(token));
+        if let Some(source) = self.sources.get_mut(token) {
+            match timer {
+                Ok(id) => source.idle_timer = Some(id),
+                // Without its timer it might stay for ever; that is what the bound forbids.
+                Err(error) => self.finish(token, Close::Error(error)),
+            }
+        }
+    }
+
+    /// Was there traffic since the idle timer was started? Then it starts again from there.
+    fn check_idleness(&mut self, token: Token) {
+        let Some(source) = self.sources.get_mut(token) else {
+            return;
+        };
+        source.idle_timer = None;
+        let Some(timeout) = source.options.idle_timeout() else {
+            return;
+        };
+        if source.phase != Phase::Open {
+            return; // connecting and closing have deadlines of their own
+        }
+        if self.now - source.last_active >= timeout {
+            self.finish(token, Close::TimedOut(Deadline::Idle));
+        } else {
+            self.watch_idleness(token);
+        }
+    }
+
+    /// Starts the connect or close deadline of a source, in place of the one before.
+    pub(crate) fn start_deadline(&mut self, token: Token, after: Duration) {
+        self.stop_deadline(token);
+        let timer = self.start_timer(self.now + after, Due::Deadline(token));
+        match (timer, self.sources.get_mut(token)) {
+            (Ok(id), Some(source)) => source.deadline = Some(id),
+            (Ok(_), None) => {}
+            (Err(error), _) => self.finish(token, Close::Error(error)),
+        }
+    }
+
+    pub(crate) fn stop_deadline(&mut self, token: Token) {
+        if let Some(source) = self.sources.get_mut(token)
+            && let Some(id) = source.deadline.take()
+        {
+            self.cancel_timer(id);
+        }
+    }
+
+    fn deadline_passed(&mut self, token: Token) {
+        let Some(source) = self.sources.get_mut(token) else {
+            return;
+        };
+        source.deadline = None;
+        match source.phase {
+            Phase::Connecting => self.finish(token, Close::TimedOut(Deadline::Connect)),
+            Phase::Flushing => self.replace_reason(token, Close::TimedOut(Deadline::Close)),
+            // All was sent; only the peer's own end is missing, and is not waited for.
+            Phase::Lingering => self.finish(token, Close::Requested),
+            Phase::Open | Phase::Finishing => {}
+        }
+    }
+
+    /// A listener is out of descriptors, memory or slots: it waits for one of ours to end, or
+    /// for a moment, since others may give some back too.
+    pub(crate) fn pause_listener(&mut self, token: Token, why: &dyn std::fmt::Display) {
+        if !self.starved {
+            self.starved = true;
+            tracing::warn!(%token, %why, "cannot accept: paused until something is freed");
+        }
+        if self.paused_listeners.is_empty() {
+            let _ = self.start_timer(self.now + LISTENER_RETRY, Due::Listeners);
+        }
+        if !self.paused_listeners.contains(&token) {
+            self.paused_listeners.push(token);
+            self.set_reading(token, |source| source.held = true);
+        }
+    }
+
+    pub(crate) fn resume_listeners(&mut self) {
+        for token in std::mem::take(&mut self.paused_listeners) {
+            self.set_reading(token, |source| source.held = false);
+        }
+    }
+}
