@@ -7,29 +7,22 @@
 //! loop { match session.next(limits, data, now) {
 //!     Message { .. } => log it, consume it, send the answer; if the outbox is full: session.owe()
 //!     Refused { .. } => the same for a message over the rate
-//!     Discard { .. } => consume it
-//!     Farewell(why)  => send that line, shut down the sending side; if the outbox is full: abort
+//!     Farewell(why)  => send that line and close; if the outbox is full: abort
 //!     Close          => close (what was sent still goes out)
-//!     Abort          => abort
 //!     Wait           => arm one timer for session.deadline(), and stop
 //! } }
 //! ```
 //!
 //! run when bytes came, when the outbox has room again ([`Session::settle`] first), when the timer
-//! fires, and at the end of the stream ([`Session::end`] first).
+//! fires, and at the end of the stream ([`Session::end`] first). That a client which still sends
+//! can read its farewell is the reactor's care: a closed source sends what is in its outbox, and
+//! throws away what still comes until the client has left.
 
 use crate::answers::{Farewell, Verdict};
 use crate::framing;
 use crate::limits::{Limits, as_ns};
 use crate::rate::Bucket;
 use crate::stream::MessageStream;
-
-/// After a farewell a client has this long to read it and to leave.
-///
-/// Closing with bytes unread makes the kernel reset the connection, and a reset throws away what
-/// the client has not read yet, the farewell among it. So the server closes its sending side, and
-/// reads and drops what still comes until the client has left or this time is over.
-pub const LINGER_NS: u64 = 2_000_000_000;
 
 /// What to do next for a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,17 +45,10 @@ pub enum Step<'a> {
         /// Whether the message before was taken: log the first refusal of a row only.
         first: bool,
     },
-    /// Take these bytes off the front of the data: a client that is sent away still talks.
-    Discard {
-        /// How many.
-        consumed: usize,
-    },
-    /// Send this line, then shut down the sending side. Said once.
+    /// Send this line, then close. Do not ask again after that.
     Farewell(Farewell),
     /// Everything is answered and the client has finished: close when all is sent.
     Close,
-    /// The client was told to go and did not: close now.
-    Abort,
     /// Nothing until more bytes, room in the outbox, or [`Session::deadline`].
     Wait,
 }
@@ -74,15 +60,6 @@ pub struct Answer {
     pub verdict: Verdict,
     /// Whether it ends in a newline, as the message did.
     pub newline: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Talking,
-    /// A farewell was said.
-    Leaving {
-        abort_at_ns: u64,
-    },
 }
 
 /// The state of one client. It holds no bytes of the client's.
@@ -97,7 +74,6 @@ pub struct Session {
     /// taken: the client's own unread answers slow it down, and nothing is kept per message.
     owed: Option<Answer>,
     refusing: bool,
-    phase: Phase,
 }
 
 impl Session {
@@ -109,22 +85,11 @@ impl Session {
             last_message_ns: now_ns,
             owed: None,
             refusing: false,
-            phase: Phase::Talking,
         }
-    }
-
-    /// A client too many: the first step is the farewell.
-    pub fn turned_away(limits: &Limits, now_ns: u64) -> (Session, Farewell) {
-        let mut session = Session::new(limits, now_ns);
-        session.leave(now_ns);
-        (session, Farewell::Full)
     }
 
     /// What to do now; `data` is all that was received and not consumed. No allocation.
     pub fn next<'a>(&mut self, limits: &Limits, data: &'a [u8], now_ns: u64) -> Step<'a> {
-        if let Phase::Leaving { abort_at_ns } = self.phase {
-            return self.leaving(data, now_ns, abort_at_ns);
-        }
         if self.owed.is_some() {
             return self.wait(limits, now_ns);
         }
@@ -137,10 +102,7 @@ impl Session {
             framing::Step::NeedMore if self.stream.ended() => Step::Close,
             // Only now: a message that waited while this process was busy is not too late.
             framing::Step::NeedMore => self.wait(limits, now_ns),
-            framing::Step::TooLong => {
-                self.leave(now_ns);
-                Step::Farewell(Farewell::TooLong)
-            }
+            framing::Step::TooLong => Step::Farewell(Farewell::TooLong),
         }
     }
 
@@ -162,15 +124,8 @@ impl Session {
 
     /// When to call [`Session::next`] again although nothing happened.
     pub fn deadline(&self, limits: &Limits) -> Option<u64> {
-        match self.phase {
-            Phase::Leaving { abort_at_ns } => Some(abort_at_ns),
-            Phase::Talking if self.owed.is_some() => self.idle_deadline(limits),
-            Phase::Talking => self
-                .idle_deadline(limits)
-                .into_iter()
-                .chain(self.stream.deadline())
-                .min(),
-        }
+        let pause = self.stream.deadline().filter(|_| self.owed.is_none());
+        self.idle_deadline(limits).into_iter().chain(pause).min()
     }
 
     fn message<'a>(
@@ -208,39 +163,14 @@ impl Session {
         }
     }
 
-    fn leaving<'a>(&mut self, data: &'a [u8], now_ns: u64, abort_at_ns: u64) -> Step<'a> {
-        if abort_at_ns <= now_ns {
-            return Step::Abort;
-        }
-        if !data.is_empty() {
-            return Step::Discard {
-                consumed: data.len(),
-            };
-        }
-        if self.stream.ended() {
-            Step::Close
-        } else {
-            Step::Wait
-        }
-    }
-
-    fn wait<'a>(&mut self, limits: &Limits, now_ns: u64) -> Step<'a> {
+    fn wait<'a>(&self, limits: &Limits, now_ns: u64) -> Step<'a> {
         if self
             .idle_deadline(limits)
             .is_none_or(|at_ns| now_ns < at_ns)
         {
             return Step::Wait;
         }
-        self.leave(now_ns);
         Step::Farewell(Farewell::Idle)
-    }
-
-    fn leave(&mut self, now_ns: u64) {
-        // A farewell is the last line; a client that read none of its answers misses one more.
-        self.owed = None;
-        self.phase = Phase::Leaving {
-            abort_at_ns: now_ns.saturating_add(LINGER_NS),
-        };
     }
 
     fn idle_deadline(&self, limits: &Limits) -> Option<u64> {

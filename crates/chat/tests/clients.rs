@@ -139,6 +139,8 @@ struct Run {
     limits: Limits,
     answers: Answers,
     session: Session,
+    /// The server has said its farewell.
+    left: bool,
     to_server: Vec<u8>,
     to_client: Vec<u8>,
     out: Vec<u8>,
@@ -154,6 +156,7 @@ impl Run {
             answers: Answers::new(&limits),
             session: Session::new(&limits, 0),
             limits,
+            left: false,
             to_server: Vec::new(),
             to_client: Vec::new(),
             out: Vec::new(),
@@ -176,7 +179,7 @@ impl Run {
     }
 
     fn server(&mut self) {
-        loop {
+        while !self.left {
             let (consumed, bytes) =
                 match self
                     .session
@@ -191,9 +194,13 @@ impl Run {
                         consumed,
                         self.answers.verdict(answer.verdict, answer.newline),
                     ),
-                    Step::Farewell(farewell) => (0, self.answers.farewell(farewell)),
-                    Step::Discard { consumed } => (consumed, &b""[..]),
-                    Step::Wait | Step::Close | Step::Abort => return,
+                    Step::Farewell(farewell) => {
+                        let line = self.answers.farewell(farewell);
+                        self.to_client.extend_from_slice(line);
+                        self.left = true;
+                        return;
+                    }
+                    Step::Wait | Step::Close => return,
                 };
             self.to_server.drain(..consumed);
             self.to_client.extend_from_slice(bytes);

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use switchboard_chat::answers::{Answers, Farewell};
+use switchboard_chat::answers::Answers;
 use switchboard_chat::limits::Limits;
-use switchboard_chat::session::{Answer, LINGER_NS, Session, Step};
+use switchboard_chat::session::{Answer, Session, Step};
 
 const MS: u64 = 1_000_000;
 const SECOND: u64 = 1000 * MS;
@@ -62,10 +62,11 @@ impl World {
                     self.inbox.drain(..consumed);
                     self.answer(answer);
                 }
-                Step::Discard { consumed } => drop(self.inbox.drain(..consumed)),
-                Step::Farewell(why) => self.sent.extend_from_slice(self.answers.farewell(why)),
+                Step::Farewell(why) => {
+                    self.sent.extend_from_slice(self.answers.farewell(why));
+                    self.ended = Some("farewell");
+                }
                 Step::Close => self.ended = Some("close"),
-                Step::Abort => self.ended = Some("abort"),
                 Step::Wait => break,
             }
         }
@@ -166,45 +167,18 @@ fn a_client_without_newlines_is_answered_at_its_pauses() {
 }
 
 #[test]
-fn too_long_is_told_once_and_the_rest_is_dropped() {
+fn too_long_is_told_and_ends_it() {
     let mut world = World::new(Limits {
         message_bytes_max: 4,
         ..Limits::DEFAULT
     });
     world.receive(b"1234\n12345");
-    let said = "Message received\n\
-                Error: message longer than 4 bytes; the server closes this connection\n";
-    assert_eq!(world.sent(), said);
-    world.receive(b"more\nand more\n");
-    assert_eq!(world.inbox, b"");
-    assert_eq!((world.sent(), world.log.len()), (said, 1));
-    world.end();
-    assert_eq!(world.ended, Some("close"));
-}
-
-#[test]
-fn who_was_told_to_go_and_stays_is_cut_off() {
-    let mut world = World::new(Limits {
-        message_bytes_max: 4,
-        ..Limits::DEFAULT
-    });
-    world.receive(b"12345");
-    world.wait(LINGER_NS - 1);
-    assert_eq!(world.ended, None);
-    world.wait(1);
-    assert_eq!(world.ended, Some("abort"));
-}
-
-#[test]
-fn a_client_too_many_hears_why() {
-    let mut world = World::new(Limits::DEFAULT);
-    let (session, farewell) = Session::turned_away(&world.limits, 0);
-    world.session = session;
-    assert_eq!(farewell, Farewell::Full);
-    world.receive(b"hello\n");
-    assert_eq!((world.log.len(), world.sent()), (0, ""));
-    world.end();
-    assert_eq!(world.ended, Some("close"));
+    assert_eq!(
+        world.sent(),
+        "Message received\n\
+         Error: message longer than 4 bytes; the server closes this connection\n"
+    );
+    assert_eq!(world.ended, Some("farewell"));
 }
 
 #[test]
@@ -224,8 +198,7 @@ fn idle_counts_messages_and_not_bytes() {
         world.sent(),
         "Message received\nError: no message for 5s; the server closes this connection\n"
     );
-    world.wait(LINGER_NS);
-    assert_eq!(world.ended, Some("abort"));
+    assert_eq!(world.ended, Some("farewell"));
 }
 
 #[test]
@@ -320,13 +293,7 @@ fn who_never_reads_is_idle_in_the_end() {
         world.sent(),
         "Error: no message for 5s; the server closes this connection\n"
     );
-    world.drained(usize::MAX);
-    assert!(
-        world.sent().ends_with("closes this connection\n"),
-        "the farewell is the last line"
-    );
-    world.wait(LINGER_NS);
-    assert_eq!(world.ended, Some("abort"));
+    assert_eq!(world.ended, Some("farewell"));
 }
 
 proptest! {
