@@ -102,17 +102,25 @@ impl<S: 'static> Core<S> {
     }
 
     /// Drops a handler that another one replaces; a panic in that is not the new one's fault.
-    pub(crate) fn drop_handler(&mut self, handler: Box<dyn Handler<S>>) {
+    fn drop_handler(&mut self, handler: Box<dyn Handler<S>>) {
         if let Err(message) = guard(move || drop(handler)) {
             self.note_panic(message);
         }
+    }
+
+    /// Gives a source another handler between two calls.
+    pub(crate) fn replace_handler(&mut self, token: Token, new: Box<dyn Handler<S>>) {
+        if let Some(old) = self.take_handler(token) {
+            self.drop_handler(old);
+        }
+        self.put_handler(token, new);
     }
 
     fn take_handler(&mut self, token: Token) -> Option<Box<dyn Handler<S>>> {
         self.sources.get_mut(token)?.handler.take()
     }
 
-    pub(crate) fn put_handler(&mut self, token: Token, handler: Box<dyn Handler<S>>) {
+    fn put_handler(&mut self, token: Token, handler: Box<dyn Handler<S>>) {
         if let Some(source) = self.sources.get_mut(token) {
             source.handler = Some(handler);
         }
@@ -121,6 +129,7 @@ impl<S: 'static> Core<S> {
     /// Step 6 of a tick. Sources that end because of a `handle_close` called here wait for the
     /// next tick, so that a chain of them cannot hold this one.
     pub(crate) fn finish_closing(&mut self, state: &mut S, driver: &mut Driver) {
+        self.submit(driver); // what was registered and closed in one `handle_write` has to be there
         for token in std::mem::take(&mut self.finishing) {
             self.end_source(state, driver, token);
         }
@@ -285,7 +294,8 @@ impl<S: 'static> Core<S> {
             return false;
         }
         let quiet = self.timers.len() == 0 && self.jobs == 0;
-        self.stop.is_stopping() || (quiet && self.posts.is_empty() && !self.posts.has_remotes())
+        // In this order: the last remote may post, and then go, between the two looks.
+        self.stop.is_stopping() || (quiet && !self.posts.has_remotes() && self.posts.is_empty())
     }
 
     /// Ends every source, for a reactor that is dropped. What `handle_close` registers in its

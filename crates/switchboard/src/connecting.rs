@@ -75,6 +75,7 @@ impl<S: 'static> Core<S> {
             source.phase = Phase::Open;
             source.last_active = self.now;
         }
+        self.request_flow(token);
         self.watch_idleness(token);
         self.mark_dirty(token); // what was sent meanwhile
     }

@@ -25,7 +25,6 @@ pub struct Context<'a, S: 'static> {
     /// How many bytes of `data` are consumed.
     pub(crate) taken: usize,
     pub(crate) again: bool,
-    pub(crate) replacement: Option<Box<dyn Handler<S>>>,
 }
 
 impl<'a, S: 'static> Context<'a, S> {
@@ -43,7 +42,6 @@ impl<'a, S: 'static> Context<'a, S> {
             data,
             taken: 0,
             again: false,
-            replacement: None,
         }
     }
 
@@ -140,7 +138,7 @@ impl<'a, S: 'static> Context<'a, S> {
     /// Gives this source to another handler when this call returns. What is unread stays, and is
     /// offered to the new one: so one port can find out first what a client speaks.
     pub fn replace_handler(&mut self, handler: impl Handler<S>) {
-        self.replacement = Some(Box::new(handler));
+        self.core.replacement = Some(Box::new(handler));
     }
 
     /// Calls `handle_timer` of this source once, after `delay` rounded up to milliseconds. The
@@ -203,7 +201,7 @@ impl<'a, S: 'static> Context<'a, S> {
     /// Whether `handle_read` may be called once more for the same bytes.
     pub(crate) fn may_read(&self) -> bool {
         !self.data().is_empty()
-            && self.replacement.is_none()
+            && self.core.replacement.is_none()
             && self
                 .core
                 .sources

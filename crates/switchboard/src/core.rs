@@ -26,7 +26,10 @@ use crate::timers::Wheel;
 use crate::{Error, Interest, LoopContext, Result, Time, Token};
 
 /// From this length on, bytes that a handler sends on as it received them go from the driver's
-/// buffer straight to the kernel. Below it a copy is cheaper than a system call of its own.
+/// buffer straight to the kernel, right after the call. Shorter ones are copied to the outbox and
+/// go out with all others at the end of the tick: at 64 connections of 64-byte messages that took
+/// 0.957 × the CPU of a raw epoll server, and sending each at once 0.985 ×, though it executes a
+/// quarter fewer instructions (`bench/`, 24 November 2026; two runs each, within 0.002).
 const FORWARD: usize = 4 * 1024;
 
 /// Outboxes kept for the next source that sends, so that a request and its answer need no
@@ -61,6 +64,8 @@ pub(crate) struct Core<S: 'static> {
     pub(crate) random: fastrand::Rng,
     pub(crate) requests: Vec<Request>,
     pub(crate) forward: Option<Forward>,
+    /// The handler that the one that runs now is to be replaced by.
+    pub(crate) replacement: Option<Box<dyn Handler<S>>>,
     /// Connections being made and names being looked up, by source.
     pub(crate) attempts: BTreeMap<Token, Attempt>,
     /// Sources with something to flush, each once.
@@ -100,6 +105,7 @@ impl<S: 'static> Core<S> {
                 .map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed),
             requests: Vec::new(),
             forward: None,
+            replacement: None,
             attempts: BTreeMap::new(),
             dirty: Vec::new(),
             again: Vec::new(),
@@ -147,55 +153,55 @@ impl<S: 'static> Core<S> {
             .insert(kind, phase, options, self.now, Box::new(handler))?;
         tracing::debug!(%token, ?kind, "source registered");
         if kind == Kind::Stream {
-            if options.inbox_limit != SourceOptions::DEFAULT_INBOX {
-                self.requests
-                    .push(Request::SetRoom(token, options.inbox_limit as usize));
-            }
             self.watch_idleness(token);
         }
         Ok(token)
     }
 
+    /// Tells the driver what a stream's options and handler have asked for before the driver
+    /// held its descriptor.
+    pub(crate) fn request_flow(&mut self, token: Token) {
+        let Some(source) = self.sources.get_mut(token) else {
+            return;
+        };
+        if source.options.inbox_limit != SourceOptions::DEFAULT_INBOX {
+            let room = source.options.inbox_limit as usize;
+            self.requests.push(Request::SetRoom(token, room));
+        }
+        if !source.reads() {
+            self.requests.push(Request::SetReading(token, false));
+        }
+    }
+
     /// The source of `token`, if it can still send.
+    #[inline]
     pub(crate) fn sender(&mut self, token: Token) -> Result<&mut Source<S>> {
-        let source = self.sources.get_mut(token).ok_or(Error::Stale(token))?;
-        if source.kind != Kind::Stream {
-            return Err(Error::WrongKind {
+        match self.sources.get_mut(token) {
+            Some(source) if source.can_send() => Ok(source),
+            Some(source) if source.kind != Kind::Stream => Err(Error::WrongKind {
                 token,
                 asked: "send",
-            });
+            }),
+            _ => Err(Error::Stale(token)),
         }
-        if source.phase > Phase::Open || source.write_ending {
-            return Err(Error::Stale(token));
-        }
-        Ok(source)
     }
 
     /// Appends to an outbox. `lent` is what the driver has lent to the handler that asks.
     #[inline]
     pub(crate) fn send(&mut self, token: Token, payload: Payload<'_>, lent: &[u8]) -> Result {
-        if self
-            .forward
-            .as_ref()
-            .is_some_and(|forward| forward.token == token)
-        {
+        if self.forward.is_some() {
             self.keep_forward(lent);
         }
         let len = payload.len();
         let total = self.buffered + len;
         let source = self.sender(token)?;
-        if len == 0 {
-            return Ok(());
-        }
-        let options = source.options;
-        let buffered = source.outbox_len() + len;
-        if buffered > options.high as usize || total > self.config.max_buffered {
+        let outbox_len = source.outbox_len() + len;
+        if outbox_len > source.options.high as usize || total > self.config.max_buffered {
             self.make_room(token, len)?;
         }
         if let Payload::Copied(bytes) = payload
-            && buffered == len
+            && outbox_len == len
             && len >= FORWARD
-            && self.forward.is_none()
             && let Some(range) = range_within(lent, bytes)
         {
             self.forward = Some(Forward { token, range });
@@ -254,11 +260,11 @@ impl<S: 'static> Core<S> {
         let Some(source) = self.sources.get_mut(token) else {
             return;
         };
-        let len = payload.len();
         let spare = &mut self.spare_outboxes;
         let outbox = source
             .outbox
             .get_or_insert_with(|| spare.pop().unwrap_or_default());
+        self.buffered += payload.len();
         match payload {
             // Dropping whole sends needs their boundaries, so they are not gathered then.
             Payload::Copied(bytes) if source.options.policy == OutboxPolicy::DropOldest => {
@@ -268,8 +274,10 @@ impl<S: 'static> Core<S> {
             Payload::Shared(bytes) => outbox.push_shared(bytes),
         }
         source.wants_write |= outbox.len() > source.options.low as usize;
-        self.buffered += len;
-        self.mark_dirty(token);
+        if !source.dirty {
+            source.dirty = true;
+            self.dirty.push(token);
+        }
     }
 
     /// Copies a pending forward after all, since something else has to follow it.
@@ -301,9 +309,8 @@ impl<S: 'static> Core<S> {
 
     /// An empty outbox, for the next source that sends.
     #[inline]
-    pub(crate) fn recycle(&mut self, mut outbox: Box<Outbox>) {
-        if self.spare_outboxes.len() < SPARE_OUTBOXES {
-            outbox.reset();
+    pub(crate) fn recycle(&mut self, outbox: Box<Outbox>) {
+        if self.spare_outboxes.len() < SPARE_OUTBOXES && outbox.is_reusable() {
             self.spare_outboxes.push(outbox);
         }
     }
@@ -345,6 +352,7 @@ impl<S: 'static> Core<S> {
         }
     }
 
+    #[inline]
     fn submit_forward(&mut self, driver: &mut Driver) {
         let Some(Forward { token, range }) = self.forward.take() else {
             return;

@@ -8,7 +8,6 @@ use crate::Token;
 use crate::core::Core;
 use crate::driver::Driver;
 use crate::handler::Close;
-use crate::reactor::Call;
 use crate::sources::Phase;
 
 impl<S: 'static> Core<S> {
@@ -37,28 +36,25 @@ impl<S: 'static> Core<S> {
         if let Some(mut outbox) = source.outbox.take() {
             let before = outbox.len();
             let result = driver.send(token, &mut outbox);
-            let sent = before - outbox.len();
-            self.buffered -= sent;
-            if sent > 0 {
+            let left = outbox.len();
+            self.buffered -= before - left;
+            if left < before {
                 source.last_active = self.now;
             }
-            if outbox.is_empty() {
-                self.recycle(outbox);
-            } else {
-                source.outbox = Some(outbox);
-            }
+            tracing::trace!(%token, sent = before - left, left, "flushed");
             if let Err(error) = result {
-                tracing::debug!(%token, %error, "cannot send");
+                self.buffered -= left;
                 return self.replace_reason(token, Close::Io(error));
             }
-            tracing::trace!(%token, sent, left = before - sent, "flushed");
+            if left > 0 {
+                source.outbox = Some(outbox);
+            } else if source.is_awaiting_flush() {
+                self.recycle(outbox);
+            } else {
+                return self.recycle(outbox);
+            }
         }
-        let Some(source) = self.sources.get_mut(token) else {
-            return;
-        };
-        if source.outbox.is_some() || source.is_awaiting_flush() {
-            self.flushed(state, driver, token);
-        }
+        self.flushed(state, driver, token);
     }
 
     /// What the state of the outbox means for reading, for half-close and close, and for a
@@ -90,7 +86,9 @@ impl<S: 'static> Core<S> {
             return;
         };
         if !above && mem::take(&mut source.wants_write) {
-            self.call(state, token, Call::Write, &[]);
+            self.call(state, token, &[], |handler, state, cx| {
+                handler.handle_write(state, cx)
+            });
         }
     }
 }

@@ -150,6 +150,9 @@ impl<S: 'static> LoopContext<'_, S> {
         self.core
             .requests
             .push(Request::Register(token, resource, interest));
+        if kind == Kind::Stream {
+            self.core.request_flow(token);
+        }
         Ok(token)
     }
 

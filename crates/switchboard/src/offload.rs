@@ -66,7 +66,7 @@ enum Task {
 
 /// What a thread of the pool hands back.
 pub(crate) enum Outcome {
-    Done(Done),
+    Done(Box<Done>),
     Resolved(std::io::Result<Vec<std::net::SocketAddr>>),
 }
 
@@ -150,7 +150,7 @@ fn perform(task: Task) -> Outcome {
         Task::Job(Job { id, run }) => {
             let value = catch_unwind(AssertUnwindSafe(run))
                 .map_err(|payload| Error::Panicked(panic_message(payload)));
-            Outcome::Done(Done { job: id, value })
+            Outcome::Done(Box::new(Done { job: id, value }))
         }
     }
 }

@@ -122,14 +122,9 @@ impl Outbox {
         Some(dropped)
     }
 
-    /// Forgets all bytes. The memory of the tail stays for the next user, unless it is large.
-    pub(crate) fn reset(&mut self) {
-        self.chunks.clear();
-        self.tail.clear();
-        if self.tail.capacity() > CHUNK {
-            self.tail = Vec::new();
-        }
-        self.head = 0;
-        self.len = 0;
+    /// Whether an empty one is worth keeping for another source: it holds little memory.
+    #[inline]
+    pub(crate) fn is_reusable(&self) -> bool {
+        self.tail.capacity() <= CHUNK
     }
 }

@@ -2,7 +2,6 @@
 //! It must never reach around the seam to the operating system: the driver does, alone.
 
 use std::fmt;
-use std::mem;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
@@ -13,12 +12,10 @@ use crate::driver::{Completion, Driver, Event};
 use crate::guard::guard;
 use crate::handler::Handler;
 use crate::inbox::Inbox;
-use crate::offload::Done;
 use crate::reading::Unread;
 use crate::sources::Phase;
 use crate::{
-    Context, Error, LoopContext, Ready, Remote, Result, TcpListener, TcpStream, Time, TimerId,
-    ToEndpoint, Token,
+    Context, Error, LoopContext, Remote, Result, TcpListener, TcpStream, Time, ToEndpoint, Token,
 };
 
 /// Calls of `handle_read` in a row for the bytes of one read. A handler that takes them in
@@ -211,19 +208,6 @@ impl<S: 'static> Reactor<S> {
     }
 }
 
-/// The method to call.
-pub(crate) enum Call {
-    Connect,
-    Accepted(TcpStream),
-    Read,
-    Eof,
-    Write,
-    Ready(Ready),
-    Signal(i32),
-    Timer(TimerId),
-    Done(Done),
-}
-
 impl<S: 'static> Core<S> {
     fn begin_tick(&mut self, now: Time) {
         self.now = now;
@@ -233,118 +217,179 @@ impl<S: 'static> Core<S> {
     fn dispatch(&mut self, state: &mut S, completion: Completion<'_>) {
         let Completion { token, event } = completion;
         match event {
-            Event::Received(bytes) => self.call(state, token, Call::Read, bytes),
+            Event::Received(bytes) => self.call(state, token, bytes, read),
             Event::EndOfFile => self.end_of_file(state, token),
             Event::Sent => self.mark_dirty(token), // step 5 sends more
-            Event::Accepted(stream) => self.call(state, token, Call::Accepted(stream), &[]),
+            Event::Accepted(stream) => self.accepted(state, token, stream),
             Event::AcceptFailed(error) => self.pause_listener(token, &error),
             Event::Connected => {
                 self.attempt_succeeded(token);
-                self.call(state, token, Call::Connect, &[]);
+                self.call(state, token, &[], |handler, state, cx| {
+                    handler.handle_connect(state, cx)
+                });
             }
             Event::Failed(error) => self.source_failed(token, error),
             Event::Resolved(addresses) => self.attempt_resolved(token, addresses),
-            Event::Ready(ready) => self.call(state, token, Call::Ready(ready), &[]),
-            Event::Signal(signal) => self.call(state, token, Call::Signal(signal), &[]),
+            Event::Ready(ready) => self.call(state, token, &[], |handler, state, cx| {
+                handler.handle_ready(state, cx, ready)
+            }),
+            Event::Signal(signal) => self.call(state, token, &[], |handler, state, cx| {
+                handler.handle_signal(state, cx, signal)
+            }),
             Event::Done(done) => {
                 self.jobs -= 1;
-                self.call(state, token, Call::Done(done), &[]);
+                self.call(state, token, &[], |handler, state, cx| {
+                    handler.handle_done(state, cx, *done)
+                });
             }
         }
     }
 
     /// Calls one method of the handler of `token`, with `bytes` that the driver lends. The one
     /// place where events meet the program's code; a stale token ends here.
-    #[inline]
-    pub(crate) fn call(&mut self, state: &mut S, token: Token, call: Call, bytes: &[u8]) {
+    #[inline(always)] // one instance for each method: the usual ones must not share registers
+    pub(crate) fn call(
+        &mut self,
+        state: &mut S,
+        token: Token,
+        bytes: &[u8],
+        method: impl FnOnce(&mut dyn Handler<S>, &mut S, &mut Context<'_, S>) -> Result,
+    ) {
         let Some(source) = self.sources.get_mut(token) else {
             return;
         };
         if source.phase > Phase::Open {
             return; // closing: what still comes is nobody's
         }
-        let reads = matches!(call, Call::Read);
-        if reads {
-            source.last_active = self.now;
-        }
         let Some(mut handler) = source.handler.take() else {
             return;
         };
+        if !bytes.is_empty() {
+            source.last_active = self.now;
+        }
         let mut inbox = source.inbox.take();
-        let kept = inbox.as_ref().map_or(0, |inbox| inbox.len());
         let (data, lent) = match &mut inbox {
             None => (bytes, bytes),
             Some(inbox) => (inbox.append(bytes), &[][..]),
         };
-        let accepts = matches!(call, Call::Accepted(_));
         let mut cx = Context::new(self, token, data, lent);
-        let outcome = guard(|| match call {
-            Call::Read => read(&mut *handler, state, &mut cx),
-            Call::Accepted(stream) => handler.handle_accepted(state, &mut cx, stream),
-            Call::Connect => handler.handle_connect(state, &mut cx),
-            Call::Eof => handler.handle_eof(state, &mut cx),
-            Call::Write => handler.handle_write(state, &mut cx),
-            Call::Ready(ready) => handler.handle_ready(state, &mut cx, ready),
-            Call::Signal(signal) => handler.handle_signal(state, &mut cx, signal),
-            Call::Timer(timer) => handler.handle_timer(state, &mut cx, timer),
-            Call::Done(done) => handler.handle_done(state, &mut cx, done),
-        });
-        let Context {
+        let outcome = guard(|| method(&mut *handler, state, &mut cx));
+        let Context { taken, again, .. } = cx;
+        let unread = data.len() - taken;
+        if let Some(source) = self.sources.get_mut(token)
+            && source.handler.is_none()
+        {
+            source.handler = Some(handler);
+        }
+        let usual = unread == 0 && inbox.is_none() && self.replacement.is_none();
+        if !usual || !matches!(outcome, Ok(Ok(()))) {
+            let outcome = outcome.unwrap_or_else(|message| Err(Error::Panicked(message)));
+            self.settle(
+                state,
+                token,
+                Returned {
+                    outcome,
+                    inbox,
+                    bytes,
+                    taken,
+                    again,
+                },
+            );
+        }
+    }
+
+    /// What a call left behind, apart from the usual nothing.
+    #[cold]
+    fn settle(&mut self, state: &mut S, token: Token, returned: Returned<'_>) {
+        let Returned {
+            mut outcome,
+            inbox,
+            bytes,
             taken,
             mut again,
-            replacement,
-            ..
-        } = cx;
-        let left = data.len() - taken;
-        let mut outcome = outcome.unwrap_or_else(|message| Err(Error::Panicked(message)));
-        if let Some(new) = replacement {
-            self.drop_handler(mem::replace(&mut handler, new));
+        } = returned;
+        if let Some(new) = self.replacement.take() {
+            self.replace_handler(token, new);
             again = true; // what is unread is for the new one
         }
-        self.put_handler(token, handler);
-        if kept > 0 || left > 0 {
-            let inbox = match inbox {
-                Some(mut inbox) => {
-                    inbox.consume(taken);
-                    inbox
-                }
-                None => Box::new(Inbox::from_slice(&bytes[taken..])),
-            };
-            let unread = Unread {
-                inbox,
-                kept,
-                again,
-                stuck: reads && taken == 0,
-            };
-            outcome = outcome.and(self.keep_unread(token, unread));
-        }
-        match outcome {
-            Ok(()) => {}
-            Err(error) if accepts && !matches!(error, Error::Panicked(_)) => {
-                self.tell_error(state, token, &error); // see `Handler::handle_accepted`
+        let kept = inbox.as_ref().map_or(0, |inbox| inbox.len() - bytes.len());
+        let inbox = match inbox {
+            Some(mut inbox) => {
+                inbox.consume(taken);
+                inbox
             }
-            Err(error) => self.fail(state, token, error),
+            None => Box::new(Inbox::from_slice(&bytes[taken..])),
+        };
+        if kept > 0 || inbox.len() > 0 {
+            let stuck = !bytes.is_empty() && taken == 0;
+            outcome = outcome.and(self.keep_unread(
+                token,
+                Unread {
+                    inbox,
+                    kept,
+                    again,
+                    stuck,
+                },
+            ));
         }
-        if accepts && self.sources.is_full() {
+        if let Err(error) = outcome {
+            self.fail(state, token, error);
+        }
+    }
+
+    fn accepted(&mut self, state: &mut S, token: Token, stream: TcpStream) {
+        self.call(state, token, &[], |handler, state, cx| {
+            if let Err(error) = handler.handle_accepted(state, cx, stream) {
+                handler.handle_error(state, cx, &error); // of that connection, not the listener
+            }
+            Ok(())
+        });
+        self.starved = false;
+        if self.sources.is_full() {
             self.pause_listener(token, &"as many sources as there may be");
         }
     }
 }
 
-/// Calls `handle_read` until the handler has taken all that it takes in portions.
+/// What the call of a method came back with.
+struct Returned<'a> {
+    outcome: Result,
+    /// With `bytes` appended already, and `taken` not consumed yet.
+    inbox: Option<Box<Inbox>>,
+    bytes: &'a [u8],
+    taken: usize,
+    again: bool,
+}
+
+/// Calls `handle_read`, once more for every portion that the handler leaves to itself.
 #[inline]
-fn read<S: 'static>(
+pub(crate) fn read<S: 'static>(
     handler: &mut dyn Handler<S>,
     state: &mut S,
     cx: &mut Context<'_, S>,
 ) -> Result {
-    for _ in 0..READS_IN_A_ROW {
-        let before = cx.taken;
-        cx.again = false;
-        handler.handle_read(state, cx)?;
+    handler.handle_read(state, cx)?;
+    if cx.again {
+        read_on(handler, state, cx)
+    } else {
+        Ok(())
+    }
+}
+
+#[cold]
+fn read_on<S: 'static>(
+    handler: &mut dyn Handler<S>,
+    state: &mut S,
+    cx: &mut Context<'_, S>,
+) -> Result {
+    let mut before = 0;
+    for _ in 1..READS_IN_A_ROW {
         if !cx.again || cx.taken == before || !cx.may_read() {
             break;
         }
+        before = cx.taken;
+        cx.again = false;
+        handler.handle_read(state, cx)?;
     }
     Ok(())
 }

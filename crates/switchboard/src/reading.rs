@@ -8,7 +8,7 @@ use crate::core::{Core, Request};
 use crate::driver::READ_BUFFER;
 use crate::handler::Close;
 use crate::inbox::Inbox;
-use crate::reactor::Call;
+use crate::reactor::read;
 use crate::sources::Phase;
 use crate::{Error, Result, Token};
 
@@ -19,7 +19,7 @@ pub(crate) struct Unread {
     pub(crate) kept: usize,
     /// The handler asks to see the rest without waiting for more.
     pub(crate) again: bool,
-    /// It was a `handle_read` that consumed nothing.
+    /// New bytes came, and nothing was consumed.
     pub(crate) stuck: bool,
 }
 
@@ -80,14 +80,16 @@ impl<S: 'static> Core<S> {
                 continue; // offered when reading is resumed
             }
             if source.inbox.is_some() {
-                self.call(state, token, Call::Read, &[]);
+                self.call(state, token, &[], read);
             }
             let Some(source) = self.sources.get_mut(token) else {
                 continue;
             };
             if source.eof_due && source.reads() && !source.again {
                 source.eof_due = false;
-                self.call(state, token, Call::Eof, &[]);
+                self.call(state, token, &[], |handler, state, cx| {
+                    handler.handle_eof(state, cx)
+                });
                 self.close_if_ended(token);
             }
         }
@@ -101,7 +103,9 @@ impl<S: 'static> Core<S> {
         match source.phase {
             Phase::Open if source.again => source.eof_due = true,
             Phase::Open => {
-                self.call(state, token, Call::Eof, &[]);
+                self.call(state, token, &[], |handler, state, cx| {
+                    handler.handle_eof(state, cx)
+                });
                 self.close_if_ended(token);
             }
             Phase::Flushing => self.mark_dirty(token),

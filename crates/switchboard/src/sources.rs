@@ -90,6 +90,11 @@ pub(crate) struct Source<S: 'static> {
 }
 
 impl<S: 'static> Source<S> {
+    #[inline]
+    pub(crate) fn can_send(&self) -> bool {
+        self.kind == Kind::Stream && self.phase <= Phase::Open && !self.write_ending
+    }
+
     pub(crate) fn outbox_len(&self) -> usize {
         self.outbox.as_ref().map_or(0, |outbox| outbox.len())
     }

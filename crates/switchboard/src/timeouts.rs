@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use crate::core::Core;
 use crate::handler::{Close, Deadline};
-use crate::reactor::Call;
 use crate::sources::Phase;
 use crate::{LoopContext, Result, Time, TimerId, Token};
 
@@ -65,7 +64,9 @@ impl<S: 'static> Core<S> {
                     Some(period) => self.timers.restart(id, self.now + period),
                     None => drop(self.cancel_timer(id)),
                 }
-                self.call(state, token, Call::Timer(id), &[]);
+                self.call(state, token, &[], |handler, state, cx| {
+                    handler.handle_timer(state, cx, id)
+                });
                 continue;
             }
             match self.cancel_timer(id) {

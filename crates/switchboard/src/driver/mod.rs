@@ -59,7 +59,7 @@ pub(crate) enum Event<'d> {
     Ready(Ready),
     Signal(i32),
     Resolved(io::Result<Vec<SocketAddr>>),
-    Done(Done),
+    Done(Box<Done>),
 }
 
 /// What can be registered.
@@ -133,6 +133,7 @@ impl Driver {
         each_driver!(self, driver => driver.send(token, outbox))
     }
 
+    #[inline]
     pub(crate) fn forward(&mut self, token: Token, lent: Range<usize>) -> io::Result<usize> {
         each_driver!(self, driver => driver.forward(token, lent))
     }

@@ -10,7 +10,6 @@ mod registering;
 mod sending;
 mod steps;
 
-use std::collections::VecDeque;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::ops::Range;
@@ -25,7 +24,9 @@ use crate::net::{ConnectOptions, Endpoint, open_stream};
 use crate::offload::{Job, Outcome, Pool};
 use crate::outbox::Outbox;
 use crate::{Time, Token};
-use steps::{Entry, Flags, Slot, Step, Then};
+use steps::{
+    BLOCKED, CONNECTING, ENDING, Entry, Flags, PAUSED, QUEUED, READABLE, Slot, Step, Then, WRITABLE,
+};
 
 /// One read buffer for all sources, in bytes. A bulk transfer is decided by the size of one
 /// read: 256 KiB took a quarter off the CPU per byte of 64 KiB (see `bench/`).
@@ -50,10 +51,12 @@ pub(crate) struct Readiness {
     poll: mio::Poll,
     events: mio::Events,
     slots: Vec<Slot>,
-    /// Sources that may be ready, each once, in the order in which they are looked at.
-    ready: VecDeque<Token>,
-    /// How many of `ready` belong to this tick.
-    batch: usize,
+    /// Sources that may be ready, and what the kernel said of them, in the order in which they
+    /// are looked at in this tick; `looked_at` of them are done with.
+    ready: Vec<(Token, u8)>,
+    looked_at: usize,
+    /// Those to look at in the next tick, each once (`QUEUED`), without a new kernel event.
+    next_tick: Vec<(Token, u8)>,
     /// Bytes and accepts left in this tick.
     bytes_left: usize,
     accepts_left: usize,
@@ -74,8 +77,9 @@ impl Readiness {
             poll,
             events: mio::Events::with_capacity(EVENTS),
             slots: Vec::new(),
-            ready: VecDeque::new(),
-            batch: 0,
+            ready: Vec::new(),
+            looked_at: 0,
+            next_tick: Vec::new(),
             bytes_left: 0,
             accepts_left: 0,
             rearm: Vec::new(),
@@ -92,7 +96,7 @@ impl Readiness {
     }
 
     pub(crate) fn has_backlog(&self) -> bool {
-        !self.ready.is_empty() || self.results_left
+        self.looked_at < self.ready.len() || !self.next_tick.is_empty() || self.results_left
     }
 
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
@@ -106,26 +110,29 @@ impl Readiness {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => self.events.clear(),
             result => result?,
         }
+        // First what the last tick's bounds have cut off, then what is new, then what had its
+        // turn already and has more.
+        self.ready.drain(..self.looked_at);
+        self.looked_at = 0;
         for event in &self.events {
             if event.token() == WAKE {
                 self.waker.acknowledge();
                 self.results_left = true;
                 continue;
             }
-            let token = unpack(event.token());
-            let Some(slot) = self.slots.get_mut(token.slot as usize) else {
-                continue;
-            };
-            if slot.flags.generation != token.generation {
-                continue; // closed in this batch or before
+            let mut bits = 0;
+            if event.is_readable() {
+                bits |= READABLE;
             }
-            let failed = event.is_error();
-            slot.flags.ending |= failed || event.is_read_closed();
-            slot.flags.readable |= event.is_readable() || slot.flags.ending;
-            slot.flags.writable |= event.is_writable() || event.is_write_closed() || failed;
-            enqueue(&mut self.ready, token, &mut slot.flags);
+            if event.is_writable() {
+                bits |= WRITABLE;
+            }
+            if event.is_read_closed() || event.is_write_closed() || event.is_error() {
+                bits |= READABLE | WRITABLE | ENDING;
+            }
+            self.ready.push((unpack(event.token()), bits));
         }
-        self.batch = self.ready.len();
+        self.ready.append(&mut self.next_tick);
         self.bytes_left = TICK_BYTES;
         self.accepts_left = TICK_ACCEPTS;
         Ok(())
@@ -141,58 +148,102 @@ impl Readiness {
         Some(Completion { token, event })
     }
 
+    /// Looks at one ready source after the other until something is found.
+    #[inline]
     fn step(&mut self) -> Option<(Token, Step)> {
-        if self.results_left {
-            if let Some((token, outcome)) = self.pool.next() {
-                let event = match outcome {
-                    Outcome::Done(done) => Event::Done(done),
-                    Outcome::Resolved(addresses) => Event::Resolved(addresses),
-                };
-                return Some((token, Step::Event(event)));
-            }
-            self.results_left = false;
+        if self.results_left
+            && let Some(found) = self.next_result()
+        {
+            return Some(found);
         }
-        while self.batch > 0 && self.bytes_left > 0 {
-            self.batch -= 1;
-            let token = self.ready.pop_front()?;
+        while self.bytes_left > 0
+            && let Some(&(token, bits)) = self.ready.get(self.looked_at)
+        {
+            self.looked_at += 1;
             let Some(slot) = self.slots.get_mut(token.slot as usize) else {
                 continue;
             };
             if slot.flags.generation != token.generation {
-                continue;
+                continue; // closed in this batch or before
             }
-            slot.flags.queued = false;
-            let (step, then) = match &mut slot.entry {
-                Entry::Stream(fd) => {
-                    let limit = self.buffer.len().min(self.bytes_left);
-                    steps::stream_step(fd.as_fd(), &mut slot.flags, &mut self.buffer[..limit])
+            slot.flags.bits = (slot.flags.bits | bits) & !(bits & QUEUED);
+            let limit = self
+                .buffer
+                .len()
+                .min(self.bytes_left)
+                .min(slot.flags.room as usize);
+            // The usual case, written out: a stream that is readable, and a read that drains it.
+            if slot.flags.bits & !WRITABLE == READABLE
+                && limit > 0
+                && let Entry::Stream(fd) = &slot.entry
+            {
+                let result = steps::recv(fd.as_fd(), &mut self.buffer[..limit]);
+                if let Ok(n) = result
+                    && n > 0
+                    && n < limit
+                {
+                    slot.flags.clear(READABLE);
+                    self.bytes_left -= n;
+                    return Some((token, Step::Bytes(n)));
                 }
-                Entry::Listener(listener) => {
-                    steps::listener_step(listener, &mut slot.flags, &mut self.accepts_left)
+                let found = steps::read_step(result, &mut slot.flags, limit);
+                if let Some(step) = self.settle(token, found) {
+                    return Some((token, step));
                 }
-                Entry::Watch(watch) => {
-                    steps::watch_step(watch, &mut slot.flags, token, &mut self.rearm)
-                }
-                Entry::Signals(signals) => steps::signals_step(signals, &mut slot.flags),
-                Entry::Free => continue,
-            };
-            match then {
-                Then::OnEvent => {}
-                Then::Now => {
-                    slot.flags.queued = true;
-                    self.ready.push_front(token);
-                    self.batch += 1;
-                }
-                Then::NextTick => enqueue(&mut self.ready, token, &mut slot.flags),
-            }
-            if let Some(Step::Bytes(n)) = step {
-                self.bytes_left -= n;
-            }
-            if let Some(step) = step {
+            } else if let Some(step) = self.unusual_step(token, limit) {
                 return Some((token, step));
             }
         }
         None
+    }
+
+    #[cold]
+    fn unusual_step(&mut self, token: Token, limit: usize) -> Option<Step> {
+        let Slot { entry, flags } = self.slots.get_mut(token.slot as usize)?;
+        if flags.any(QUEUED) {
+            return None; // has its turn later in this tick
+        }
+        let found = match entry {
+            Entry::Stream(fd) => steps::stream_step(fd.as_fd(), flags, &mut self.buffer[..limit]),
+            Entry::Listener(listener) => {
+                steps::listener_step(listener, flags, &mut self.accepts_left)
+            }
+            Entry::Watch(watch) => steps::watch_step(watch, flags, token, &mut self.rearm),
+            Entry::Signals(signals) => steps::signals_step(signals, flags),
+            Entry::Free => return None,
+        };
+        self.settle(token, found)
+    }
+
+    /// Notes when to look at a source again, and what the found bytes cost.
+    fn settle(&mut self, token: Token, (step, then): (Option<Step>, Then)) -> Option<Step> {
+        let flags = &mut self.slots.get_mut(token.slot as usize)?.flags;
+        match then {
+            Then::OnEvent => {}
+            Then::Now => {
+                self.looked_at -= 1;
+                self.ready[self.looked_at].1 = 0; // told already
+            }
+            Then::NextTick => enqueue(&mut self.next_tick, token, flags),
+        }
+        if let Some(Step::Bytes(n)) = step {
+            self.bytes_left -= n;
+        }
+        step
+    }
+
+    /// The next job's result or name's addresses.
+    #[cold]
+    fn next_result(&mut self) -> Option<(Token, Step)> {
+        let Some((token, outcome)) = self.pool.next() else {
+            self.results_left = false;
+            return None;
+        };
+        let event = match outcome {
+            Outcome::Done(done) => Event::Done(done),
+            Outcome::Resolved(addresses) => Event::Resolved(addresses),
+        };
+        Some((token, Step::Event(event)))
     }
 
     pub(crate) fn connect(
@@ -212,7 +263,7 @@ impl Readiness {
             token,
             mio::Interest::READABLE | mio::Interest::WRITABLE,
         )?;
-        self.occupy(token, Entry::Stream(fd)).flags.connecting = true;
+        self.occupy(token, Entry::Stream(fd)).flags.set(CONNECTING);
         Ok(())
     }
 
@@ -229,7 +280,7 @@ impl Readiness {
         let Some((fd, flags)) = self.stream(token) else {
             return Ok(());
         };
-        if flags.blocked || flags.connecting {
+        if flags.any(BLOCKED | CONNECTING) {
             return Ok(()); // a `Sent` or `Connected` completion will come
         }
         while !outbox.is_empty() {
@@ -256,6 +307,7 @@ impl Readiness {
         Ok(())
     }
 
+    #[inline]
     pub(crate) fn forward(&mut self, token: Token, lent: Range<usize>) -> io::Result<usize> {
         let Some(slot) = self.slots.get_mut(token.slot as usize) else {
             return Ok(0);
@@ -263,7 +315,7 @@ impl Readiness {
         let (Entry::Stream(fd), flags) = (&slot.entry, &mut slot.flags) else {
             return Ok(0);
         };
-        if flags.generation != token.generation || flags.blocked || flags.connecting {
+        if flags.generation != token.generation || flags.any(BLOCKED | CONNECTING) {
             return Ok(0);
         }
         let bytes = &self.buffer[lent];
@@ -289,20 +341,25 @@ impl Readiness {
         if slot.flags.generation != token.generation {
             return;
         }
-        slot.flags.paused = !reading;
+        slot.flags.set(PAUSED);
         if reading {
+            slot.flags.clear(PAUSED);
             if let Entry::Watch(watch) = &slot.entry
                 && !watch.always
             {
                 self.rearm.push(token);
             }
-            enqueue(&mut self.ready, token, &mut slot.flags);
+            enqueue(&mut self.next_tick, token, &mut slot.flags);
         }
     }
 
     pub(crate) fn set_room(&mut self, token: Token, room: usize) {
-        if let Some((_, flags)) = self.stream(token) {
-            flags.room = u32::try_from(room).unwrap_or(u32::MAX);
+        let Some(slot) = self.slots.get_mut(token.slot as usize) else {
+            return;
+        };
+        if slot.flags.generation == token.generation {
+            slot.flags.room = u32::try_from(room).unwrap_or(u32::MAX);
+            enqueue(&mut self.next_tick, token, &mut slot.flags); // there may have been none
         }
     }
 
@@ -362,9 +419,9 @@ fn unpack(token: mio::Token) -> Token {
 }
 
 #[inline]
-fn enqueue(ready: &mut VecDeque<Token>, token: Token, flags: &mut Flags) {
-    if !flags.queued {
-        flags.queued = true;
-        ready.push_back(token);
+fn enqueue(next_tick: &mut Vec<(Token, u8)>, token: Token, flags: &mut Flags) {
+    if !flags.any(QUEUED) {
+        flags.set(QUEUED);
+        next_tick.push((token, QUEUED));
     }
 }

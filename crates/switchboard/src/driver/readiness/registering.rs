@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use mio::unix::SourceFd;
 use rustix::io::Errno;
 
-use super::steps::{Entry, Flags, Listener, Signals, Slot, Watch};
+use super::steps::{Entry, Flags, Listener, PAUSED, READABLE, Signals, Slot, WRITABLE, Watch};
 use super::{READ_BUFFER, Readiness, enqueue, pack};
 use crate::Token;
 use crate::driver::Resource;
@@ -57,10 +57,9 @@ impl Readiness {
         };
         let slot = self.occupy(token, entry);
         if always {
-            slot.flags.readable = true;
-            slot.flags.writable = true;
+            slot.flags.set(READABLE | WRITABLE);
             enqueue(
-                &mut self.ready,
+                &mut self.next_tick,
                 token,
                 &mut self.slots[token.slot as usize].flags,
             );
@@ -123,7 +122,7 @@ impl Readiness {
             let Some(slot) = self.slots.get_mut(token.slot as usize) else {
                 continue;
             };
-            if slot.flags.generation != token.generation || slot.flags.paused {
+            if slot.flags.generation != token.generation || slot.flags.any(PAUSED) {
                 continue;
             }
             let Entry::Watch(watch) = &slot.entry else {
@@ -134,9 +133,8 @@ impl Readiness {
             let registry = self.poll.registry();
             if let Err(error) = registry.reregister(&mut SourceFd(&fd), pack(token), interest) {
                 tracing::debug!(%token, %error, "cannot watch any longer");
-                slot.flags.readable = true; // the handler's own read finds out why
-                slot.flags.writable = true;
-                enqueue(&mut self.ready, token, &mut slot.flags);
+                slot.flags.set(READABLE | WRITABLE); // the handler's own read finds out why
+                enqueue(&mut self.next_tick, token, &mut slot.flags);
             }
         }
     }

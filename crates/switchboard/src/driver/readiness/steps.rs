@@ -39,24 +39,50 @@ pub(super) struct Signals {
     pub(super) pending: Vec<i32>,
 }
 
-/// What is known of the resource in a slot.
+/// A read (or accept) has not said "would block" since the last event.
+pub(super) const READABLE: u8 = 1;
+pub(super) const WRITABLE: u8 = 1 << 1;
+/// The end of the stream, or an error, has been announced: only a read of 0 or an error shows
+/// that it was reached.
+pub(super) const ENDING: u8 = 1 << 2;
+/// A write has said "would block"; `WRITABLE` ends it.
+pub(super) const BLOCKED: u8 = 1 << 3;
+pub(super) const CONNECTING: u8 = 1 << 4;
+pub(super) const PAUSED: u8 = 1 << 5;
+/// In the list of sources to look at.
+pub(super) const QUEUED: u8 = 1 << 6;
+
+/// What is known of the resource in a slot. The states lie in one byte, so that the usual one
+/// (a stream that is readable, and nothing else) is told by one comparison.
 #[derive(Default)]
 pub(super) struct Flags {
     pub(super) generation: u32,
     /// How many bytes one read may bring: what the inbox has room for.
     pub(super) room: u32,
-    /// A read (or accept) has not said "would block" since the last event.
-    pub(super) readable: bool,
-    /// The end of the stream, or an error, has been announced: only a read of 0 or an error
-    /// shows that it was reached.
-    pub(super) ending: bool,
-    /// A write has said "would block", and no event has said otherwise.
-    pub(super) blocked: bool,
-    pub(super) writable: bool,
-    pub(super) connecting: bool,
-    pub(super) paused: bool,
-    /// In `ready`.
-    pub(super) queued: bool,
+    pub(super) bits: u8,
+}
+
+impl Flags {
+    #[inline]
+    pub(super) fn any(&self, bits: u8) -> bool {
+        self.bits & bits != 0
+    }
+
+    #[inline]
+    pub(super) fn set(&mut self, bits: u8) {
+        self.bits |= bits;
+    }
+
+    #[inline]
+    pub(super) fn clear(&mut self, bits: u8) {
+        self.bits &= !bits;
+    }
+
+    /// The kernel takes nothing more until it says so.
+    pub(super) fn block(&mut self) {
+        self.clear(WRITABLE);
+        self.set(BLOCKED);
+    }
 }
 
 pub(super) struct Slot {
@@ -80,69 +106,66 @@ pub(super) enum Then {
     NextTick,
 }
 
-impl Flags {
-    /// The kernel takes nothing more until it says so.
-    pub(super) fn block(&mut self) {
-        self.blocked = true;
-        self.writable = false;
-    }
-}
-
-#[inline]
+/// A stream is ready for something: the outcome of a connect, a write that was blocked, a read.
 pub(super) fn stream_step(
     fd: BorrowedFd<'_>,
     flags: &mut Flags,
     buffer: &mut [u8],
 ) -> (Option<Step>, Then) {
-    if flags.connecting {
+    if flags.any(CONNECTING) {
         return connecting_step(fd, flags);
     }
-    if flags.blocked && flags.writable {
-        flags.blocked = false;
+    if flags.any(BLOCKED) && flags.any(WRITABLE) {
+        flags.clear(BLOCKED);
         return (Some(Step::Event(Event::Sent)), Then::Now);
     }
-    let limit = buffer.len().min(flags.room as usize);
-    if !flags.readable || flags.paused || limit == 0 {
+    if !flags.any(READABLE) || flags.any(PAUSED) || buffer.is_empty() {
         return (None, Then::OnEvent);
     }
-    match rustix::net::recv(fd, &mut buffer[..limit], RecvFlags::empty()) {
-        Ok((0, _)) => {
-            flags.readable = false;
-            (Some(Step::Event(Event::EndOfFile)), Then::OnEvent)
-        }
-        Ok((n, _)) if n == limit => (Some(Step::Bytes(n)), Then::NextTick),
-        // Less than asked for means drained, unless the end was announced together with it.
-        Ok((n, _)) if flags.ending => (Some(Step::Bytes(n)), Then::Now),
-        Ok((n, _)) => {
-            flags.readable = false;
-            (Some(Step::Bytes(n)), Then::OnEvent)
-        }
-        Err(Errno::AGAIN) => {
-            flags.readable = false;
-            (None, Then::OnEvent)
-        }
-        Err(Errno::INTR) => (None, Then::NextTick),
-        Err(error) => {
-            flags.readable = false;
-            (
-                Some(Step::Event(Event::Failed(error.into()))),
-                Then::OnEvent,
-            )
-        }
-    }
+    let result = recv(fd, buffer);
+    read_step(result, flags, buffer.len())
 }
 
-#[cold]
+#[inline]
+pub(super) fn recv(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize, Errno> {
+    rustix::net::recv(fd, buffer, RecvFlags::empty()).map(|(n, _)| n)
+}
+
+/// What a read of at most `limit` bytes has found.
+pub(super) fn read_step(
+    result: Result<usize, Errno>,
+    flags: &mut Flags,
+    limit: usize,
+) -> (Option<Step>, Then) {
+    let (step, then) = match result {
+        Ok(0) => (Some(Step::Event(Event::EndOfFile)), Then::OnEvent),
+        Ok(n) if n == limit => (Some(Step::Bytes(n)), Then::NextTick),
+        // Less than asked for means drained, unless the end was announced together with it.
+        Ok(n) if flags.any(ENDING) => (Some(Step::Bytes(n)), Then::Now),
+        Ok(n) => (Some(Step::Bytes(n)), Then::OnEvent),
+        Err(Errno::AGAIN) => (None, Then::OnEvent),
+        Err(Errno::INTR) => (None, Then::NextTick),
+        Err(error) => (
+            Some(Step::Event(Event::Failed(error.into()))),
+            Then::OnEvent,
+        ),
+    };
+    if matches!(then, Then::OnEvent) {
+        flags.clear(READABLE);
+    }
+    (step, then)
+}
+
 fn connecting_step(fd: BorrowedFd<'_>, flags: &mut Flags) -> (Option<Step>, Then) {
     let event = match rustix::net::sockopt::socket_error(fd) {
         Ok(Ok(())) if rustix::net::getpeername(fd).is_err() => return (None, Then::OnEvent),
         Ok(Ok(())) => {
-            flags.connecting = false;
+            flags.clear(CONNECTING);
             return (Some(Step::Event(Event::Connected)), Then::Now);
         }
         Ok(Err(error)) | Err(error) => Event::Failed(error.into()),
     };
-    flags.readable = false;
+    flags.clear(READABLE);
     (Some(Step::Event(event)), Then::OnEvent)
 }
 
@@ -151,7 +174,7 @@ pub(super) fn listener_step(
     flags: &mut Flags,
     accepts_left: &mut usize,
 ) -> (Option<Step>, Then) {
-    if !flags.readable || flags.paused {
+    if !flags.any(READABLE) || flags.any(PAUSED) {
         return (None, Then::OnEvent);
     }
     let mut empty = 0;
@@ -170,7 +193,7 @@ pub(super) fn listener_step(
                 listener.next = (listener.next + 1) % listener.fds.len();
             }
             Err(error) if is_out_of_resources(error) => {
-                flags.paused = true;
+                flags.set(PAUSED);
                 let event = Event::AcceptFailed(error.into());
                 return (Some(Step::Event(event)), Then::OnEvent);
             }
@@ -179,7 +202,7 @@ pub(super) fn listener_step(
             Err(error) => tracing::debug!(%error, "a connection ended before it was accepted"),
         }
     }
-    flags.readable = false;
+    flags.clear(READABLE);
     (None, Then::OnEvent)
 }
 
@@ -190,27 +213,25 @@ pub(super) fn watch_step(
     rearm: &mut Vec<Token>,
 ) -> (Option<Step>, Then) {
     let ready = Ready {
-        read: flags.readable && watch.interest.read(),
-        write: flags.writable && watch.interest.write(),
+        read: flags.any(READABLE) && watch.interest.read(),
+        write: flags.any(WRITABLE) && watch.interest.write(),
     };
-    if flags.paused || !(ready.read || ready.write) {
+    if flags.any(PAUSED) || !(ready.read || ready.write) {
         return (None, Then::OnEvent);
     }
     let event = Some(Step::Event(Event::Ready(ready)));
     if watch.always {
         return (event, Then::NextTick);
     }
-    flags.readable = false;
-    flags.writable = false;
-    flags.ending = false;
+    flags.clear(READABLE | WRITABLE | ENDING);
     rearm.push(token);
     (event, Then::OnEvent)
 }
 
 pub(super) fn signals_step(signals: &mut Signals, flags: &mut Flags) -> (Option<Step>, Then) {
-    if signals.pending.is_empty() && flags.readable {
+    if signals.pending.is_empty() && flags.any(READABLE) {
         signals.pending.extend(signals.set.pending());
-        flags.readable = false;
+        flags.clear(READABLE);
     }
     match signals.pending.pop() {
         Some(signal) => (Some(Step::Event(Event::Signal(signal))), Then::Now),
