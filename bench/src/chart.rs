@@ -5,7 +5,8 @@
 
 use crate::peers::{NOISE, OURS};
 use crate::report::Report;
-use crate::runner::{Outcome, Row};
+use crate::runner::Outcome;
+use crate::station::Row;
 use crate::statistics::Estimate;
 
 const COLUMNS: usize = 2;

@@ -163,22 +163,22 @@ impl Child {
         self.status = self.process.wait().ok();
     }
 
+    /// How it ended, if it has (or does within a tenth of a second).
+    pub fn ending(&mut self) -> Option<anyhow::Error> {
+        self.wait_for_end(LOOK).ok().map(|_| self.death())
+    }
+
     fn death(&mut self) -> anyhow::Error {
-        while let Ok(line) = self.lines.recv_timeout(LOOK) {
-            self.remember(line);
-        }
-        if self.status.is_none() {
+        if self.wait_for_end(LOOK).is_err() {
             self.reap();
         }
-        let how = self.status.map_or_else(
-            || "ended".to_owned(),
-            |status| match (status.code(), status.signal()) {
-                (Some(code), _) => format!("ended with code {code}"),
-                (None, Some(signal)) => format!("was ended by signal {signal}"),
-                (None, None) => "ended".to_owned(),
-            },
-        );
-        let words: Vec<String> = self.last_words.iter().cloned().collect();
+        let status = self.status.map(|status| (status.code(), status.signal()));
+        let how = match status {
+            Some((Some(code), _)) => format!("ended with code {code}"),
+            Some((None, Some(signal))) => format!("was ended by signal {signal}"),
+            _ => "ended".to_owned(),
+        };
+        let words: Vec<&str> = self.last_words.iter().map(String::as_str).collect();
         match words.is_empty() {
             true => anyhow!("{} {how}", self.name),
             false => anyhow!("{} {how}: {}", self.name, words.join(" / ")),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::child::{Child, Line};
-use crate::protocol::{Command, Latency, Limit, Reply, Slice};
+use crate::protocol::{Command, Limit, Reply, Slice};
 use crate::scenario::Scenario;
 
 /// Above the generator's own limits, so that it gets to say what went wrong.
@@ -63,8 +63,8 @@ impl Generator {
         self.ready(Command::WarmUp(Limit::Millis(millis)))
     }
 
-    /// The latencies of all slices that were run.
-    pub fn latency(&mut self) -> Result<Latency> {
+    /// The latencies of all slices that were run, each with its number of messages.
+    pub fn latency(&mut self) -> Result<Vec<(u64, u64)>> {
         match self.ask(Command::Latency)? {
             Reply::Latency(latency) => Ok(latency),
             other => bail!("the load generator answered {other:?}"),

@@ -4,8 +4,9 @@
 
 use crate::peers::{NOISE, OURS};
 use crate::report::Report;
-use crate::runner::{Outcome, Row};
+use crate::runner::Outcome;
 use crate::scenario::REFERENCE;
+use crate::station::Row;
 use crate::statistics::Estimate;
 
 /// CPU per message, and p99 latency, by those of raw epoll.

@@ -15,7 +15,7 @@ use mio::{Events, Interest, Poll, Token};
 use rustix::net::sockopt::set_socket_linger;
 
 use crate::pattern::Pattern;
-use crate::protocol::{Command, Latency, Limit, Reply, Slice};
+use crate::protocol::{Command, Limit, Reply, Slice};
 
 const READ_BYTES: usize = 256 * 1024;
 const EVENTS: usize = 1024;
@@ -136,11 +136,11 @@ impl Generator {
             again: VecDeque::new(),
             idle: Vec::new(),
             in_flight: 1,
-            latency: Histogram::new_with_bounds(1, SLOWEST_NANOS, 3)?,
+            latency: histogram()?,
             shared: Shared {
                 pattern: Pattern::new(),
                 buffer: vec![0; READ_BYTES],
-                latency: Histogram::new_with_bounds(1, SLOWEST_NANOS, 3)?,
+                latency: histogram()?,
                 size: 1,
                 completed: 0,
                 on_the_way: 0,
@@ -173,7 +173,11 @@ impl Generator {
                 self.latency.add(&self.shared.latency)?;
                 return Ok(Reply::Slice(slice));
             }
-            Command::Latency => return Ok(Reply::Latency(self.latency())),
+            Command::Latency => {
+                let recorded = self.latency.iter_recorded();
+                let recorded = recorded.map(|v| (v.value_iterated_to(), v.count_at_value()));
+                return Ok(Reply::Latency(recorded.collect()));
+            }
         }
         Ok(Reply::Ready)
     }
@@ -271,15 +275,11 @@ impl Generator {
         }
         Ok(())
     }
+}
 
-    fn latency(&self) -> Latency {
-        let at = |quantile| self.latency.value_at_quantile(quantile);
-        Latency {
-            p50: at(0.5),
-            p99: at(0.99),
-            p999: at(0.999),
-        }
-    }
+/// As precise as the report needs; what it sends can be recorded in another one.
+pub fn histogram() -> Result<Histogram<u64>> {
+    Ok(Histogram::new_with_bounds(1, SLOWEST_NANOS, 3)?)
 }
 
 fn connect(address: SocketAddr) -> Result<std::net::TcpStream> {

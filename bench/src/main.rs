@@ -21,6 +21,7 @@ mod report;
 mod runner;
 mod scenario;
 mod servers;
+mod station;
 mod statistics;
 mod syscalls;
 mod table;
@@ -39,8 +40,8 @@ use crate::peers::Field;
 use crate::plan::{Budget, Plan};
 use crate::progress::Progress;
 use crate::report::Report;
-use crate::runner::Setting;
 use crate::scenario::{SCENARIOS, Scenario};
+use crate::station::Setting;
 
 /// Compares switchboard's echo server with a raw epoll one in C, mio, libuv and tokio.
 ///
@@ -50,7 +51,7 @@ use crate::scenario::{SCENARIOS, Scenario};
 #[derive(Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
 struct Arguments {
-    /// All scenarios with 6 short rounds instead of 30: about a minute, wide intervals.
+    /// All scenarios with 2 sittings of 3 short rounds instead of 3 of 8: little more than a minute, wide intervals.
     #[arg(long)]
     quick: bool,
     /// Only this peer beside the yardstick and its copy; may be repeated.

@@ -7,10 +7,15 @@ use std::time::{Duration, Instant};
 /// The extent of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
-    /// Pairs of slices of each peer in a scenario, each between two of the yardstick's.
+    /// How often a scenario starts new servers: where a server's memory lies
+    /// and how its sockets' buffers grow is chance, and stays for its life.
+    pub sittings: usize,
+    /// Visits to each peer in a sitting, of two slices each.
     pub rounds: usize,
     /// How long a slice begins messages.
     pub slice_millis: u64,
+    /// How long a new server works before its first visit.
+    pub warm_up_millis: u64,
     /// How long a server works unmeasured first, so that the caches are its own.
     pub lead_in_millis: u64,
     /// How long strace is attached.
@@ -25,18 +30,22 @@ const RESERVE: Duration = Duration::from_secs(75);
 impl Plan {
     /// What the committed results are made with: about eight minutes.
     pub const FULL: Self = Self {
-        rounds: 30,
-        slice_millis: 120,
-        lead_in_millis: 8,
+        sittings: 3,
+        rounds: 8,
+        slice_millis: 90,
+        warm_up_millis: 600,
+        lead_in_millis: 12,
         strace_millis: 300,
         limit: Duration::from_secs(9 * 60),
     };
 
-    /// All scenarios, a stated slice of the rounds: about a minute.
+    /// All scenarios, a stated slice of the rounds: little more than a minute.
     pub const QUICK: Self = Self {
-        rounds: 6,
+        sittings: 2,
+        rounds: 3,
         slice_millis: 40,
-        lead_in_millis: 4,
+        warm_up_millis: 150,
+        lead_in_millis: 8,
         strace_millis: 100,
         limit: Duration::from_secs(3 * 60),
     };

@@ -51,8 +51,8 @@ pub enum Reply {
     Ready,
     /// A slice is over and all of it was echoed.
     Slice(Slice),
-    /// The latencies.
-    Latency(Latency),
+    /// Latencies in nanoseconds, each with the number of messages that took so long.
+    Latency(Vec<(u64, u64)>),
     /// Why the command failed; the generator ends after it.
     Failed(String),
 }
@@ -66,15 +66,4 @@ pub struct Slice {
     pub elapsed_nanos: u64,
     /// The latency that 99 % of them kept.
     pub p99_nanos: u64,
-}
-
-/// Time from writing a message to having read all of its echo, in nanoseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Latency {
-    /// Half of the messages took at most this long.
-    pub p50: u64,
-    /// 99 % of them.
-    pub p99: u64,
-    /// 99.9 % of them.
-    pub p999: u64,
 }

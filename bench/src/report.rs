@@ -6,8 +6,9 @@ use crate::goals;
 use crate::machine::Machine;
 use crate::peers::{Field, NOISE, YARDSTICK};
 use crate::plan::Plan;
-use crate::runner::{Outcome, Row, Setting};
+use crate::runner::Outcome;
 use crate::scenario::REFERENCE;
+use crate::station::{Row, Setting};
 use crate::statistics::Estimate;
 use crate::syscalls::Syscalls;
 use crate::table::{Table, three_digits, time};
@@ -69,6 +70,7 @@ impl Report {
             .map(|(peer, version)| format!("{peer} ({version})"))
             .collect();
         let Plan {
+            sittings,
             rounds,
             slice_millis,
             ..
@@ -78,7 +80,7 @@ impl Report {
              Written by `cargo run --release -p switchboard-bench`; \
              [what each figure means](../README.md).\n\n\
              - Date: {}\n- Kernel: Linux {}\n- Processor: {}\n- Compilers: {}\n- Peers: {}\n\
-             - Extent: {rounds} rounds for each peer and scenario, slices of {slice_millis} ms\n{}\n\
+             - Extent: {sittings} sittings of {rounds} visits to each peer, two slices of {slice_millis} ms each\n{}\n\
              ![CPU per message relative to raw epoll](echo.svg)\n\n\
              ## Server CPU per message, relative to raw epoll\n\n\
              The median of the paired ratios, with its 95 % interval. \
@@ -251,8 +253,8 @@ fn calls(syscalls: &Result<Syscalls, String>) -> String {
 #[cfg(test)]
 pub mod sample {
     use super::*;
-    use crate::protocol::Latency;
     use crate::scenario::SCENARIOS;
+    use crate::station::Latency;
 
     fn around(median: f64) -> Option<Estimate> {
         Some(Estimate {

@@ -120,6 +120,11 @@ impl Server {
         Ok(kibibytes * 1024)
     }
 
+    /// How it ended, if it has.
+    pub fn ending(&mut self) -> Option<anyhow::Error> {
+        self.child.ending()
+    }
+
     /// Asks it to end, and waits for that.
     pub fn stop(mut self) -> Result<()> {
         self.child.end_with(Signal::TERM, STOP_LIMIT).map(drop)
