@@ -1,0 +1,183 @@
+//! What the reactor asks of the kernel, counted by `strace`: nothing while nothing happens, and
+//! one wait, one read and one send for a message.
+
+#[path = "tutorial/examples.rs"]
+mod examples;
+#[path = "tutorial/screen.rs"]
+mod screen;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::process::{Command, ExitCode};
+
+use switchboard_partners::{Installed, PATIENCE, Partner, Process, Suite};
+
+use examples::example;
+use screen::Screen;
+
+fn main() -> ExitCode {
+    Suite::new()
+        .needs(
+            [Partner::STRACE, Partner::TMUX],
+            "an_idle_client_makes_no_system_call",
+            |[strace, tmux]| idle(&strace, &tmux),
+        )
+        .needs(
+            [Partner::STRACE],
+            "a_message_costs_a_wait_a_read_and_a_send",
+            |[strace]| one_by_one(&strace),
+        )
+        .needs(
+            [Partner::STRACE],
+            "messages_at_once_share_a_wait",
+            |[strace]| at_once(&strace),
+        )
+        .run()
+}
+
+/// The system calls in a summary of `strace -c`: its lines begin with the share of the time, the
+/// fourth column counts the calls, and the last one names them.
+fn counts(summary: &str) -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for line in summary.lines() {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        if let [share, _, _, calls, .., name] = fields[..]
+            && share.parse::<f64>().is_ok()
+            && name != "total"
+        {
+            counts.insert(name.to_owned(), calls.parse().expect("a number of calls"));
+        }
+    }
+    counts
+}
+
+fn idle(strace: &Installed, tmux: &Installed) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    let client = example("tutorial_client");
+    let client = client.get_program().to_string_lossy();
+    let mut screen = Screen::open(tmux, &format!("exec '{client}' {address}"));
+    screen.wait_for("> ");
+    let (mut server, _) = listener.accept().expect("the client has connected");
+    screen.press("hello Enter");
+    screen.wait_for("hello");
+    screen.wait_for("> ");
+    let process = screen.ask("display-message -p '#{pane_pid}'").concat();
+
+    let threads = fs::read_dir(format!("/proc/{process}/task")).expect("it runs");
+    assert_eq!(threads.count(), 1);
+    let input = fs::read_to_string(format!("/proc/{process}/fdinfo/0")).expect("it runs");
+    let flags = input.lines().find_map(|line| line.strip_prefix("flags:"));
+    let flags = u32::from_str_radix(flags.expect("it has flags").trim(), 8).expect("octal digits");
+    assert_eq!(flags & 0o4000, 0, "the terminal is switched to O_NONBLOCK");
+
+    let mut command = Command::new("timeout");
+    command.arg("5").arg(strace.command().get_program());
+    command.args(["-f", "-c", "-p", &process]);
+    let mut tracer = Process::start(command);
+    tracer.wait_for_error("attached");
+    assert_eq!(tracer.finish().code(), Some(124), "{}", tracer.errors());
+    assert_eq!(counts(&tracer.errors()), BTreeMap::new());
+
+    server.write_all(b"Message received").expect("it reads");
+    screen.wait_for("Message received");
+    screen.wait_for("> ");
+    assert_eq!(screen.lines(), ["> hello", "Message received", ">"]);
+}
+
+/// The echo server, and clients that it has answered once.
+struct Echo {
+    process: Process,
+    clients: Vec<TcpStream>,
+}
+
+const MESSAGE: [u8; 64] = [b'x'; 64];
+
+impl Echo {
+    #[track_caller]
+    fn start(clients: usize) -> Echo {
+        let mut command = example("echo");
+        command.arg("127.0.0.1:0");
+        let mut process = Process::start(command);
+        process.wait_for("listening on ");
+        let address = process.wait_for("\n");
+        let client = |_| {
+            let mut client = TcpStream::connect(address.trim()).expect("it listens");
+            client.set_nodelay(true).expect("it is open");
+            client
+                .set_read_timeout(Some(PATIENCE))
+                .expect("a valid time");
+            ask(&mut client);
+            hear(&mut client);
+            client
+        };
+        let clients = (0..clients).map(client).collect();
+        Echo { process, clients }
+    }
+
+    /// Counts the server's system calls while `work` goes on.
+    #[track_caller]
+    fn trace(
+        &mut self,
+        strace: &Installed,
+        work: impl FnOnce(&mut [TcpStream]),
+    ) -> BTreeMap<String, u64> {
+        let mut command = strace.command();
+        command.args(["-f", "-c", "-p", &self.process.id().to_string()]);
+        let mut tracer = Process::start(command);
+        tracer.wait_for_error("attached");
+        work(&mut self.clients);
+        tracer.interrupt();
+        tracer.finish();
+        counts(&tracer.errors())
+    }
+}
+
+#[track_caller]
+fn ask(client: &mut TcpStream) {
+    client.write_all(&MESSAGE).expect("it reads");
+}
+
+#[track_caller]
+fn hear(client: &mut TcpStream) {
+    let mut answer = [0; MESSAGE.len()];
+    client.read_exact(&mut answer).expect("it answers");
+    assert_eq!(answer, MESSAGE);
+}
+
+fn one_by_one(strace: &Installed) {
+    const MESSAGES: u64 = 1000;
+    let mut echo = Echo::start(1);
+    let counts = echo.trace(strace, |clients| {
+        for _ in 0..MESSAGES {
+            ask(&mut clients[0]);
+            hear(&mut clients[0]);
+        }
+    });
+    let names: Vec<&str> = counts.keys().map(String::as_str).collect();
+    assert_eq!(names, ["epoll_wait", "recvfrom", "sendto"]);
+    // The wait before the first message had begun, and the one after the last has not ended.
+    let about = MESSAGES - 2..=MESSAGES + 2;
+    assert!(
+        counts.values().all(|calls| about.contains(calls)),
+        "{counts:?}"
+    );
+}
+
+fn at_once(strace: &Installed) {
+    const ROUNDS: u64 = 50;
+    const CLIENTS: u64 = 64;
+    let mut echo = Echo::start(CLIENTS as usize);
+    let counts = echo.trace(strace, |clients| {
+        for _ in 0..ROUNDS {
+            clients.iter_mut().for_each(ask);
+            clients.iter_mut().for_each(hear);
+        }
+    });
+    let calls: u64 = counts.values().sum();
+    let messages = ROUNDS * CLIENTS;
+    assert!(calls >= 2 * messages, "one was missed: {counts:?}");
+    assert!(calls * 10 <= messages * 21, "{counts:?}");
+}
