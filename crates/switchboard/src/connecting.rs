@@ -5,12 +5,12 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 
+use crate::Token;
 use crate::core::{Core, Request};
-use crate::driver::{Driver, Resource};
+use crate::driver::Driver;
 use crate::handler::Close;
-use crate::net::{ConnectOptions, Endpoint, TcpListener};
+use crate::net::{ConnectOptions, Endpoint};
 use crate::sources::Phase;
-use crate::{Interest, Token};
 
 /// What is still to be tried for one source.
 #[derive(Default)]
@@ -102,17 +102,10 @@ impl<S: 'static> Core<S> {
         let Some(attempt) = self.attempts.remove(&token) else {
             return;
         };
-        let listener = match attempt.failure {
+        let registered = match attempt.failure {
             Some(error) => Err(error),
-            None => TcpListener::bind_all(&Vec::from(attempt.addresses)),
+            None => driver.listen(token, &Vec::from(attempt.addresses)),
         };
-        let registered = listener.and_then(|listener| {
-            driver.register(
-                token,
-                Resource::Listener(listener.into_fds()),
-                Interest::Read,
-            )
-        });
         match (registered, self.sources.get_mut(token)) {
             (Ok(()), Some(source)) => source.phase = Phase::Open,
             (Ok(()), None) => {}

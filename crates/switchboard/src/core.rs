@@ -23,7 +23,7 @@ use crate::remote::Posts;
 use crate::sources::{Kind, Phase, Source, Sources};
 use crate::timeouts::Due;
 use crate::timers::Wheel;
-use crate::{Error, Interest, LoopContext, Result, Time, Token};
+use crate::{Error, LoopContext, Result, Time, Token};
 
 /// From this length on, bytes that a handler sends on as it received them go from the driver's
 /// buffer straight to the kernel, right after the call. Shorter ones are copied to the outbox and
@@ -38,7 +38,7 @@ const SPARE_OUTBOXES: usize = 256;
 
 /// What a handler asked of the driver, applied when the handler has returned.
 pub(crate) enum Request {
-    Register(Token, Resource, Interest),
+    Register(Token, Resource),
     Resolve(Token, Endpoint),
     Attempt(Token),
     Offload(Token, Job),
@@ -99,7 +99,7 @@ impl<S: 'static> Core<S> {
             posts: Arc::new(Posts::new(config.max_posts, Arc::clone(&waker))),
             stop: Stop::new(waker),
             now: driver.now(),
-            started: SystemTime::now(),
+            started: driver.wall_time(),
             random: config
                 .seed
                 .map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed),
@@ -372,8 +372,8 @@ impl<S: 'static> Core<S> {
         let mut requests = mem::take(&mut self.requests);
         for request in requests.drain(..) {
             match request {
-                Request::Register(token, resource, interest) => {
-                    if let Err(error) = driver.register(token, resource, interest) {
+                Request::Register(token, resource) => {
+                    if let Err(error) = driver.register(token, resource) {
                         self.finish(token, Close::Io(error));
                     }
                 }

@@ -64,8 +64,7 @@ impl<S: 'static> LoopContext<'_, S> {
     /// # Errors
     /// There are too many sources, or the reactor is shutting down.
     pub fn listen_on(&mut self, listener: TcpListener, handler: impl Handler<S>) -> Result<Token> {
-        let resource = Resource::Listener(listener.into_fds());
-        self.add(Kind::Listener, resource, Interest::Read, handler)
+        self.add(Kind::Listener, Resource::Listener(listener), handler)
     }
 
     /// Connects to the first address of `endpoint` that answers, with the default
@@ -104,8 +103,7 @@ impl<S: 'static> LoopContext<'_, S> {
     /// # Errors
     /// There are too many sources, or the reactor is shutting down: the connection is closed.
     pub fn register(&mut self, stream: TcpStream, handler: impl Handler<S>) -> Result<Token> {
-        let resource = Resource::Stream(stream.into_registered()?);
-        self.add(Kind::Stream, resource, Interest::ReadWrite, handler)
+        self.add(Kind::Stream, Resource::Stream(stream), handler)
     }
 
     /// Watches a descriptor, which its owner reads or writes in `handle_ready`: a pipe, a
@@ -123,8 +121,7 @@ impl<S: 'static> LoopContext<'_, S> {
     ) -> Result<Token> {
         self.add(
             Kind::Watch,
-            Resource::Watch(Box::new(source)),
-            interest,
+            Resource::Watch(Box::new(source), interest),
             handler,
         )
     }
@@ -135,21 +132,18 @@ impl<S: 'static> LoopContext<'_, S> {
     /// # Errors
     /// A signal that cannot be caught; too many sources; the reactor is shutting down.
     pub fn signals(&mut self, signals: &[i32], handler: impl Handler<S>) -> Result<Token> {
-        let resource = Resource::Signals(Box::new(SignalSet::new(signals)?));
-        self.add(Kind::Signals, resource, Interest::Read, handler)
+        if let Some(signal) = signals
+            .iter()
+            .find(|signal| !SignalSet::can_catch(**signal))
+        {
+            return Err(format!("signal {signal} cannot be caught").into());
+        }
+        self.add(Kind::Signals, Resource::Signals(signals.to_vec()), handler)
     }
 
-    fn add(
-        &mut self,
-        kind: Kind,
-        resource: Resource,
-        interest: Interest,
-        handler: impl Handler<S>,
-    ) -> Result<Token> {
+    fn add(&mut self, kind: Kind, resource: Resource, handler: impl Handler<S>) -> Result<Token> {
         let token = self.core.insert(kind, Phase::Open, handler)?;
-        self.core
-            .requests
-            .push(Request::Register(token, resource, interest));
+        self.core.requests.push(Request::Register(token, resource));
         if kind == Kind::Stream {
             self.core.request_flow(token);
         }

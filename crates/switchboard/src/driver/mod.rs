@@ -3,19 +3,22 @@
 //!
 //! What every driver promises, method by method, as [`Driver`] forwards them:
 //!
-//! - `now`: the clock; it never runs backwards.
+//! - `now`, `wall_time`: the clocks; the first never runs backwards.
 //! - `wait`: the only call that sleeps, until a completion, a wake-up or the timeout; it
 //!   begins a tick and fixes how much may be dispatched in it.
-//! - `next`: the tick's completions one by one. Bytes are lent until the next call of any
-//!   method; whoever wants to keep them copies them. `None` ends the tick's dispatch, even if
-//!   more could be read: then the next `wait` does not sleep.
-//! - `register`, `connect`, `resolve`, `offload`: begin something under a token; the outcome is
-//!   a completion. An `Err` says that it could not begin.
+//! - `next`: the tick's completions one by one. Bytes are lent until the next call of `next` or
+//!   `wait`; whoever wants to keep them longer copies them. `None` ends the tick's dispatch, even
+//!   if more could be read: then the next `wait` does not sleep.
+//! - `register`, `listen`, `connect`, `resolve`, `offload`: begin something under a token; the
+//!   outcome is a completion. An `Err` says that it could not begin.
 //! - `send`: sends from the front of the outbox what it can now, and advances the outbox by
 //!   what the kernel has taken for good. When that is not all, a `Sent` completion comes as soon
 //!   as it makes sense to call again.
 //! - `forward`: sends a part of the bytes lent last, without a copy, and says how many went.
-//! - `set_reading`, `set_room`, `shutdown`: flow control and half-close.
+//! - `set_reading(false)`: from now on the source has no `Received`, `Accepted`, `EndOfFile` or
+//!   `Ready`; what has arrived already waits in the driver until `set_reading(true)`.
+//! - `set_room`: no `Received` of the source is longer than this; at zero there is none.
+//! - `shutdown`: half-close.
 //! - `close`: ends the token; no completion with it comes afterwards. A driver whose kernel still
 //!   holds memory of the source keeps that memory itself: the next source in the slot has another
 //!   generation, so the two are told apart.
@@ -24,15 +27,15 @@
 use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::ops::Range;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use crate::io::{Interest, SignalSet};
+use crate::io::Interest;
 use crate::net::{ConnectOptions, Endpoint};
 use crate::offload::{Done, Job};
 use crate::outbox::Outbox;
-use crate::{Ready, TcpStream, Time, Token};
+use crate::{Ready, TcpListener, TcpStream, Time, Token};
 
 mod readiness;
 mod waker;
@@ -64,10 +67,10 @@ pub(crate) enum Event<'d> {
 
 /// What can be registered.
 pub(crate) enum Resource {
-    Stream(OwnedFd),
-    Listener(Vec<OwnedFd>),
-    Watch(Box<dyn AsFd>),
-    Signals(Box<SignalSet>),
+    Stream(TcpStream),
+    Listener(TcpListener),
+    Watch(Box<dyn AsFd>, Interest),
+    Signals(Vec<i32>),
 }
 
 /// The drivers there are: a closed set, so a call is a `match` and no `dyn`.
@@ -88,6 +91,10 @@ impl Driver {
         each_driver!(self, driver => driver.now())
     }
 
+    pub(crate) fn wall_time(&self) -> SystemTime {
+        each_driver!(self, driver => driver.wall_time())
+    }
+
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         each_driver!(self, driver => driver.wait(timeout))
     }
@@ -102,13 +109,12 @@ impl Driver {
         each_driver!(self, driver => driver.has_backlog())
     }
 
-    pub(crate) fn register(
-        &mut self,
-        token: Token,
-        resource: Resource,
-        interest: Interest,
-    ) -> io::Result<()> {
-        each_driver!(self, driver => driver.register(token, resource, interest))
+    pub(crate) fn register(&mut self, token: Token, resource: Resource) -> io::Result<()> {
+        each_driver!(self, driver => driver.register(token, resource))
+    }
+
+    pub(crate) fn listen(&mut self, token: Token, addresses: &[SocketAddr]) -> io::Result<()> {
+        each_driver!(self, driver => driver.listen(token, addresses))
     }
 
     pub(crate) fn connect(

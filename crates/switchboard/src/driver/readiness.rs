@@ -15,7 +15,7 @@ use std::net::{Shutdown, SocketAddr};
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::io::Errno;
 
@@ -93,6 +93,10 @@ impl Readiness {
 
     pub(crate) fn now(&self) -> Time {
         Time::ZERO + self.start.elapsed()
+    }
+
+    pub(crate) fn wall_time(&self) -> SystemTime {
+        SystemTime::now()
     }
 
     pub(crate) fn has_backlog(&self) -> bool {

@@ -2,13 +2,12 @@
 //! It must never run code of ours in a signal handler: `signal-hook` writes to a socket pair.
 
 use std::fmt;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::SignalOnly;
-
-use crate::Result;
 
 /// Signals that this process catches for as long as the set lives.
 pub(crate) struct SignalSet {
@@ -16,12 +15,17 @@ pub(crate) struct SignalSet {
 }
 
 impl SignalSet {
-    pub(crate) fn new(signals: &[i32]) -> Result<SignalSet> {
+    pub(crate) fn new(signals: &[i32]) -> io::Result<SignalSet> {
         let (read, write) = UnixStream::pair()?;
         read.set_nonblocking(true)?;
         write.set_nonblocking(true)?;
         let delivery = SignalDelivery::with_pipe(read, write, SignalOnly, signals)?;
         Ok(SignalSet { delivery })
+    }
+
+    /// Whether the system lets a program catch it (and not, say, end it: SIGKILL).
+    pub(crate) fn can_catch(signal: i32) -> bool {
+        !signal_hook::consts::FORBIDDEN.contains(&signal)
     }
 
     /// The signals that came since the last call, each once however often it came.

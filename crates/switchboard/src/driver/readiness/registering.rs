@@ -2,6 +2,7 @@
 //! It must never leave a descriptor registered that the driver does not hold any more.
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use mio::unix::SourceFd;
@@ -9,20 +10,16 @@ use rustix::io::Errno;
 
 use super::steps::{Entry, Flags, Listener, PAUSED, READABLE, Signals, Slot, WRITABLE, Watch};
 use super::{READ_BUFFER, Readiness, enqueue, pack};
-use crate::Token;
 use crate::driver::Resource;
-use crate::io::Interest;
+use crate::io::{Interest, SignalSet};
+use crate::{TcpListener, Token};
 
 impl Readiness {
-    pub(crate) fn register(
-        &mut self,
-        token: Token,
-        resource: Resource,
-        interest: Interest,
-    ) -> io::Result<()> {
+    pub(crate) fn register(&mut self, token: Token, resource: Resource) -> io::Result<()> {
         let mut always = false;
         let entry = match resource {
-            Resource::Stream(fd) => {
+            Resource::Stream(stream) => {
+                let fd = stream.into_registered()?;
                 self.arm(
                     fd.as_fd(),
                     token,
@@ -30,13 +27,14 @@ impl Readiness {
                 )?;
                 Entry::Stream(fd)
             }
-            Resource::Listener(fds) => {
+            Resource::Listener(listener) => {
+                let fds = listener.into_fds();
                 for fd in &fds {
                     self.arm(fd.as_fd(), token, mio::Interest::READABLE)?;
                 }
                 Entry::Listener(Box::new(Listener { fds, next: 0 }))
             }
-            Resource::Watch(source) => {
+            Resource::Watch(source, interest) => {
                 match self.arm(source.as_fd(), token, to_mio(interest)) {
                     Err(error) if is_always_ready(&error) => always = true,
                     result => result?,
@@ -47,10 +45,11 @@ impl Readiness {
                     always,
                 }))
             }
-            Resource::Signals(set) => {
+            Resource::Signals(signals) => {
+                let set = SignalSet::new(&signals)?;
                 self.arm(set.as_fd(), token, mio::Interest::READABLE)?;
                 Entry::Signals(Box::new(Signals {
-                    set: *set,
+                    set,
                     pending: Vec::new(),
                 }))
             }
@@ -65,6 +64,10 @@ impl Readiness {
             );
         }
         Ok(())
+    }
+
+    pub(crate) fn listen(&mut self, token: Token, addresses: &[SocketAddr]) -> io::Result<()> {
+        self.register(token, Resource::Listener(TcpListener::bind_all(addresses)?))
     }
 
     pub(super) fn occupy(&mut self, token: Token, entry: Entry) -> &mut Slot {
