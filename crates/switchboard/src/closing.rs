@@ -69,7 +69,9 @@ impl<S: 'static> Core<S> {
 
     /// Ends a source in this tick, for this reason in place of the one it was ending for.
     pub(crate) fn replace_reason(&mut self, token: Token, why: Close) {
-        if let Some(source) = self.sources.get_mut(token) {
+        if let Some(source) = self.sources.get_mut(token)
+            && source.phase < Phase::Finishing
+        {
             source.why = None;
             self.finish(token, why);
         }
@@ -95,6 +97,7 @@ impl<S: 'static> Core<S> {
         };
         let mut cx = Context::new(self, token, &[], &[]);
         let outcome = guard(|| handler.handle_error(state, &mut cx, error));
+        self.drop_replacement();
         self.put_handler(token, handler);
         if let Err(message) = outcome {
             self.note_panic(message);
@@ -114,6 +117,14 @@ impl<S: 'static> Core<S> {
             self.drop_handler(old);
         }
         self.put_handler(token, new);
+    }
+
+    /// A handler that is asked for in a last call comes too late, and must not stay for the next
+    /// source that is called.
+    fn drop_replacement(&mut self) {
+        if let Some(late) = self.replacement.take() {
+            self.drop_handler(late);
+        }
     }
 
     fn take_handler(&mut self, token: Token) -> Option<Box<dyn Handler<S>>> {
@@ -149,6 +160,7 @@ impl<S: 'static> Core<S> {
             if let Err(message) = guard(|| handler.handle_close(state, &mut cx, &why)) {
                 self.note_panic(message);
             }
+            self.drop_replacement();
             self.drop_handler(handler);
         }
         self.attempts.remove(&token);

@@ -74,9 +74,9 @@ pub(crate) struct Core<S: 'static> {
     pub(crate) again: Vec<Token>,
     /// Sources whose `handle_close` is due, each once.
     pub(crate) finishing: Vec<Token>,
-    /// Listeners that wait for descriptors or slots, and whether that was said.
+    /// Listeners that wait for descriptors or slots, and when that was said last.
     pub(crate) paused_listeners: Vec<Token>,
-    pub(crate) starved: bool,
+    pub(crate) said_paused: Option<Time>,
     /// Bytes in all inboxes and outboxes.
     pub(crate) buffered: usize,
     pub(crate) jobs: usize,
@@ -111,7 +111,7 @@ impl<S: 'static> Core<S> {
             again: Vec::new(),
             finishing: Vec::new(),
             paused_listeners: Vec::new(),
-            starved: false,
+            said_paused: None,
             buffered: 0,
             jobs: 0,
             next_job: 0,
@@ -196,12 +196,15 @@ impl<S: 'static> Core<S> {
         let total = self.buffered + len;
         let source = self.sender(token)?;
         let outbox_len = source.outbox_len() + len;
+        // The rest of a message that went out in part must not look like a whole one.
+        let forwards = source.options.policy != OutboxPolicy::DropOldest;
         if outbox_len > source.options.high as usize || total > self.config.max_buffered {
             self.make_room(token, len)?;
         }
         if let Payload::Copied(bytes) = payload
             && outbox_len == len
             && len >= FORWARD
+            && forwards
             && let Some(range) = range_within(lent, bytes)
         {
             self.forward = Some(Forward { token, range });
@@ -357,13 +360,18 @@ impl<S: 'static> Core<S> {
         let Some(Forward { token, range }) = self.forward.take() else {
             return;
         };
-        match driver.forward(token, range.clone()) {
-            Ok(sent) if sent == range.len() => {}
-            Ok(sent) => self.push(
-                token,
-                Payload::Copied(driver.lent(range.start + sent..range.end)),
-            ),
-            Err(error) => self.finish(token, Close::Io(error)),
+        let sent = match driver.forward(token, range.clone()) {
+            Ok(sent) => sent,
+            Err(error) => return self.replace_reason(token, Close::Io(error)),
+        };
+        if sent > 0
+            && let Some(source) = self.sources.get_mut(token)
+        {
+            source.last_active = self.now;
+        }
+        if sent < range.len() {
+            let rest = driver.lent(range.start + sent..range.end);
+            self.push(token, Payload::Copied(rest));
         }
     }
 

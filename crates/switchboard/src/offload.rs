@@ -9,8 +9,9 @@ use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
+use crate::core::Core;
 use crate::driver::Waker;
-use crate::guard::panic_message;
+use crate::guard::{guard, panic_message};
 use crate::net::{Endpoint, resolve};
 use crate::{Error, Result, Token};
 
@@ -151,6 +152,21 @@ fn perform(task: Task) -> Outcome {
             let value = catch_unwind(AssertUnwindSafe(run))
                 .map_err(|payload| Error::Panicked(panic_message(payload)));
             Outcome::Done(Box::new(Done { job: id, value }))
+        }
+    }
+}
+
+impl<S: 'static> Core<S> {
+    /// Hands a result to the source that asked. If that is gone or closing, the value is dropped
+    /// here, where a panic in its `Drop` ends nothing.
+    pub(crate) fn job_done(&mut self, state: &mut S, token: Token, done: Box<Done>) {
+        let mut done = Some(done);
+        self.call(state, token, &[], |handler, state, cx| match done.take() {
+            Some(done) => handler.handle_done(state, cx, *done),
+            None => Ok(()),
+        });
+        if let Err(message) = guard(move || drop(done)) {
+            self.note_panic(message);
         }
     }
 }

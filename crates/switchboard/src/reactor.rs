@@ -59,6 +59,14 @@ pub struct Reactor<S: 'static> {
     driver: Driver,
 }
 
+// On one type, so that `Reactor::builder()` needs no type: the state comes with `build`.
+impl Reactor<()> {
+    /// Sets up a reactor with other bounds than the default ones.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+}
+
 impl<S: 'static> Reactor<S> {
     /// A reactor with the default bounds; see [`Builder`] for those.
     ///
@@ -66,11 +74,6 @@ impl<S: 'static> Reactor<S> {
     /// As [`Builder::build`].
     pub fn new(state: S) -> Result<Reactor<S>> {
         Builder::default().build(state)
-    }
-
-    /// Sets up a reactor with other bounds.
-    pub fn builder() -> Builder {
-        Builder::default()
     }
 
     pub(crate) fn with_driver(config: Builder, state: S, driver: Driver) -> Reactor<S> {
@@ -137,6 +140,7 @@ impl<S: 'static> Reactor<S> {
     /// As [`run`](Self::run).
     pub fn turn(&mut self, limit: Option<Duration>) -> Result {
         let timeout = self.core.timeout(limit, self.driver.now());
+        tracing::trace!(?timeout, sources = self.core.sources.len(), "waiting");
         self.tick(timeout)?;
         if cfg!(debug_assertions) {
             self.core.check_invariants();
@@ -216,6 +220,7 @@ impl<S: 'static> Core<S> {
 
     fn dispatch(&mut self, state: &mut S, completion: Completion<'_>) {
         let Completion { token, event } = completion;
+        tracing::trace!(%token, completion = event.name());
         match event {
             Event::Received(bytes) => self.call(state, token, bytes, read),
             Event::EndOfFile => self.end_of_file(state, token),
@@ -238,9 +243,7 @@ impl<S: 'static> Core<S> {
             }),
             Event::Done(done) => {
                 self.jobs -= 1;
-                self.call(state, token, &[], |handler, state, cx| {
-                    handler.handle_done(state, cx, *done)
-                });
+                self.job_done(state, token, done);
             }
         }
     }
@@ -344,7 +347,6 @@ impl<S: 'static> Core<S> {
             }
             Ok(())
         });
-        self.starved = false;
         if self.sources.is_full() {
             self.pause_listener(token, &"as many sources as there may be");
         }

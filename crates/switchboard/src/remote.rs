@@ -145,6 +145,7 @@ impl<S: 'static> Core<S> {
             let Ok(post) = self.posts.receiver.try_recv() else {
                 return;
             };
+            tracing::trace!("posted closure");
             self.run_closure(state, post);
         }
     }

@@ -12,6 +12,10 @@ use crate::{LoopContext, Result, Time, TimerId, Token};
 /// How long listeners wait for descriptors before they try again by themselves.
 const LISTENER_RETRY: Duration = Duration::from_millis(250);
 
+/// How long the log is spared the same news: at the limit, every connection that ends lets one
+/// in, and the next one wait.
+const LISTENER_SILENCE: Duration = Duration::from_secs(60);
+
 /// A closure for later, in the loop's thread.
 pub(crate) type Closure<S> = Box<dyn FnOnce(&mut S, &mut LoopContext<'_, S>)>;
 
@@ -59,6 +63,7 @@ impl<S: 'static> Core<S> {
     pub(crate) fn fire_timers(&mut self, state: &mut S) {
         self.timers.advance(self.now);
         while let Some((id, due)) = self.timers.next_due() {
+            tracing::trace!(timer = ?id, "due");
             if let Due::Handler { token, every } = *due {
                 match every {
                     Some(period) => self.timers.restart(id, self.now + period),
@@ -159,8 +164,11 @@ impl<S: 'static> Core<S> {
     /// A listener is out of descriptors, memory or slots: it waits for one of ours to end, or
     /// for a moment, since others may give some back too.
     pub(crate) fn pause_listener(&mut self, token: Token, why: &dyn std::fmt::Display) {
-        if !self.starved {
-            self.starved = true;
+        if self
+            .said_paused
+            .is_none_or(|said| self.now - said >= LISTENER_SILENCE)
+        {
+            self.said_paused = Some(self.now);
             tracing::warn!(%token, %why, "cannot accept: paused until something is freed");
         }
         if self.paused_listeners.is_empty() {

@@ -65,6 +65,25 @@ pub(crate) enum Event<'d> {
     Done(Box<Done>),
 }
 
+impl Event<'_> {
+    /// What a trace calls it. Never what it carries: that is the program's.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Event::Accepted(_) => "accepted",
+            Event::AcceptFailed(_) => "accept failed",
+            Event::Connected => "connected",
+            Event::Received(_) => "received",
+            Event::EndOfFile => "end of file",
+            Event::Sent => "sent",
+            Event::Failed(_) => "failed",
+            Event::Ready(_) => "ready",
+            Event::Signal(_) => "signal",
+            Event::Resolved(_) => "resolved",
+            Event::Done(_) => "job done",
+        }
+    }
+}
+
 /// What can be registered.
 pub(crate) enum Resource {
     Stream(TcpStream),

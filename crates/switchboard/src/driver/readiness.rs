@@ -100,7 +100,10 @@ impl Readiness {
     }
 
     pub(crate) fn has_backlog(&self) -> bool {
-        self.looked_at < self.ready.len() || !self.next_tick.is_empty() || self.results_left
+        self.looked_at < self.ready.len()
+            || !self.next_tick.is_empty()
+            || !self.rearm.is_empty() // until then the kernel does not tell of them
+            || self.results_left
     }
 
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
