@@ -1,0 +1,152 @@
+//! The behaviour of the reactor, case by case, on every driver.
+//!
+//! A case is a `pub fn name(world: &mut World)` in the file of its topic; the list below names it
+//! once, and the macro makes a test of it for each driver.
+
+mod closing;
+mod embedding;
+mod ending;
+mod listening;
+mod outboxes;
+mod panics;
+mod peers;
+mod probe;
+mod reading;
+mod timing;
+mod tokens;
+mod unread;
+mod world;
+mod writing;
+
+/// Makes a test of each case for each driver.
+macro_rules! suite {
+    ($($topic:ident { $($case:ident)* })*) => {
+        suite!(on readiness, Readiness: $($topic { $($case)* })*);
+    };
+    (on $driver:ident, $variant:ident: $($topic:ident { $($case:ident)* })*) => {
+        mod $driver {
+            $(mod $topic {
+                use crate::world::{Driver, World};
+                $(#[test]
+                fn $case() {
+                    crate::$topic::$case(&mut World::new(Driver::$variant));
+                })*
+            })*
+        }
+    };
+}
+
+suite! {
+    reading {
+        recv_takes_no_more_than_it_asks_for_and_is_called_again_for_the_rest
+        what_is_not_consumed_is_offered_with_the_next_bytes
+        again_after_consuming_calls_at_once
+        again_without_consuming_calls_in_the_next_tick
+        paused_bytes_are_kept_and_offered_when_resumed
+        a_pause_inside_handle_read_stops_the_portions
+        more_bytes_than_one_tick_may_read_are_all_read
+        bytes_beyond_a_tiny_inbox_are_all_read
+        data_that_comes_with_the_end_is_read_first
+        data_that_comes_with_the_end_passes_a_tiny_inbox
+        the_end_comes_after_all_portions
+        an_unread_rest_is_visible_at_the_end
+        a_paused_source_learns_of_the_end_when_resumed
+        bytes_kept_in_a_pause_come_before_the_end
+        a_replaced_handler_leaves_its_unread_bytes_to_the_next
+    }
+    unread {
+        a_full_inbox_makes_the_peer_wait_until_there_is_room
+        a_full_inbox_that_stays_untouched_closes_the_source
+        the_first_read_keeps_to_the_inbox_limit
+        the_inbox_limit_holds_for_connections_that_connect
+        reading_goes_on_after_a_pause_with_a_full_inbox
+        reading_goes_on_when_a_timer_empties_a_full_inbox
+        reading_goes_on_when_small_portions_let_the_inbox_fill_up
+        a_source_closed_with_a_full_inbox_sees_the_end_of_its_peer
+        all_inboxes_together_keep_to_the_bound
+    }
+    writing {
+        megabytes_reach_a_slow_reader_whole_and_in_order
+        small_sends_keep_their_order
+        shared_and_copied_bytes_keep_their_order
+        a_send_to_another_source_arrives
+        an_empty_send_is_nothing
+        what_is_forwarded_arrives_whole_at_a_slow_reader
+        a_send_before_the_forwarded_bytes_stays_before_them
+        a_send_after_the_forwarded_bytes_stays_after_them
+        bytes_can_be_forwarded_to_two_sources
+        backpressure_stops_reading_from_a_peer_that_does_not_read
+        without_backpressure_reading_goes_on
+        shared_bytes_reach_many_and_are_counted_for_each
+    }
+    outboxes {
+        a_full_outbox_takes_nothing_and_handle_write_comes_once_at_low
+        handle_write_comes_after_rising_above_low_without_a_refusal
+        a_handler_that_fills_up_in_handle_write_sends_all
+        a_message_above_the_high_watermark_is_too_large
+        the_disconnect_policy_closes_a_slow_consumer
+        drop_oldest_drops_whole_sends_and_keeps_the_newest
+        drop_oldest_keeps_the_rest_of_a_message_that_was_forwarded_in_part
+        all_outboxes_together_keep_to_the_bound
+        sending_to_a_listener_is_the_wrong_kind
+    }
+    closing {
+        close_sends_what_is_in_the_outbox_first
+        the_last_words_reach_a_peer_that_is_still_sending
+        a_close_that_the_peer_ignores_ends_at_its_deadline
+        a_peer_that_never_finishes_does_not_hold_a_close_beyond_its_deadline
+        abort_does_not_wait_for_the_outbox
+        nothing_is_read_after_close
+        sending_after_close_is_stale
+        the_default_answer_to_the_end_closes_after_the_outbox
+        a_handler_may_go_on_writing_after_the_end
+        shutting_down_our_side_lets_the_peer_go_on
+        both_sides_finished_is_the_end
+        a_reset_is_an_io_close
+        a_reset_while_sending_is_an_io_close
+        a_reset_while_flushing_says_so
+        closing_twice_is_closing_once
+    }
+    ending {
+        handle_close_comes_once_and_last_in_every_way_of_ending
+        an_error_closes_its_source_alone
+        an_error_sends_what_was_sent_before_it
+        an_error_in_handle_accepted_drops_that_connection_alone
+        an_event_without_its_method_is_an_error
+        a_source_closed_by_its_neighbour_in_the_same_batch_hears_nothing_more
+        a_source_can_close_another_from_handle_close
+        dropping_the_reactor_ends_each_source_once
+        handle_close_of_a_dropped_reactor_can_register_nothing
+        a_listener_made_and_closed_in_handle_write_is_gone
+        a_handler_replaced_in_its_last_calls_reaches_no_other_source
+        a_late_abort_does_not_hide_why_a_source_ended
+    }
+    panics {
+        a_panic_closes_its_source_alone_in_each_method
+        a_panic_in_handle_close_is_contained
+        a_panic_in_handle_error_is_contained
+        a_panic_in_a_posted_closure_is_contained
+        a_panic_in_a_timer_closure_is_contained
+        a_panic_while_a_handler_is_dropped_is_contained
+        a_panic_while_a_replaced_handler_is_dropped_is_contained
+        a_panic_while_the_value_of_a_job_is_dropped_is_contained
+        a_panic_in_handle_accepted_closes_the_listener_alone
+        on_panic_stop_ends_the_loop_with_the_message
+    }
+    tokens {
+        a_stale_token_never_reaches_the_next_source_in_its_slot
+        a_stale_token_is_refused_by_every_call
+        a_source_can_close_itself_inside_its_callback
+        events_of_a_closed_source_do_not_reach_the_next_one_in_its_slot
+    }    listening {
+        at_the_bound_on_sources_new_connections_wait_for_one_to_end
+    }
+    timing {
+        an_idle_connection_is_closed_and_a_busy_one_is_not
+        forwarded_bytes_keep_their_target_from_being_idle
+    }
+    embedding {
+        the_descriptor_tells_that_bytes_have_come
+        a_watched_descriptor_that_stays_ready_is_told_again
+    }
+}

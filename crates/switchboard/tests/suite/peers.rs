@@ -1,0 +1,119 @@
+//! The other ends of connections, on the loopback network: what they have to send, what they have
+//! received. They never block, so that one thread can drive them and the reactor in turn.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
+
+use socket2::SockRef;
+
+/// How much a peer reads or writes in one go, so that the reactor gets its turn in between.
+const STRIDE: usize = 1024 * 1024;
+
+/// How a connection ended, as its peer sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// In order: all bytes, then the end.
+    Finished,
+    /// By a reset, or another error.
+    Reset,
+}
+
+pub struct PeerEnd {
+    /// `None` once it is closed.
+    stream: Option<TcpStream>,
+    unsent: Vec<u8>,
+    /// Bytes at the front of `unsent` that the network has.
+    sent: usize,
+    finishes: bool,
+    pub reads: bool,
+    pub received: Vec<u8>,
+    pub end: Option<End>,
+}
+
+impl PeerEnd {
+    pub fn new(stream: TcpStream) -> PeerEnd {
+        stream.set_nonblocking(true).expect("a socket can do that");
+        PeerEnd {
+            stream: Some(stream),
+            unsent: Vec::new(),
+            sent: 0,
+            finishes: false,
+            reads: true,
+            received: Vec::new(),
+            end: None,
+        }
+    }
+
+    pub fn send(&mut self, bytes: &[u8]) {
+        self.unsent.extend_from_slice(bytes);
+    }
+
+    /// Bytes that the network has not taken yet.
+    pub fn unsent(&self) -> usize {
+        self.unsent.len() - self.sent
+    }
+
+    pub fn finish(&mut self) {
+        self.finishes = true;
+    }
+
+    /// Closes the connection in the way that makes the other side see a reset.
+    pub fn reset(&mut self) {
+        if let Some(stream) = self.stream.take() {
+            let linger = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+            linger.expect("a socket can do that");
+        }
+    }
+
+    /// Closes the connection as a program does that ends.
+    pub fn leave(&mut self) {
+        self.stream = None;
+    }
+
+    /// Writes and reads as much as is possible now, and says whether anything moved.
+    pub fn pump(&mut self) -> bool {
+        let Some(mut stream) = self.stream.take() else {
+            return false;
+        };
+        let wrote = self.write(&mut stream);
+        let read = self.reads && self.end.is_none() && self.read(&mut stream);
+        self.stream = Some(stream);
+        wrote || read
+    }
+
+    fn write(&mut self, stream: &mut TcpStream) -> bool {
+        let before = self.sent;
+        while self.sent < self.unsent.len() && self.sent - before < STRIDE {
+            let end = self.unsent.len().min(self.sent + STRIDE);
+            match stream.write(&self.unsent[self.sent..end]) {
+                Ok(n) => self.sent += n,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(_) => {
+                    // The reading side tells how it ended.
+                    self.sent = self.unsent.len();
+                    self.finishes = false;
+                }
+            }
+        }
+        let finishes = self.finishes && self.sent == self.unsent.len();
+        if finishes {
+            self.finishes = false;
+            // An error means that the connection is gone, which reading tells.
+            let _ = stream.shutdown(Shutdown::Write);
+        }
+        self.sent > before || finishes
+    }
+
+    fn read(&mut self, stream: &mut TcpStream) -> bool {
+        let before = self.received.len();
+        let mut buffer = vec![0; STRIDE];
+        match stream.read(&mut buffer) {
+            Ok(0) => self.end = Some(End::Finished),
+            Ok(n) => self.received.extend_from_slice(&buffer[..n]),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(_) => self.end = Some(End::Reset),
+        }
+        self.received.len() > before || self.end.is_some()
+    }
+}

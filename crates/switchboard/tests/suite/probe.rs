@@ -1,0 +1,254 @@
+//! A handler for cases: it notes what it is told, and each method can be replaced by a closure.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+use switchboard::{Close, Context, Done, Error, Handler, Ready, Result, TcpStream, TimerId};
+
+/// The state that all probes share: what happened, in order, and to whom.
+#[derive(Default)]
+pub struct Log {
+    notes: Vec<(&'static str, String)>,
+    bytes: BTreeMap<&'static str, Vec<u8>>,
+    /// Whose method runs now.
+    current: &'static str,
+    /// For cases whose handlers wait for the case to let them go on.
+    pub gate: bool,
+}
+
+impl Log {
+    /// Notes something about the probe whose method runs now.
+    pub fn note(&mut self, text: impl Display) {
+        self.notes.push((self.current, text.to_string()));
+    }
+
+    /// Notes something about `name`, for closures that belong to no probe.
+    pub fn note_of(&mut self, name: &'static str, text: impl Display) {
+        self.notes.push((name, text.to_string()));
+    }
+
+    /// Adds to what the probe whose method runs now has received.
+    pub fn keep(&mut self, bytes: &[u8]) {
+        self.bytes
+            .entry(self.current)
+            .or_default()
+            .extend_from_slice(bytes);
+    }
+
+    pub fn all(&self) -> &[(&'static str, String)] {
+        &self.notes
+    }
+
+    /// What was noted about `name`, in order.
+    pub fn of(&self, name: &str) -> Vec<&str> {
+        let notes = self.notes.iter().filter(|(of, _)| *of == name);
+        notes.map(|(_, note)| note.as_str()).collect()
+    }
+
+    pub fn has(&self, name: &str, note: &str) -> bool {
+        self.of(name).contains(&note)
+    }
+
+    /// How often `note` was noted about `name`.
+    pub fn count(&self, name: &str, note: &str) -> usize {
+        self.of(name).iter().filter(|of| **of == note).count()
+    }
+
+    /// Why `name` ended: what follows `closed ` in its last note.
+    pub fn why(&self, name: &str) -> Option<&str> {
+        self.of(name).last()?.strip_prefix("closed ")
+    }
+
+    /// What `name` has received.
+    pub fn bytes(&self, name: &str) -> &[u8] {
+        self.bytes.get(name).map_or(&[], Vec::as_slice)
+    }
+}
+
+type Hook = Box<dyn FnMut(&mut Log, &mut Context<'_, Log>) -> Result>;
+type HookWith<A> = Box<dyn FnMut(&mut Log, &mut Context<'_, Log>, A) -> Result>;
+
+/// Notes every event under its name. Without a closure for a method, `handle_read` takes all
+/// bytes and keeps them, `handle_eof` closes, and the rest only notes.
+pub struct Probe {
+    name: &'static str,
+    on_connect: Option<Hook>,
+    on_accepted: Option<HookWith<TcpStream>>,
+    on_read: Option<Hook>,
+    on_eof: Option<Hook>,
+    on_write: Option<Hook>,
+    on_ready: Option<HookWith<Ready>>,
+    on_timer: Option<HookWith<TimerId>>,
+    on_done: Option<HookWith<Done>>,
+    on_error: Option<Hook>,
+    on_close: Option<Hook>,
+    on_drop: Option<Box<dyn FnOnce()>>,
+}
+
+/// The builder methods of hooks, one for each method of a handler.
+macro_rules! hooks {
+    ($($method:ident($($argument:ty)?);)*) => {
+        $(pub fn $method(
+            mut self,
+            hook: impl FnMut(&mut Log, &mut Context<'_, Log> $(, $argument)?) -> Result + 'static,
+        ) -> Probe {
+            self.$method = Some(Box::new(hook));
+            self
+        })*
+    };
+}
+
+impl Probe {
+    pub fn new(name: &'static str) -> Probe {
+        Probe {
+            name,
+            on_connect: None,
+            on_accepted: None,
+            on_read: None,
+            on_eof: None,
+            on_write: None,
+            on_ready: None,
+            on_timer: None,
+            on_done: None,
+            on_error: None,
+            on_close: None,
+            on_drop: None,
+        }
+    }
+
+    hooks! {
+        on_connect();
+        on_accepted(TcpStream);
+        on_read();
+        on_eof();
+        on_write();
+        on_ready(Ready);
+        on_timer(TimerId);
+        on_done(Done);
+        on_error();
+        on_close();
+    }
+
+    /// Runs when the probe is dropped.
+    pub fn on_drop(mut self, hook: impl FnOnce() + 'static) -> Probe {
+        self.on_drop = Some(Box::new(hook));
+        self
+    }
+
+    /// Sends back what it receives.
+    pub fn echo(name: &'static str) -> Probe {
+        Probe::new(name).on_read(|_, cx| {
+            let data = cx.recv(usize::MAX);
+            cx.send(data)
+        })
+    }
+}
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        if let Some(hook) = self.on_drop.take() {
+            hook();
+        }
+    }
+}
+
+impl Handler<Log> for Probe {
+    fn handle_connect(&mut self, log: &mut Log, cx: &mut Context<'_, Log>) -> Result {
+        log.current = self.name;
+        log.note("connected");
+        self.on_connect
+            .as_mut()
+            .map_or(Ok(()), |hook| hook(log, cx))
+    }
+
+    fn handle_accepted(
+        &mut self,
+        log: &mut Log,
+        cx: &mut Context<'_, Log>,
+        stream: TcpStream,
+    ) -> Result {
+        log.current = self.name;
+        log.note("accepted");
+        match &mut self.on_accepted {
+            Some(hook) => hook(log, cx, stream),
+            None => Err(Error::Unhandled("handle_accepted")),
+        }
+    }
+
+    fn handle_read(&mut self, log: &mut Log, cx: &mut Context<'_, Log>) -> Result {
+        log.current = self.name;
+        match &mut self.on_read {
+            Some(hook) => hook(log, cx),
+            None => {
+                let data = cx.recv(usize::MAX);
+                log.keep(data);
+                Ok(())
+            }
+        }
+    }
+
+    fn handle_eof(&mut self, log: &mut Log, cx: &mut Context<'_, Log>) -> Result {
+        log.current = self.name;
+        log.note("eof");
+        match &mut self.on_eof {
+            Some(hook) => hook(log, cx),
+            None => {
+                cx.close();
+                Ok(())
+            }
+        }
+    }
+
+    fn handle_write(&mut self, log: &mut Log, cx: &mut Context<'_, Log>) -> Result {
+        log.current = self.name;
+        log.note("write");
+        self.on_write.as_mut().map_or(Ok(()), |hook| hook(log, cx))
+    }
+
+    fn handle_ready(&mut self, log: &mut Log, cx: &mut Context<'_, Log>, ready: Ready) -> Result {
+        log.current = self.name;
+        let hook = self.on_ready.as_mut();
+        hook.map_or(Ok(()), |hook| hook(log, cx, ready))
+    }
+
+    fn handle_timer(&mut self, log: &mut Log, cx: &mut Context<'_, Log>, timer: TimerId) -> Result {
+        log.current = self.name;
+        log.note("timer");
+        let hook = self.on_timer.as_mut();
+        hook.map_or(Ok(()), |hook| hook(log, cx, timer))
+    }
+
+    fn handle_done(&mut self, log: &mut Log, cx: &mut Context<'_, Log>, done: Done) -> Result {
+        log.current = self.name;
+        log.note("done");
+        let hook = self.on_done.as_mut();
+        hook.map_or(Ok(()), |hook| hook(log, cx, done))
+    }
+
+    fn handle_error(&mut self, log: &mut Log, cx: &mut Context<'_, Log>, error: &Error) {
+        log.current = self.name;
+        log.note(format_args!("error {error}"));
+        if let Some(hook) = &mut self.on_error {
+            hook(log, cx).expect("this hook has nobody to tell");
+        }
+    }
+
+    fn handle_close(&mut self, log: &mut Log, cx: &mut Context<'_, Log>, why: &Close) {
+        log.current = self.name;
+        log.note(format_args!("closed {}", brief(why)));
+        if let Some(hook) = &mut self.on_close {
+            hook(log, cx).expect("this hook has nobody to tell");
+        }
+    }
+}
+
+/// The reason without what differs between systems.
+fn brief(why: &Close) -> String {
+    match why {
+        Close::ConnectFailed(error) => format!("ConnectFailed({:?})", error.kind()),
+        Close::Io(error) => format!("Io({:?})", error.kind()),
+        Close::Error(error) => format!("Error({error})"),
+        Close::Panicked(message) => format!("Panicked({message})"),
+        other => format!("{other:?}"),
+    }
+}

@@ -1,0 +1,312 @@
+//! The fixture of all cases: a reactor, the peers of its connections, and the time that passes.
+//!
+//! Nothing here sleeps for a fixed time: a case says what it waits for, and fails if that does not
+//! come within a bound.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, Socket, Type};
+use switchboard::{Builder, LoopContext, Reactor, Result, SourceOptions, Time, Token};
+
+use crate::peers::{End, PeerEnd};
+use crate::probe::{Log, Probe};
+
+/// The drivers there are.
+#[derive(Clone, Copy, Debug)]
+pub enum Driver {
+    Readiness,
+}
+
+impl Driver {
+    fn builder(self) -> Builder {
+        match self {
+            Driver::Readiness => Reactor::builder(),
+        }
+    }
+}
+
+/// How long anything may take. Reached only by a case that fails.
+const BOUND: Duration = Duration::from_secs(10);
+
+/// How long one turn may sleep while the peers wait for theirs.
+const TURN: Duration = Duration::from_millis(2);
+
+/// After so many turns in which nothing moved, nothing will.
+const QUIET_TURNS: usize = 8;
+
+/// Names the other end of one connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer(usize);
+
+pub struct World {
+    driver: Driver,
+    pub reactor: Reactor<Log>,
+    peers: Vec<PeerEnd>,
+}
+
+impl World {
+    pub fn new(driver: Driver) -> World {
+        World {
+            driver,
+            reactor: driver
+                .builder()
+                .build(Log::default())
+                .expect("a reactor can be built"),
+            peers: Vec::new(),
+        }
+    }
+
+    /// Drops the reactor and goes on with another one, of other bounds.
+    pub fn rebuild(&mut self, configure: impl FnOnce(Builder) -> Builder) {
+        let builder = configure(self.driver.builder());
+        self.reactor = builder
+            .build(Log::default())
+            .expect("a reactor can be built");
+    }
+
+    /// As [`rebuild`](Self::rebuild), for cases about the bounds of one source.
+    pub fn with_options(&mut self, configure: impl FnOnce(SourceOptions) -> SourceOptions) {
+        self.rebuild(|builder| builder.source_options(configure(SourceOptions::default())));
+    }
+
+    pub fn log(&self) -> &Log {
+        self.reactor.state()
+    }
+
+    /// What a handler could ask for, asked by the case.
+    pub fn with<T>(&mut self, ask: impl FnOnce(&mut LoopContext<'_, Log>) -> T) -> T {
+        self.reactor.with(|_, cx| ask(cx))
+    }
+
+    pub fn now(&mut self) -> Time {
+        self.with(|cx| cx.now())
+    }
+
+    /// A connection whose near end is registered with `probe`.
+    pub fn open(&mut self, probe: Probe) -> (Token, Peer) {
+        self.open_with(probe, None)
+    }
+
+    /// A connection on which little is on its way: both ends buffer about 16 KiB.
+    pub fn open_narrow(&mut self, probe: Probe) -> (Token, Peer) {
+        self.open_with(probe, Some(16 * 1024))
+    }
+
+    fn open_with(&mut self, probe: Probe, buffers: Option<usize>) -> (Token, Peer) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
+        let address = listener.local_addr().expect("it is bound");
+        let far = dial(address, buffers);
+        let (near, _) = listener.accept().expect("the peer has connected");
+        if let Some(bytes) = buffers {
+            let near = socket2::SockRef::from(&near);
+            near.set_send_buffer_size(bytes).expect("a socket can");
+        }
+        let near = near.try_into().expect("a socket can be non-blocking");
+        let token = self.with(|cx| cx.register(near, probe));
+        (token.expect("there is room for it"), self.adopt(far))
+    }
+
+    /// A listener on a free port of the loopback network.
+    pub fn listen(&mut self, probe: Probe) -> (Token, SocketAddr) {
+        let listener = switchboard::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = listener.local().expect("it is bound");
+        let token = self.reactor.listen_on(listener, probe);
+        let address = address.ip().expect("it is an IP address");
+        (token.expect("there is room for it"), address)
+    }
+
+    /// A peer that connects to a listener of the reactor.
+    pub fn dial(&mut self, address: SocketAddr) -> Peer {
+        let stream = dial(address, None);
+        self.adopt(stream)
+    }
+
+    /// Takes the other end of a connection that the case made itself.
+    pub fn adopt(&mut self, stream: TcpStream) -> Peer {
+        self.peers.push(PeerEnd::new(stream));
+        Peer(self.peers.len() - 1)
+    }
+
+    /// Has a peer send `bytes`, as fast as the network takes them while the world is driven.
+    pub fn send(&mut self, peer: Peer, bytes: impl AsRef<[u8]>) {
+        self.peers[peer.0].send(bytes.as_ref());
+    }
+
+    /// Has the network take all that the peer sends before the reactor gets its next turn.
+    pub fn send_at_once(&mut self, peer: Peer, bytes: impl AsRef<[u8]>) {
+        self.send(peer, bytes);
+        self.push(peer);
+    }
+
+    /// Gives the network what a peer has to send, without a turn of the reactor.
+    pub fn push(&mut self, peer: Peer) {
+        while self.peers[peer.0].pump() {}
+        assert_eq!(self.unsent(peer), 0, "more than the network holds");
+    }
+
+    /// Bytes of a peer that the network has not taken yet.
+    pub fn unsent(&self, peer: Peer) -> usize {
+        self.peers[peer.0].unsent()
+    }
+
+    /// Has a peer shut down its sending side, once all is sent.
+    pub fn finish(&mut self, peer: Peer) {
+        self.peers[peer.0].finish();
+    }
+
+    pub fn reset(&mut self, peer: Peer) {
+        self.peers[peer.0].reset();
+    }
+
+    /// Has a peer close its socket.
+    pub fn leave(&mut self, peer: Peer) {
+        self.peers[peer.0].leave();
+    }
+
+    /// Whether a peer takes what arrives for it.
+    pub fn set_reads(&mut self, peer: Peer, reads: bool) {
+        self.peers[peer.0].reads = reads;
+    }
+
+    pub fn received(&self, peer: Peer) -> &[u8] {
+        &self.peers[peer.0].received
+    }
+
+    /// How the connection has ended for a peer that reads.
+    pub fn end(&self, peer: Peer) -> Option<End> {
+        self.peers[peer.0].end
+    }
+
+    /// One turn of the peers, and one of the reactor that sleeps no longer than `limit`.
+    pub fn turn(&mut self, limit: Duration) -> Result<bool> {
+        let mut moved = false;
+        for peer in &mut self.peers {
+            moved |= peer.pump();
+        }
+        let before = (self.log().all().len(), self.reactor.buffered());
+        self.reactor.turn(Some(limit))?;
+        Ok(moved || before != (self.log().all().len(), self.reactor.buffered()))
+    }
+
+    /// Drives the reactor and its peers until `done`.
+    #[track_caller]
+    pub fn drive_until(&mut self, awaited: &str, mut done: impl FnMut(&World) -> bool) {
+        let start = Instant::now();
+        while !done(self) {
+            self.turn(TURN).expect("a turn goes well");
+            assert!(
+                start.elapsed() < BOUND,
+                "waited in vain for: {awaited}\n{}",
+                self.describe()
+            );
+        }
+    }
+
+    /// Drives until `name` has ended, and says why.
+    #[track_caller]
+    pub fn drive_to_end(&mut self, name: &'static str) -> String {
+        self.drive_until(&format!("the end of {name}"), |world| {
+            world.log().why(name).is_some()
+        });
+        self.log().why(name).unwrap_or_default().to_owned()
+    }
+
+    /// Drives until a peer has received `bytes` and nothing else.
+    #[track_caller]
+    pub fn drive_until_received(&mut self, peer: Peer, bytes: impl AsRef<[u8]>) {
+        let bytes = bytes.as_ref();
+        self.drive_until("what the peer is sent", |world| {
+            world.received(peer).len() >= bytes.len()
+        });
+        self.assert_received(peer, bytes);
+    }
+
+    #[track_caller]
+    pub fn assert_received(&self, peer: Peer, bytes: impl AsRef<[u8]>) {
+        assert_same(self.received(peer), bytes.as_ref());
+    }
+
+    /// Drives until nothing moves any more.
+    #[track_caller]
+    pub fn settle(&mut self) {
+        let start = Instant::now();
+        let mut quiet = 0;
+        while quiet < QUIET_TURNS {
+            let moved = self.turn(TURN).expect("a turn goes well");
+            quiet = if moved { 0 } else { quiet + 1 };
+            assert!(start.elapsed() < BOUND, "no rest\n{}", self.describe());
+        }
+    }
+
+    /// Lets `duration` pass on the reactor's clock, and counts the turns that it took. A reactor
+    /// with nothing to do sleeps through it in one.
+    pub fn elapse(&mut self, duration: Duration) -> usize {
+        let end = self.now() + duration;
+        let mut turns = 0;
+        loop {
+            let left = end - self.now();
+            if left.is_zero() {
+                return turns;
+            }
+            self.turn(left).expect("a turn goes well");
+            turns += 1;
+        }
+    }
+
+    fn describe(&self) -> String {
+        let mut text = format!("{:?} driver; the last notes:\n", self.driver);
+        let notes = self.log().all();
+        for (name, note) in &notes[notes.len().saturating_sub(20)..] {
+            text += &format!("  {name}: {note}\n");
+        }
+        for (index, peer) in self.peers.iter().enumerate() {
+            text += &format!(
+                "  peer {index}: {} bytes unsent, {} received, end {:?}\n",
+                peer.unsent(),
+                peer.received.len(),
+                peer.end
+            );
+        }
+        text + &format!(
+            "  {} bytes buffered in {} sources",
+            self.reactor.buffered(),
+            self.reactor.sources()
+        )
+    }
+}
+
+fn dial(address: SocketAddr, buffers: Option<usize>) -> TcpStream {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)
+        .expect("a socket can be made");
+    if let Some(bytes) = buffers {
+        socket.set_recv_buffer_size(bytes).expect("a socket can");
+        socket.set_send_buffer_size(bytes).expect("a socket can");
+    }
+    socket
+        .connect(&address.into())
+        .expect("somebody listens there");
+    socket.into()
+}
+
+/// Bytes that differ from place to place, so that a lost or moved one shows.
+pub fn pattern(len: usize) -> Vec<u8> {
+    (0..len).map(|i| (i ^ (i >> 8) ^ (i >> 16)) as u8).collect()
+}
+
+/// As `assert_eq`, without printing megabytes.
+#[track_caller]
+pub fn assert_same(got: &[u8], expected: &[u8]) {
+    if got == expected {
+        return;
+    }
+    let first = got.iter().zip(expected).position(|(a, b)| a != b);
+    let excerpt = |bytes: &[u8]| bytes[..bytes.len().min(60)].escape_ascii().to_string();
+    panic!(
+        "got {} bytes, expected {}; the first that differ: {first:?}\n  {}\n  {}",
+        got.len(),
+        expected.len(),
+        excerpt(got),
+        excerpt(expected)
+    );
+}
