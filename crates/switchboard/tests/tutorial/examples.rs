@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-/// A command that runs the example `name`, which `cargo test` has built beside this test.
+/// A command that runs the example `name`, which `cargo test` has built beside this test. (A run
+/// that is limited to one test, with `--test`, builds no examples and takes those that are there.)
 #[track_caller]
 pub fn example(name: &str) -> Command {
     let test = std::env::current_exe().expect("the system tells");
