@@ -103,8 +103,8 @@ impl Handler<Chat> for Terminal {
             cx.shutdown_source(self.server, Shutdown::Write)?; // the replies are still to come
             cx.close();
         }
-        let options = cx.options(self.server).unwrap_or_default();
-        if cx.outbox_len(self.server) > options.low_watermark() {
+        let options = cx.source_options(self.server).unwrap_or_default();
+        if cx.source_outbox_len(self.server) > options.low_watermark() {
             cx.pause_reading(); // until `handle_write`: the input is faster than the server
         }
         Ok(())

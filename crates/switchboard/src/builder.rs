@@ -111,7 +111,7 @@ impl Builder {
     }
 
     /// What a source starts with; see also
-    /// [`set_options`](crate::LoopContext::set_options).
+    /// [`set_source_options`](crate::LoopContext::set_source_options).
     pub fn source_options(mut self, options: SourceOptions) -> Builder {
         self.options = options;
         self

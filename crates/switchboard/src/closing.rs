@@ -29,8 +29,9 @@ impl<S: 'static> Core<S> {
         if source.kind != Kind::Stream || source.phase == Phase::Connecting {
             return self.finish(token, why);
         }
+        let ended = source.eof && matches!(why, Close::Requested);
         source.phase = Phase::Flushing;
-        source.why = Some(Box::new(why));
+        source.why = Some(Box::new(if ended { Close::Eof } else { why }));
         self.discard_unread(token); // or the peer's end would stay unseen behind it
         self.mark_dirty(token);
     }
@@ -99,16 +100,12 @@ impl<S: 'static> Core<S> {
         let outcome = guard(|| handler.handle_error(state, &mut cx, error));
         self.drop_replacement();
         self.put_handler(token, handler);
-        if let Err(message) = outcome {
-            self.note_panic(message);
-        }
+        self.note_any_panic(outcome);
     }
 
     /// Drops a handler that another one replaces; a panic in that is not the new one's fault.
     fn drop_handler(&mut self, handler: Box<dyn Handler<S>>) {
-        if let Err(message) = guard(move || drop(handler)) {
-            self.note_panic(message);
-        }
+        self.note_any_panic(guard(move || drop(handler)));
     }
 
     /// Gives a source another handler between two calls.
@@ -144,6 +141,7 @@ impl<S: 'static> Core<S> {
         for token in std::mem::take(&mut self.finishing) {
             self.end_source(state, driver, token);
         }
+        self.tell_refused();
         if self.stop.is_stopping() {
             self.finish_rest();
         }
@@ -154,25 +152,45 @@ impl<S: 'static> Core<S> {
             return;
         };
         let why = source.why.take().map_or(Close::Aborted, |why| *why);
-        tracing::debug!(%token, %why, "source ended");
         if let Some(mut handler) = source.handler.take() {
             let mut cx = Context::new(self, token, &[], &[]);
-            if let Err(message) = guard(|| handler.handle_close(state, &mut cx, &why)) {
-                self.note_panic(message);
-            }
+            let told = guard(|| handler.handle_close(state, &mut cx, &why));
+            self.note_any_panic(told);
             self.drop_replacement();
             self.drop_handler(handler);
         }
+        // The program's own error may be in the reason, its own descriptor in the driver: what
+        // they do when shown or dropped is the program's code too.
+        self.note_any_panic(guard(|| tracing::debug!(%token, %why, "source ended")));
+        self.note_any_panic(guard(move || drop(why)));
+        self.note_any_panic(guard(|| driver.close(token)));
         self.attempts.remove(&token);
         if let Some(source) = self.sources.get_mut(token) {
             self.timers.cancel_all(&mut source.timers);
             self.buffered -= source.inbox_len() + source.outbox_len();
-            source.inbox = None;
-            source.outbox = None;
+            if source.refused {
+                self.refused.retain(|refused| *refused != token);
+            }
+            if source.kind == Kind::Listener {
+                self.listeners.retain(|listener| *listener != token);
+            }
         }
-        driver.close(token);
         self.sources.remove(token);
         self.resume_listeners(); // a slot and a descriptor are free
+    }
+
+    /// Sources that were refused a send for the sake of all try again once something has gone.
+    fn tell_refused(&mut self) {
+        if self.refused.is_empty() || self.buffered >= self.refused_at {
+            return;
+        }
+        for token in std::mem::take(&mut self.refused) {
+            if let Some(source) = self.sources.get_mut(token) {
+                source.refused = false;
+                source.wants_write = true;
+            }
+            self.mark_dirty(token);
+        }
     }
 }
 
@@ -317,6 +335,12 @@ impl<S: 'static> Core<S> {
         self.abort_all();
         for token in std::mem::take(&mut self.finishing) {
             self.end_source(state, driver, token);
+        }
+    }
+
+    pub(crate) fn note_any_panic(&mut self, outcome: Result<(), String>) {
+        if let Err(message) = outcome {
+            self.note_panic(message);
         }
     }
 

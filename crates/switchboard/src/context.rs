@@ -14,7 +14,7 @@ use crate::handler::Handler;
 use crate::offload::{Job, JobId};
 use crate::sources::Phase;
 use crate::timeouts::Due;
-use crate::{Error, LoopContext, Payload, Result, TimerId, Token};
+use crate::{Error, LoopContext, Payload, Result, SourceOptions, TimerId, Token};
 
 /// What a handler's method gets: the bytes, the token and the wishes of its own source, and (by
 /// `Deref`) all that [`LoopContext`] offers.
@@ -105,6 +105,25 @@ impl<'a, S: 'static> Context<'a, S> {
     /// As [`send_to`](LoopContext::send_to).
     pub fn send_bytes(&mut self, bytes: Bytes) -> Result {
         self.inner.send_to(self.token, bytes)
+    }
+
+    /// Bytes that wait in this source's outbox.
+    pub fn outbox_len(&self) -> usize {
+        self.inner.source_outbox_len(self.token)
+    }
+
+    /// The bounds of this source.
+    pub fn options(&self) -> SourceOptions {
+        self.inner.source_options(self.token).unwrap_or_default()
+    }
+
+    /// Sets the bounds of this source; see
+    /// [`set_source_options`](LoopContext::set_source_options).
+    ///
+    /// # Errors
+    /// As [`set_source_options`](LoopContext::set_source_options).
+    pub fn set_options(&mut self, options: SourceOptions) -> Result {
+        self.inner.set_source_options(self.token, options)
     }
 
     /// Closes this source once its outbox is empty; see [`close_source`](LoopContext::close_source).

@@ -74,11 +74,18 @@ pub(crate) struct Core<S: 'static> {
     pub(crate) again: Vec<Token>,
     /// Sources whose `handle_close` is due, each once.
     pub(crate) finishing: Vec<Token>,
+    pub(crate) listeners: Vec<Token>,
     /// Listeners that wait for descriptors or slots, and when that was said last.
     pub(crate) paused_listeners: Vec<Token>,
+    /// A timer of theirs is in the wheel.
+    pub(crate) listeners_due: bool,
     pub(crate) said_paused: Option<Time>,
     /// Bytes in all inboxes and outboxes.
     pub(crate) buffered: usize,
+    /// Sources that were refused a send for the sake of all, each once, and how many bytes were
+    /// buffered then.
+    pub(crate) refused: Vec<Token>,
+    pub(crate) refused_at: usize,
     pub(crate) jobs: usize,
     pub(crate) next_job: u64,
     /// A panic under `OnPanic::Stop`.
@@ -110,9 +117,13 @@ impl<S: 'static> Core<S> {
             dirty: Vec::new(),
             again: Vec::new(),
             finishing: Vec::new(),
+            listeners: Vec::new(),
             paused_listeners: Vec::new(),
+            listeners_due: false,
             said_paused: None,
             buffered: 0,
+            refused: Vec::new(),
+            refused_at: 0,
             jobs: 0,
             next_job: 0,
             panicked: None,
@@ -123,7 +134,8 @@ impl<S: 'static> Core<S> {
 
     /// How long the next wait may sleep: not at all while something is left to do.
     pub(crate) fn timeout(&self, limit: Option<Duration>, now: Time) -> Option<Duration> {
-        let idle = self.dirty.is_empty()
+        let idle = self.requests.is_empty()
+            && self.dirty.is_empty()
             && self.again.is_empty()
             && self.finishing.is_empty()
             && self.posts.is_empty()
@@ -152,6 +164,12 @@ impl<S: 'static> Core<S> {
             .sources
             .insert(kind, phase, options, self.now, Box::new(handler))?;
         tracing::debug!(%token, ?kind, "source registered");
+        if kind == Kind::Listener {
+            self.listeners.push(token);
+        }
+        if self.sources.is_full() {
+            self.pause_listeners();
+        }
         if kind == Kind::Stream {
             self.watch_idleness(token);
         }
@@ -249,8 +267,11 @@ impl<S: 'static> Core<S> {
             return Err(Error::Full { buffered, limit });
         }
         if total > max_buffered {
-            source.wants_write = true;
-            self.mark_dirty(token);
+            if !source.refused {
+                source.refused = true;
+                self.refused.push(token);
+            }
+            self.refused_at = self.buffered;
             return Err(Error::BufferedLimit {
                 limit: max_buffered,
             });
@@ -336,6 +357,12 @@ impl<S: 'static> Core<S> {
 
     pub(crate) fn set_options(&mut self, token: Token, options: SourceOptions) -> Result {
         let source = self.sources.get_mut(token).ok_or(Error::Stale(token))?;
+        if source.kind != Kind::Stream {
+            return Err(Error::WrongKind {
+                token,
+                asked: "have bounds of a connection",
+            });
+        }
         source.options = options;
         let room = (options.inbox_limit as usize).saturating_sub(source.inbox_len());
         self.requests.push(Request::SetRoom(token, room));
@@ -419,10 +446,6 @@ impl<S: 'static> Core<S> {
         let mut buffered = 0;
         for source in self.sources.iter() {
             buffered += source.inbox_len() + source.outbox_len();
-            assert!(
-                source.outbox_len() <= source.options.high as usize,
-                "outbox above high"
-            );
             assert!(source.handler.is_some(), "a handler was not put back");
             assert!(
                 source.phase < Phase::Finishing || self.finishing.contains(&source.token),

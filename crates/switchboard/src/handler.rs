@@ -111,7 +111,8 @@ pub enum Close {
     Requested,
     /// The program called `abort`.
     Aborted,
-    /// The peer finished sending, and nothing was left to do.
+    /// The peer finished sending, and then the program (or the default `handle_eof`) called
+    /// `close`, or shut its own side down.
     Eof,
     /// The connection that `connect` asked for could not be made.
     ConnectFailed(io::Error),

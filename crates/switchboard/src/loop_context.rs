@@ -175,7 +175,7 @@ impl<S: 'static> LoopContext<'_, S> {
     }
 
     /// Bytes that wait in the outbox of `token`.
-    pub fn outbox_len(&self, token: Token) -> usize {
+    pub fn source_outbox_len(&self, token: Token) -> usize {
         let forward = self
             .core
             .forward
@@ -231,7 +231,7 @@ impl<S: 'static> LoopContext<'_, S> {
     }
 
     /// The bounds of a source; `None` if the token is stale.
-    pub fn options(&self, token: Token) -> Option<SourceOptions> {
+    pub fn source_options(&self, token: Token) -> Option<SourceOptions> {
         self.core.sources.get(token).map(|source| source.options)
     }
 
@@ -239,7 +239,7 @@ impl<S: 'static> LoopContext<'_, S> {
     ///
     /// # Errors
     /// [`Error::Stale`](crate::Error::Stale).
-    pub fn set_options(&mut self, token: Token, options: SourceOptions) -> Result {
+    pub fn set_source_options(&mut self, token: Token, options: SourceOptions) -> Result {
         self.core.set_options(token, options)
     }
 

@@ -118,7 +118,11 @@ impl Pool {
 
     fn submit(&mut self, token: Token, task: Task) -> std::io::Result<()> {
         if self.threads < self.limit && self.threads <= self.under_way {
-            self.start_thread()?;
+            match self.start_thread() {
+                Err(error) if self.threads == 0 => return Err(error),
+                Err(error) => tracing::warn!(%error, "no further thread for jobs"),
+                Ok(()) => {}
+            }
         }
         self.under_way += 1;
         // We hold a receiver ourselves, so the channel cannot be disconnected.
@@ -165,8 +169,6 @@ impl<S: 'static> Core<S> {
             Some(done) => handler.handle_done(state, cx, *done),
             None => Ok(()),
         });
-        if let Err(message) = guard(move || drop(done)) {
-            self.note_panic(message);
-        }
+        self.note_any_panic(guard(move || drop(done)));
     }
 }

@@ -347,9 +347,6 @@ impl<S: 'static> Core<S> {
             }
             Ok(())
         });
-        if self.sources.is_full() {
-            self.pause_listener(token, &"as many sources as there may be");
-        }
     }
 }
 

@@ -49,7 +49,7 @@ impl<S: 'static> Core<S> {
         let left = inbox.len();
         let limit = source.options.inbox_limit as usize;
         // One that waits for room in its outbox, or to be resumed, will consume later.
-        let waits = again || source.wants_write || !source.reads();
+        let waits = again || source.wants_write || source.refused || !source.reads();
         if left >= limit && stuck && !waits {
             return Err(Error::InboxFull { limit });
         }
@@ -80,7 +80,7 @@ impl<S: 'static> Core<S> {
                 continue; // offered when reading is resumed
             }
             if source.inbox.is_some() {
-                self.call(state, token, &[], read);
+                self.offer_inbox(state, token);
             }
             let Some(source) = self.sources.get_mut(token) else {
                 continue;
@@ -92,6 +92,20 @@ impl<S: 'static> Core<S> {
                 });
                 self.close_if_ended(token);
             }
+        }
+    }
+
+    /// Calls `handle_read` without new bytes. If the inbox is full, this was the last chance to
+    /// make room in it: nothing more will come.
+    fn offer_inbox(&mut self, state: &mut S, token: Token) {
+        self.call(state, token, &[], read);
+        let Some(source) = self.sources.get(token) else {
+            return;
+        };
+        let limit = source.options.inbox_limit as usize;
+        let waits = source.again || source.wants_write || source.refused || !source.reads();
+        if source.phase == Phase::Open && source.inbox_len() >= limit && !waits {
+            self.fail(state, token, Error::InboxFull { limit });
         }
     }
 

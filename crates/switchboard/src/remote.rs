@@ -156,8 +156,7 @@ impl<S: 'static> Core<S> {
         state: &mut S,
         closure: impl FnOnce(&mut S, &mut LoopContext<'_, S>),
     ) {
-        if let Err(message) = guard(|| closure(state, &mut self.context())) {
-            self.note_panic(message);
-        }
+        let outcome = guard(|| closure(state, &mut self.context()));
+        self.note_any_panic(outcome);
     }
 }

@@ -75,6 +75,8 @@ pub(crate) struct Source<S: 'static> {
     pub(crate) again: bool,
     /// The outbox was above low, or refused a send: `handle_write` is owed.
     pub(crate) wants_write: bool,
+    /// In the reactor's list of those that were refused a send for the sake of all.
+    pub(crate) refused: bool,
     /// The handler paused reading.
     pub(crate) paused: bool,
     /// The reactor paused reading: the outbox is above low, or the inbox is full.
@@ -182,6 +184,7 @@ impl<S: 'static> Sources<S> {
             dirty: false,
             again: false,
             wants_write: false,
+            refused: false,
             paused: false,
             held: false,
             eof: false,

@@ -80,7 +80,10 @@ impl<S: 'static> Core<S> {
                 }
                 Some(Due::Idle(token)) => self.check_idleness(token),
                 Some(Due::Deadline(token)) => self.deadline_passed(token),
-                Some(Due::Listeners) => self.resume_listeners(),
+                Some(Due::Listeners) => {
+                    self.listeners_due = false;
+                    self.resume_listeners();
+                }
                 Some(Due::Shutdown) => self.abort_all(),
                 Some(Due::Handler { .. }) | None => {}
             }
@@ -161,8 +164,8 @@ impl<S: 'static> Core<S> {
         }
     }
 
-    /// A listener is out of descriptors, memory or slots: it waits for one of ours to end, or
-    /// for a moment, since others may give some back too.
+    /// A listener is out of descriptors or memory: it waits for a source of ours to end, or for a
+    /// moment, since others may give some back too.
     pub(crate) fn pause_listener(&mut self, token: Token, why: &dyn std::fmt::Display) {
         if self
             .said_paused
@@ -171,9 +174,23 @@ impl<S: 'static> Core<S> {
             self.said_paused = Some(self.now);
             tracing::warn!(%token, %why, "cannot accept: paused until something is freed");
         }
-        if self.paused_listeners.is_empty() {
-            let _ = self.start_timer(self.now + LISTENER_RETRY, Due::Listeners);
+        if !self.listeners_due {
+            // Without a timer left, a source that ends resumes them all the same.
+            self.listeners_due = self
+                .start_timer(self.now + LISTENER_RETRY, Due::Listeners)
+                .is_ok();
         }
+        self.hold_listener(token);
+    }
+
+    /// No slot is left: connections wait in the kernel's queue until a source ends.
+    pub(crate) fn pause_listeners(&mut self) {
+        for token in self.listeners.clone() {
+            self.hold_listener(token);
+        }
+    }
+
+    fn hold_listener(&mut self, token: Token) {
         if !self.paused_listeners.contains(&token) {
             self.paused_listeners.push(token);
             self.set_reading(token, |source| source.held = true);
@@ -181,6 +198,9 @@ impl<S: 'static> Core<S> {
     }
 
     pub(crate) fn resume_listeners(&mut self) {
+        if self.sources.is_full() {
+            return; // the next source that ends will call again
+        }
         for token in std::mem::take(&mut self.paused_listeners) {
             self.set_reading(token, |source| source.held = false);
         }

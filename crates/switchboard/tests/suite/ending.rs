@@ -57,19 +57,19 @@ pub fn handle_close_comes_once_and_last_in_every_way_of_ending(world: &mut World
         (|_, _| panic!("no"), "Panicked(no)"),
         (
             |_, cx| {
-                let options = cx.options(cx.token()).expect("it is there");
+                let options = cx.source_options(cx.token()).expect("it is there");
                 let options = options.with_idle_timeout(Duration::from_millis(5));
                 let token = cx.token();
-                cx.set_options(token, options)
+                cx.set_source_options(token, options)
             },
             "TimedOut(Idle)",
         ),
         (
             |_, cx| {
-                let options = cx.options(cx.token()).expect("it is there");
+                let options = cx.source_options(cx.token()).expect("it is there");
                 let options = options.with_watermarks(1, 10);
                 let token = cx.token();
-                cx.set_options(token, options.with_policy(OutboxPolicy::Disconnect))?;
+                cx.set_source_options(token, options.with_policy(OutboxPolicy::Disconnect))?;
                 cx.send([0; 6].as_slice())?;
                 let refused = cx.send([0; 6].as_slice());
                 assert!(refused.is_err());

@@ -57,6 +57,7 @@ suite! {
     unread {
         a_full_inbox_makes_the_peer_wait_until_there_is_room
         a_full_inbox_that_stays_untouched_closes_the_source
+        a_full_inbox_that_stays_untouched_after_a_pause_closes_the_source
         the_first_read_keeps_to_the_inbox_limit
         the_inbox_limit_holds_for_connections_that_connect
         reading_goes_on_after_a_pause_with_a_full_inbox
@@ -87,7 +88,9 @@ suite! {
         the_disconnect_policy_closes_a_slow_consumer
         drop_oldest_drops_whole_sends_and_keeps_the_newest
         drop_oldest_keeps_the_rest_of_a_message_that_was_forwarded_in_part
+        a_lowered_high_watermark_leaves_what_is_there
         all_outboxes_together_keep_to_the_bound
+        the_bound_on_all_buffers_does_not_make_the_loop_spin
         sending_to_a_listener_is_the_wrong_kind
     }
     closing {
@@ -140,6 +143,8 @@ suite! {
         events_of_a_closed_source_do_not_reach_the_next_one_in_its_slot
     }    listening {
         at_the_bound_on_sources_new_connections_wait_for_one_to_end
+        a_connection_that_waits_for_a_slot_may_wait_long
+        a_listener_waits_too_when_another_source_took_the_last_slot
     }
     timing {
         an_idle_connection_is_closed_and_a_busy_one_is_not

@@ -1,6 +1,8 @@
 //! The bounds of what waits to be sent: watermarks, policies, and the total of all sources.
 
-use switchboard::{Error, OutboxPolicy, Token};
+use std::time::Duration;
+
+use switchboard::{Bytes, Error, OutboxPolicy, SourceOptions, Token};
 
 use crate::probe::{Log, Probe};
 use crate::world::{Peer, World, pattern};
@@ -39,7 +41,10 @@ fn fill(world: &mut World, token: Token) -> (usize, Error) {
 pub fn a_full_outbox_takes_nothing_and_handle_write_comes_once_at_low(world: &mut World) {
     world.with_options(|options| options.with_watermarks(LOW, HIGH));
     let probe = Probe::new("near").on_write(|log, cx| {
-        log.note(format_args!("at {}", cx.outbox_len(cx.token()) <= LOW));
+        log.note(format_args!(
+            "at {}",
+            cx.source_outbox_len(cx.token()) <= LOW
+        ));
         Ok(())
     });
     let (token, peer) = stuffed(world, probe);
@@ -217,6 +222,26 @@ pub fn drop_oldest_keeps_the_rest_of_a_message_that_was_forwarded_in_part(world:
     assert_eq!(received.last(), Some(&b'z'));
 }
 
+pub fn a_lowered_high_watermark_leaves_what_is_there(world: &mut World) {
+    world.with_options(|options| options.with_watermarks(LOW, HIGH));
+    let (token, peer) = stuffed(world, Probe::new("near"));
+    let (taken, _) = fill(world, token);
+    let lower = SourceOptions::default().with_watermarks(KIB, 2 * KIB);
+    world
+        .with(|cx| cx.set_source_options(token, lower))
+        .expect("the source is there");
+    world.settle();
+    assert!(world.reactor.buffered() > 2 * KIB);
+    let refused = world.with(|cx| cx.send_to(token, "x"));
+    assert!(refused.is_err_and(|error| error.is_full()));
+    world.set_reads(peer, true);
+    world.settle();
+    assert_eq!(messages(world.received(peer)).len(), taken);
+    world
+        .with(|cx| cx.send_to(token, "x"))
+        .expect("there is room");
+}
+
 pub fn all_outboxes_together_keep_to_the_bound(world: &mut World) {
     world.rebuild(|builder| builder.max_buffered(100 * KIB));
     let (first, first_peer) = stuffed(world, Probe::new("first"));
@@ -230,6 +255,31 @@ pub fn all_outboxes_together_keep_to_the_bound(world: &mut World) {
     world.settle();
     let sent = world.with(|cx| cx.send_to(second, vec![0; 50 * KIB]));
     sent.expect("the first has given its room back");
+}
+
+/// A source that is refused because of the others is told when there is room, not before: else
+/// it would try in every tick, and the loop would never sleep.
+pub fn the_bound_on_all_buffers_does_not_make_the_loop_spin(world: &mut World) {
+    world.rebuild(|builder| builder.max_buffered(100 * KIB));
+    let (first, first_peer) = stuffed(world, Probe::new("first"));
+    fill(world, first);
+    let probe = Probe::new("second").on_write(|log, cx| {
+        match cx.send(Bytes::from_static(&[b'z'; 2 * KIB])) {
+            Ok(()) => log.note("sent"),
+            Err(error) => assert!(error.is_full(), "{error}"),
+        }
+        Ok(())
+    });
+    let (second, second_peer) = world.open(probe);
+    let refused = world.with(|cx| cx.send_to(second, vec![b'z'; 2 * KIB]));
+    assert!(refused.is_err_and(|error| error.is_full()));
+    let turns = world.elapse(Duration::from_millis(50));
+    assert!(turns <= 10, "{turns} turns in 50 ms for nothing");
+    world.set_reads(first_peer, true);
+    world.drive_until("room for the second", |world| {
+        world.log().has("second", "sent")
+    });
+    world.drive_until_received(second_peer, [b'z'; 2 * KIB]);
 }
 
 pub fn sending_to_a_listener_is_the_wrong_kind(world: &mut World) {

@@ -31,8 +31,8 @@ pub fn forwarded_bytes_keep_their_target_from_being_idle(world: &mut World) {
     }));
     world
         .with(|cx| {
-            let options = cx.options(target).expect("it is there");
-            cx.set_options(target, options.with_idle_timeout(IDLE))
+            let options = cx.source_options(target).expect("it is there");
+            cx.set_source_options(target, options.with_idle_timeout(IDLE))
         })
         .expect("it is there");
     let end = world.now() + 3 * IDLE;

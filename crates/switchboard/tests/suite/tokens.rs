@@ -38,10 +38,12 @@ pub fn a_stale_token_is_refused_by_every_call(world: &mut World) {
         let stale = |outcome| matches!(outcome, Err(Error::Stale(stale)) if stale == token);
         assert!(stale(cx.send_to(token, "x")));
         assert!(stale(cx.shutdown_source(token, Shutdown::Both)));
-        assert!(stale(cx.set_options(token, SourceOptions::default())));
-        assert!(cx.options(token).is_none());
+        assert!(stale(
+            cx.set_source_options(token, SourceOptions::default())
+        ));
+        assert!(cx.source_options(token).is_none());
         assert!(!cx.is_open(token));
-        assert_eq!(cx.outbox_len(token), 0);
+        assert_eq!(cx.source_outbox_len(token), 0);
         cx.resume_source(token);
     });
     world.settle();

@@ -187,3 +187,23 @@ pub fn all_inboxes_together_keep_to_the_bound(world: &mut World) {
     assert_eq!(world.log().why("first"), None);
     assert_eq!(world.reactor.buffered(), 1900);
 }
+
+/// Nothing more is read and nothing is offered: without an end it would stay for ever.
+pub fn a_full_inbox_that_stays_untouched_after_a_pause_closes_the_source(world: &mut World) {
+    world.with_options(|options| options.with_inbox_limit(LIMIT));
+    let (token, peer) = world.open(Probe::new("near").on_read(|log, cx| {
+        if cx.data().len() == LIMIT && !log.gate {
+            cx.pause_reading();
+            log.note("paused");
+        }
+        Ok(())
+    }));
+    world.send_at_once(peer, pattern(LIMIT));
+    world.drive_until("the pause", |world| world.log().has("near", "paused"));
+    world.reactor.state_mut().gate = true;
+    world.with(|cx| cx.resume_source(token));
+    world.settle();
+    world.leave(peer);
+    let why = world.drive_to_end("near");
+    assert!(why.contains("inbox is full"), "{why}");
+}

@@ -75,7 +75,7 @@ pub fn an_empty_send_is_nothing(world: &mut World) {
         cx.send_to(token, Bytes::new())
             .expect("nothing fits always");
         cx.send_to(token, "x").expect("there is room");
-        assert_eq!(cx.outbox_len(token), 1);
+        assert_eq!(cx.source_outbox_len(token), 1);
     });
     world.drive_until_received(peer, "x");
 }
@@ -185,7 +185,7 @@ pub fn shared_bytes_reach_many_and_are_counted_for_each(world: &mut World) {
         for token in &tokens {
             cx.send_to(*token, &news).expect("there is room");
         }
-        assert_eq!(cx.outbox_len(tokens[0]), 600_000);
+        assert_eq!(cx.source_outbox_len(tokens[0]), 600_000);
     });
     assert_eq!(world.reactor.buffered(), 20 * 600_000);
     world.turn(Duration::ZERO).expect("a turn goes well");
