@@ -12,7 +12,7 @@ use std::net::Shutdown;
 use std::time::Duration;
 
 use switchboard::{
-    Builder, Close, Context, Error, Handler, Interest, LoopContext, Ready, Result, TcpStream,
+    Close, Context, Error, Handler, Interest, LoopContext, Reactor, Ready, Result, TcpStream,
     Token, signal,
 };
 
@@ -156,7 +156,7 @@ fn main() -> Result {
         )
     })?;
     let stream = TcpStream::try_from(stream)?;
-    let mut reactor = Builder::default()
+    let mut reactor = Reactor::builder()
         .shutdown_timeout(Duration::from_secs(1)) // Ctrl-C need not wait for a server that hangs
         .build(Chat::default())?;
     reactor.with(|chat, cx| -> Result {
@@ -167,8 +167,9 @@ fn main() -> Result {
         };
         chat.terminal = Some(cx.watch(io::stdin(), Interest::Read, terminal)?);
         cx.signals(&[signal::SIGINT], Interrupt)?;
-        Ok(prompt()?)
+        Ok(())
     })?;
+    prompt()?; // now that Ctrl-C is caught
     reactor.run()?;
     reactor.state_mut().failure.take().map_or(Ok(()), Err)
 }

@@ -46,8 +46,6 @@ fn main() -> Result {
         .nth(1)
         .unwrap_or_else(|| "localhost:8080".into());
     let mut reactor = Reactor::new(Room::default())?;
-    reactor
-        .listen(&address, Server)
-        .map_err(|error| format!("cannot listen on {address}: {error}"))?;
+    reactor.listen(address, Server)?;
     reactor.run()
 }

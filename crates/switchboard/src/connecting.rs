@@ -9,7 +9,7 @@ use crate::Token;
 use crate::core::{Core, Request};
 use crate::driver::Driver;
 use crate::handler::Close;
-use crate::net::{ConnectOptions, Endpoint};
+use crate::net::{ConnectOptions, Endpoint, resolve};
 use crate::sources::Phase;
 
 /// What is still to be tried for one source.
@@ -39,7 +39,13 @@ impl<S: 'static> Core<S> {
                 attempt.addresses.push_back(address);
                 self.requests.push(Request::Attempt(token));
             }
-            name => self.requests.push(Request::Resolve(token, name)),
+            name => match resolve::known(&name) {
+                Some(addresses) => {
+                    attempt.addresses.extend(addresses);
+                    self.requests.push(Request::Attempt(token));
+                }
+                None => self.requests.push(Request::Resolve(token, name)),
+            },
         }
         self.attempts.insert(token, attempt);
         if let Some(timeout) = connect.and_then(|options| options.timeout) {

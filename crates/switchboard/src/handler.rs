@@ -91,7 +91,8 @@ pub trait Handler<S: 'static>: 'static {
     }
 
     /// A method of this handler returned `Err` or panicked (then the error is
-    /// [`Error::Panicked`]). Called before `handle_close`; the default logs it.
+    /// [`Error::Panicked`]). Called before `handle_close`; the default logs it as a `tracing`
+    /// event, which a program without a subscriber does not show.
     fn handle_error(&mut self, state: &mut S, cx: &mut Context<'_, S>, error: &Error) {
         tracing::error!(token = %cx.token(), %error, "handler failed");
     }

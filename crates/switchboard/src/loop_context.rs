@@ -127,7 +127,7 @@ impl<S: 'static> LoopContext<'_, S> {
     }
 
     /// Catches these signals (numbers as in [`signal`](crate::signal)) for as long as the source
-    /// lives, in place of what the system does by default.
+    /// lives, in place of what the system does by default; from the end of the present call on.
     ///
     /// # Errors
     /// A signal that cannot be caught; too many sources; the reactor is shutting down.

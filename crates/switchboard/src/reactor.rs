@@ -102,6 +102,19 @@ impl<S: 'static> Reactor<S> {
         self.with(|_, cx| cx.listen_on(listener, handler))
     }
 
+    /// Connects to the first address of `endpoint` that answers; the outcome arrives when the
+    /// reactor runs. See [`LoopContext::connect`].
+    ///
+    /// # Errors
+    /// As [`LoopContext::connect`].
+    pub fn connect(
+        &mut self,
+        endpoint: impl ToEndpoint,
+        handler: impl Handler<S>,
+    ) -> Result<Token> {
+        self.with(|_, cx| cx.connect(endpoint, handler))
+    }
+
     /// Runs `setup` with what a handler would get to ask for: connections, timers, jobs.
     ///
     /// ```
@@ -110,6 +123,10 @@ impl<S: 'static> Reactor<S> {
     /// # impl Handler<()> for Client {}
     /// # let mut reactor = Reactor::new(())?;
     /// let token = reactor.with(|_state, cx| cx.connect("localhost:8080", Client))?;
+    /// reactor.with(|_state, cx| -> switchboard::Result {
+    ///     cx.send_to(token, "hello")?; // `?` in a closure needs the type that it returns
+    ///     Ok(())
+    /// })?;
     /// # Ok::<(), switchboard::Error>(())
     /// ```
     pub fn with<T>(&mut self, setup: impl FnOnce(&mut S, &mut LoopContext<'_, S>) -> T) -> T {

@@ -146,9 +146,9 @@ impl TcpListener {
                 }
                 Err(error) if is_unavailable(&error) => {
                     tracing::debug!(%address, %error, "address left out");
-                    unavailable = Some(error);
+                    unavailable = Some(cannot_listen(address, &error));
                 }
-                Err(error) => return Err(error),
+                Err(error) => return Err(cannot_listen(address, &error)),
             }
         }
         match unavailable {
@@ -180,6 +180,10 @@ impl TcpListener {
     pub(crate) fn into_fds(self) -> Vec<OwnedFd> {
         self.fds
     }
+}
+
+fn cannot_listen(address: SocketAddr, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
 }
 
 fn listen_on(address: SocketAddr) -> io::Result<Socket> {
