@@ -111,7 +111,13 @@ impl TcpListener {
     /// The first address that cannot be bound, e.g. because its port is taken.
     pub fn bind(endpoint: impl ToEndpoint) -> Result<TcpListener> {
         let endpoint: Endpoint = endpoint.to_endpoint()?;
-        Ok(TcpListener::bind_all(&resolve::resolve(&endpoint)?)?)
+        let listener = resolve::resolve(&endpoint).and_then(|all| TcpListener::bind_all(&all));
+        Ok(listener.map_err(|error| {
+            io::Error::new(
+                error.kind(),
+                format!("cannot listen on {endpoint}: {error}"),
+            )
+        })?)
     }
 
     pub(crate) fn bind_all(addresses: &[SocketAddr]) -> io::Result<TcpListener> {
@@ -146,9 +152,9 @@ impl TcpListener {
                 }
                 Err(error) if is_unavailable(&error) => {
                     tracing::debug!(%address, %error, "address left out");
-                    unavailable = Some(cannot_listen(address, &error));
+                    unavailable = Some(error);
                 }
-                Err(error) => return Err(cannot_listen(address, &error)),
+                Err(error) => return Err(error),
             }
         }
         match unavailable {
@@ -180,10 +186,6 @@ impl TcpListener {
     pub(crate) fn into_fds(self) -> Vec<OwnedFd> {
         self.fds
     }
-}
-
-fn cannot_listen(address: SocketAddr, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
 }
 
 fn listen_on(address: SocketAddr) -> io::Result<Socket> {
