@@ -33,7 +33,8 @@ pub enum Command {
     /// not sent a newline yet ends its message by pausing (see --pause). Ctrl-C stops the server;
     /// answers that are under way are still sent.
     ///
-    /// The messages, and everything else that happens, are logged to standard error.
+    /// Where it listens is said on standard output; the messages, and everything else that happens,
+    /// are logged to standard error.
     Serve(ServeArgs),
     /// Talk to a server: from the keyboard, or from a pipe.
     ///
@@ -42,6 +43,9 @@ pub enum Command {
     /// empty line, ends the program.
     ///
     /// From a pipe every line is sent, empty ones too, and the program ends when all are answered.
+    ///
+    /// The log goes to standard error. On a terminal it would run through the line that you type,
+    /// so there it is only written if you send it elsewhere, as in 2>log.txt.
     ///
     /// Exit status: 0 if the server took every message, 1 if it did not or left first, 2 if the
     /// command line is wrong.
@@ -100,7 +104,7 @@ pub struct ConnectArgs {
     pub name: Option<String>,
 
     /// When the server cannot be reached or goes away, try again, waiting longer each time; give
-    /// up after so many tries in a row
+    /// up after so many tries in a row (10 without a number)
     #[arg(long, value_name = "TRIES", num_args = 0..=1, require_equals = true,
           default_missing_value = "10", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub reconnect: Option<u32>,

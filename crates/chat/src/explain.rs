@@ -38,25 +38,40 @@ pub fn cannot_listen(address: &HostPort, error: &io::Error) -> String {
     }
 }
 
-/// Why `connect` did not get through to `address`.
+/// Why `connect` did not get through to `address`, and what to do.
 pub fn cannot_connect(address: &HostPort, error: &io::Error) -> String {
+    let problem = no_connection(address, error);
+    match error.kind() {
+        ErrorKind::ConnectionRefused => format!(
+            "{problem}; start a server with `switchboard serve --listen {address}`, \
+             or check the address"
+        ),
+        ErrorKind::TimedOut => {
+            format!("{problem}; check the address and the network, or allow more with --timeout")
+        }
+        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
+            format!("{problem}; check the address and the network")
+        }
+        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => {
+            format!("{problem}; try again, perhaps with --reconnect")
+        }
+        _ => problem,
+    }
+}
+
+/// The same without advice: for somebody who is being helped already.
+pub fn no_connection(address: &HostPort, error: &io::Error) -> String {
     if is_unknown_name(error) {
         return unknown_name(address);
     }
     match error.kind() {
-        ErrorKind::ConnectionRefused => format!(
-            "nobody listens at {address}; start a server with \
-             `switchboard serve --listen {address}`, or check the address"
-        ),
-        ErrorKind::TimedOut => format!(
-            "{address} did not answer in time; check the address and the network, \
-             or allow more with --timeout"
-        ),
+        ErrorKind::ConnectionRefused => format!("nobody listens at {address}"),
+        ErrorKind::TimedOut => format!("{address} did not answer in time"),
         ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
-            format!("no way to {address} from here; check the address and the network")
+            format!("no way to {address} from here")
         }
         ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => {
-            format!("{address} broke the connection; try again, perhaps with --reconnect")
+            format!("{address} broke the connection")
         }
         _ => format!("cannot connect to {address}: {error}"),
     }

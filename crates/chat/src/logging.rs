@@ -4,10 +4,14 @@
 //! reads, takes no more lines, and a server that wrote to it directly would stop answering. Beyond
 //! [`WAITING_LINES_MAX`] lines, further ones are dropped and counted instead.
 
+use std::fmt;
 use std::io::{IsTerminal, stderr};
+use std::time::SystemTime;
 
 use tracing::Level;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
 
 use crate::cli::LogLevel;
 
@@ -38,6 +42,7 @@ impl Log {
         let dropped = writer.error_counter();
         tracing_subscriber::fmt()
             .with_max_level(Level::from(level))
+            .with_timer(Clock)
             .with_target(false)
             .with_ansi(colours(
                 stderr().is_terminal(),
@@ -54,6 +59,19 @@ impl Log {
     /// Lines that were dropped because nobody took them: say so at the end.
     pub fn dropped_lines(&self) -> usize {
         self.dropped.dropped_lines()
+    }
+}
+
+/// The time of a line, in UTC to the millisecond: finer is nothing that a person reads.
+struct Clock;
+
+impl FormatTime for Clock {
+    fn format_time(&self, out: &mut Writer<'_>) -> fmt::Result {
+        write!(
+            out,
+            "{}",
+            humantime::format_rfc3339_millis(SystemTime::now())
+        )
     }
 }
 

@@ -1,12 +1,21 @@
 //! The `switchboard` program: what was asked for, and the exit code.
 
+mod alarm;
+mod connect;
+mod serve;
+
 use std::process::ExitCode;
 
 use clap::Parser;
-use switchboard_chat::cli::Cli;
+use switchboard_chat::cli::{Cli, Command};
 
 fn main() -> ExitCode {
-    Cli::parse();
-    eprintln!("switchboard: this build has no reactor yet, so it can only show its help");
-    ExitCode::FAILURE
+    let outcome = match Cli::parse().command {
+        Command::Serve(args) => serve::run(&args),
+        Command::Connect(args) => connect::run(&args),
+    };
+    outcome.unwrap_or_else(|problem| {
+        eprintln!("switchboard: {problem}");
+        ExitCode::FAILURE
+    })
 }

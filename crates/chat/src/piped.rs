@@ -166,12 +166,18 @@ impl Piped {
         self.replies.end();
     }
 
-    /// When to call [`Piped::received`] and look at [`Piped::timed_out`] although nothing came.
-    pub fn deadline(&self) -> Option<u64> {
-        self.answer_deadline()
-            .into_iter()
-            .chain(self.replies.deadline())
-            .min()
+    /// When to call [`Piped::received`] again although nothing came.
+    pub fn reply_deadline(&self) -> Option<u64> {
+        self.replies.deadline()
+    }
+
+    /// When the next answer is overdue: look at [`Piped::timed_out`] then. It never moves back
+    /// while messages are unanswered.
+    pub fn answer_deadline(&self) -> Option<u64> {
+        let wait_ns = self
+            .answer_wait_ns
+            .filter(|_| self.receipts.unanswered() > 0)?;
+        Some(self.last_progress_ns.saturating_add(wait_ns))
     }
 
     /// Whether the next answer is overdue.
@@ -182,12 +188,5 @@ impl Piped {
     /// The count, with the outcome and the summary.
     pub fn receipts(&self) -> &Receipts {
         &self.receipts
-    }
-
-    fn answer_deadline(&self) -> Option<u64> {
-        let wait_ns = self
-            .answer_wait_ns
-            .filter(|_| self.receipts.unanswered() > 0)?;
-        Some(self.last_progress_ns.saturating_add(wait_ns))
     }
 }

@@ -96,7 +96,7 @@ impl Receipts {
         }
     }
 
-    /// One line for the person who ran it; `None` if all is well.
+    /// One line for the person who ran it; `None` if all is well, or nothing was sent at all.
     pub fn summary(&self) -> Option<String> {
         let Receipts {
             sent,
@@ -107,6 +107,7 @@ impl Receipts {
         let open = self.unanswered() + self.lost;
         match self.outcome_now() {
             Outcome::AllReceived => None,
+            Outcome::Unanswered if sent == 0 => None,
             Outcome::SomeRefused => Some(format!(
                 "the server took {received} of {sent} messages and refused {refused}"
             )),

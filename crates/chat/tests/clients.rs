@@ -226,7 +226,7 @@ fn two_lines_two_receipts_and_done() {
     run.piped.input(b"a\nb\n");
     assert_eq!(run.finish(), Some(Outcome::AllReceived));
     assert_eq!(shown(&run.out), "Message received\nMessage received\n");
-    assert_eq!(run.piped.deadline(), None);
+    assert_eq!(run.piped.answer_deadline(), None);
 }
 
 #[test]
@@ -275,12 +275,12 @@ fn an_answer_may_take_so_long_and_no_longer() {
     run.now_ns = 5 * SECOND;
     run.piped.input(b"a\nb\n");
     run.client();
-    assert_eq!(run.piped.deadline(), Some(6 * SECOND));
+    assert_eq!(run.piped.answer_deadline(), Some(6 * SECOND));
     run.now_ns = 6 * SECOND - 1;
     assert!(!run.piped.timed_out(run.now_ns));
     run.to_client.extend_from_slice(b"Message received\n");
     run.client();
-    assert_eq!(run.piped.deadline(), Some(7 * SECOND - 1));
+    assert_eq!(run.piped.answer_deadline(), Some(7 * SECOND - 1));
     assert!(run.piped.timed_out(7 * SECOND - 1));
 }
 

@@ -1,0 +1,239 @@
+//! `switchboard serve`: the listeners, the limits that all clients share, and the way to an end.
+//!
+//! It must never decide what a client is told: `session.rs` does, and `serve/client.rs` asks it.
+
+mod client;
+mod silent;
+
+use std::fmt::Write as _;
+use std::io::{Write as _, stdout};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use switchboard::signal::{SIGINT, SIGTERM};
+use switchboard::{
+    Address, Builder, Context, Error, Handler, Reactor, Result, SourceOptions, TcpListener,
+    TcpStream,
+};
+use switchboard_chat::answers::{Answers, Farewell};
+use switchboard_chat::cli::{LogLevel, ServeArgs};
+use switchboard_chat::descriptors;
+use switchboard_chat::escape::Escaped;
+use switchboard_chat::explain;
+use switchboard_chat::framing::Decoder;
+use switchboard_chat::host_port::HostPort;
+use switchboard_chat::limits::Limits;
+use switchboard_chat::logging::Log;
+
+use client::Client;
+use silent::Silent;
+
+/// Clients too many that are being told so at the same time. Further ones wait in the kernel's
+/// queue until one of these (or a client) has left.
+const TURNED_AWAY_MAX: usize = 16;
+
+/// How long a client that was told to go has for reading that and leaving.
+const FAREWELL_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long Ctrl-C waits for clients to take their last answers.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// One read of a client brings at most this much, or one message of the longest kind.
+const INBOX_BYTES_MIN: usize = 16 * 1024;
+
+/// Answers that wait for a client that does not read: nothing more is read from it above the first
+/// number, and no message of what was read is taken above the second.
+const OUTBOX_WATERMARKS: (usize, usize) = (16 * 1024, 64 * 1024);
+
+/// A peer that vanished without a word is found after this time where no idle limit does it.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+
+/// What the handlers of the server share.
+#[derive(Debug)]
+struct Server {
+    limits: Limits,
+    answers: Answers,
+    /// Clients that count against the limit.
+    clients: usize,
+    silent: Silent,
+    stop: Stop,
+}
+
+/// How far Ctrl-C has come.
+#[derive(Debug, PartialEq, Eq)]
+enum Stop {
+    No,
+    Graceful,
+    AtOnce,
+}
+
+/// Runs the server until a signal ends it.
+///
+/// # Errors
+/// One line that says why it cannot run and what to do.
+pub fn run(args: &ServeArgs) -> std::result::Result<ExitCode, String> {
+    let mut reactor = reactor(args).map_err(|error| error.to_string())?;
+    let mut listeners = Vec::new();
+    for address in &args.listen {
+        let listener = TcpListener::bind((address.host(), address.port()))
+            .map_err(|error| cannot_listen(address, error))?;
+        listeners.push(listener);
+    }
+    let log = Log::start(args.log.level(LogLevel::Info));
+    if let Some(shortage) = descriptors::make_room(args.max_clients as usize) {
+        tracing::warn!("{shortage}");
+    }
+    let greeting = greeting(args, &listeners).map_err(|error| error.to_string())?;
+    // Whoever started it without a standard output does not need to be told.
+    let _ = stdout().write_all(greeting.as_bytes());
+    let outcome = start_and_run(&mut reactor, listeners);
+    if log.dropped_lines() > 0 {
+        let dropped = log.dropped_lines();
+        tracing::warn!("{dropped} log lines were dropped, since nobody took them in time");
+    }
+    outcome.map_err(|error| error.to_string())?;
+    match reactor.state().stop {
+        Stop::AtOnce => Ok(ExitCode::FAILURE),
+        Stop::Graceful | Stop::No => {
+            tracing::info!("stopped");
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn reactor(args: &ServeArgs) -> Result<Reactor<Server>> {
+    let limits = args.limits();
+    let inbox = Decoder::new(limits.message_bytes_max).buffer_bytes_max();
+    let (low, high) = OUTBOX_WATERMARKS;
+    let options = SourceOptions::default()
+        .with_inbox_limit(inbox.max(INBOX_BYTES_MIN))
+        .with_watermarks(low, high);
+    let others = args.listen.len() + 1; // the signals
+    Builder::default()
+        .max_sources(limits.clients_max + TURNED_AWAY_MAX + others)
+        .source_options(options)
+        .close_timeout(FAREWELL_TIMEOUT)
+        .shutdown_timeout(STOP_TIMEOUT)
+        .build(Server {
+            answers: Answers::new(&limits),
+            limits,
+            clients: 0,
+            silent: Silent::default(),
+            stop: Stop::No,
+        })
+}
+
+fn start_and_run(reactor: &mut Reactor<Server>, listeners: Vec<TcpListener>) -> Result {
+    reactor.with(|_, cx| cx.signals(&[SIGINT, SIGTERM], Signals))?;
+    for listener in listeners {
+        reactor.listen_on(listener, Door)?;
+    }
+    reactor.run()
+}
+
+fn cannot_listen(address: &HostPort, error: Error) -> String {
+    match error {
+        Error::Io(error) => explain::cannot_listen(address, &error),
+        error => format!("cannot listen at {address}: {error}"),
+    }
+}
+
+/// Where the server is, and what to type to talk to it.
+fn greeting(args: &ServeArgs, listeners: &[TcpListener]) -> Result<String> {
+    let mut text = String::new();
+    for listener in listeners {
+        for address in listener.locals()? {
+            writeln!(text, "listening on {address}")?;
+        }
+    }
+    if let (Some(asked), Some(listener)) = (args.listen.first(), listeners.first()) {
+        let port = listener.local()?.ip().map_or(asked.port(), |ip| ip.port());
+        let (host, there) = match asked.host() {
+            "0.0.0.0" | "::" => ("localhost", format!("localhost:{port}")),
+            host => (host, asked.with_port(port).to_string()),
+        };
+        // As this program was called, so that the line can be copied into another terminal.
+        let program = std::env::args().next().unwrap_or_default();
+        let program = Escaped::new(program.as_bytes());
+        writeln!(
+            text,
+            "talk to it in another terminal: {program} connect {there}"
+        )?;
+        writeln!(text, "or with any other client:       nc {host} {port}")?;
+    }
+    text.push_str("Ctrl-C stops it\n");
+    Ok(text)
+}
+
+/// Lets clients in, and tells those who are too many.
+struct Door;
+
+impl Handler<Server> for Door {
+    fn handle_accepted(
+        &mut self,
+        server: &mut Server,
+        cx: &mut Context<'_, Server>,
+        stream: TcpStream,
+    ) -> Result {
+        let peer = stream.peer()?;
+        if server.clients >= server.limits.clients_max {
+            return turn_away(server, cx, stream, &peer);
+        }
+        if server.limits.idle.is_none() {
+            stream.set_keepalive(KEEPALIVE_IDLE)?;
+        }
+        let client = Client::new(peer.clone(), &server.limits, cx.now().as_nanos());
+        let token = cx.register(stream, client)?;
+        server.clients += 1;
+        tracing::info!("{peer} connected");
+        server.silent.watch(cx, token, peer, server.limits.idle)
+    }
+}
+
+fn turn_away(
+    server: &Server,
+    cx: &mut Context<'_, Server>,
+    stream: TcpStream,
+    peer: &Address,
+) -> Result {
+    tracing::info!("{peer} was turned away: the server is full");
+    let token = cx.register(stream, TurnedAway)?;
+    cx.send_to(token, server.answers.farewell(Farewell::Full))?;
+    cx.close_source(token);
+    Ok(())
+}
+
+/// A client too many. It is closed from the start, so nothing of what it does is heard.
+struct TurnedAway;
+
+impl Handler<Server> for TurnedAway {}
+
+/// Ctrl-C once: finish what is under way. Twice: do not.
+struct Signals;
+
+impl Handler<Server> for Signals {
+    fn handle_signal(
+        &mut self,
+        server: &mut Server,
+        cx: &mut Context<'_, Server>,
+        _signal: i32,
+    ) -> Result {
+        match server.stop {
+            Stop::No => {
+                let seconds = STOP_TIMEOUT.as_secs();
+                tracing::info!(
+                    "stopping; clients have {seconds} s to take their last answers \
+                     (Ctrl-C again: at once)"
+                );
+                server.stop = Stop::Graceful;
+                cx.stop();
+            }
+            Stop::Graceful | Stop::AtOnce => {
+                tracing::warn!("stopped at once; last answers may be missing");
+                server.stop = Stop::AtOnce;
+                cx.shutdown_handle().abort();
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,7 @@
+//! The program as it is run: real processes, real sockets, on a port that the system chooses.
+
+mod connect;
+mod limits;
+mod serve;
+mod speaker;
+mod world;

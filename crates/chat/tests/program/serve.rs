@@ -1,0 +1,213 @@
+//! `switchboard serve`: messages, answers, the log, and the ways to an end.
+
+use std::io::{ErrorKind, Read, Write};
+use std::thread;
+use std::time::Duration;
+
+use switchboard_partners::Process;
+
+use crate::speaker::Speaker;
+use crate::world::{Server, switchboard};
+
+const RECEIPT: &str = "Message received\n";
+
+#[test]
+fn every_line_is_answered_and_logged_under_its_sender() {
+    let mut server = Server::start(&[]);
+    let mut speaker = Speaker::connect(&server.address);
+    speaker.say("hello\nworld\r\n\n");
+    speaker.hear(&RECEIPT.repeat(3));
+    let name = speaker.name();
+    for message in ["connected", ": hello\n", ": world\n", ": \n"] {
+        let separator = if message.starts_with(':') { "" } else { " " };
+        server
+            .process
+            .wait_for_error(&format!("{name}{separator}{message}"));
+    }
+    speaker.finish();
+    assert_eq!(speaker.hear_all(), "");
+    server.process.wait_for_error(&format!("{name} left\n"));
+}
+
+#[test]
+fn a_message_without_a_newline_ends_at_a_pause_or_at_the_end() {
+    let mut server = Server::start(&["--pause", "50ms"]);
+    let mut speaker = Speaker::connect(&server.address);
+    for message in ["hello", "once more"] {
+        speaker.say(message);
+        speaker.hear("Message received");
+        server.process.wait_for_error(&format!(": {message}\n"));
+    }
+    let mut speaker = Speaker::connect(&server.address);
+    speaker.say("one\nbye");
+    speaker.finish();
+    assert_eq!(speaker.hear_all(), "Message received\nMessage received");
+}
+
+#[test]
+fn after_its_first_newline_a_client_may_pause() {
+    let mut server = Server::start(&["--pause", "50ms"]);
+    let mut speaker = Speaker::connect(&server.address);
+    speaker.say("one\nha");
+    speaker.hear(RECEIPT);
+    // Its pauses are answered, so at least two have passed since the half line.
+    let mut clock = Speaker::connect(&server.address);
+    for _ in 0..2 {
+        clock.say("tick");
+        clock.hear("Message received");
+    }
+    speaker.say("lf\n");
+    speaker.finish();
+    assert_eq!(speaker.hear_all(), RECEIPT);
+    server.process.wait_for_error(": half\n");
+}
+
+#[test]
+fn what_could_harm_a_terminal_is_logged_escaped() {
+    let mut server = Server::start(&[]);
+    let mut speaker = Speaker::connect(&server.address);
+    speaker.say(b"\xff\x1b[2J\x07\r!\n");
+    speaker.hear(RECEIPT);
+    server.process.wait_for_error(": \\xff\\x1b[2J\\x07\\r!\n");
+    assert!(!server.process.errors().contains('\x1b'));
+}
+
+#[test]
+fn fifty_clients_at_once() {
+    let mut server = Server::start(&["--rate", "off"]);
+    let mut speakers: Vec<Speaker> = (0..50).map(|_| Speaker::connect(&server.address)).collect();
+    for round in 0..20 {
+        for (number, speaker) in speakers.iter_mut().enumerate() {
+            speaker.say(format!("round {round}\nfrom {number}\n"));
+        }
+        speakers
+            .iter_mut()
+            .for_each(|speaker| speaker.hear(&RECEIPT.repeat(2)));
+    }
+    for speaker in &mut speakers {
+        speaker.finish();
+        assert_eq!(speaker.hear_all(), "");
+        server
+            .process
+            .wait_for_error(&format!("{} left\n", speaker.name()));
+    }
+}
+
+/// Without backpressure the answers to a client that never reads would pile up in the server.
+#[test]
+fn a_client_that_does_not_read_has_to_wait_and_gets_every_answer() {
+    let server = Server::start(&["--rate", "off", "--quiet"]);
+    let speaker = Speaker::connect(&server.address);
+    let mut stream = speaker.stream();
+    stream
+        .set_write_timeout(Some(Duration::from_millis(300)))
+        .expect("it is not zero");
+    let lines = b"a\n".repeat(4096);
+    let mut said = 0;
+    let rest = loop {
+        match stream.write(&lines[said % 2..]) {
+            Ok(count) => said += count,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break said % 2,
+            Err(error) => panic!("{error}"),
+        }
+        assert!(said < 256 * 1024 * 1024, "nothing stops this client");
+    };
+    assert!(peak_memory_kib(&server) < 64 * 1024);
+    let mut writer = stream.try_clone().expect("a second handle");
+    let ending = thread::spawn(move || {
+        writer.set_write_timeout(None).expect("none is valid");
+        if rest == 1 {
+            writer.write_all(b"\n").expect("the server reads on");
+        }
+        writer
+            .shutdown(std::net::Shutdown::Write)
+            .expect("it is connected");
+    });
+    let mut heard = Vec::new();
+    stream.read_to_end(&mut heard).expect("an orderly end");
+    ending.join().expect("it has not failed");
+    let messages = said.div_ceil(2);
+    assert_eq!(heard.len(), messages * RECEIPT.len());
+    let receipts = heard.chunks(RECEIPT.len());
+    assert_eq!(
+        receipts.filter(|line| *line == RECEIPT.as_bytes()).count(),
+        messages
+    );
+    assert!(peak_memory_kib(&server) < 64 * 1024);
+}
+
+/// The most memory that the server has had at any time.
+fn peak_memory_kib(server: &Server) -> u64 {
+    let path = format!("/proc/{}/status", server.process.id());
+    let Ok(status) = std::fs::read_to_string(path) else {
+        return 0; // not on this kind of Unix
+    };
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmHWM:"))
+        .expect("Linux tells");
+    let number = line.split_whitespace().nth(1).expect("a number and kB");
+    number.parse().expect("a number")
+}
+
+#[test]
+fn an_interrupt_ends_it_after_the_last_answers() {
+    let mut server = Server::start(&[]);
+    let mut speaker = Speaker::connect(&server.address);
+    speaker.say("hello\n");
+    server.process.wait_for_error(": hello\n");
+    server.process.interrupt();
+    assert_eq!(speaker.hear_all(), RECEIPT);
+    drop(speaker);
+    assert!(server.process.finish().success());
+    assert!(server.process.errors().contains(" stopped\n"));
+}
+
+#[test]
+fn a_second_interrupt_ends_it_at_once() {
+    let mut server = Server::start(&[]);
+    let mut speaker = Speaker::connect(&server.address);
+    speaker.say("hello\n");
+    speaker.hear(RECEIPT);
+    server.process.interrupt();
+    server.process.wait_for_error("stopping;");
+    // This client does not leave, so without a second interrupt it would be waited for.
+    server.process.interrupt();
+    server.process.wait_for_error("stopped at once");
+    assert_eq!(server.process.finish().code(), Some(1));
+}
+
+#[test]
+fn a_taken_port_is_told_with_another_one_to_try() {
+    let server = Server::start(&[]);
+    let mut second = Process::start(switchboard(&["serve", "--listen", &server.address]));
+    assert_eq!(second.finish().code(), Some(1));
+    let port: u16 = server.address.rsplit(':').next().unwrap().parse().unwrap();
+    let next = port.checked_add(1).unwrap_or(8080);
+    assert_eq!(
+        second.errors(),
+        format!("switchboard: port {port} is taken; try --listen 127.0.0.1:{next}\n")
+    );
+}
+
+#[test]
+fn it_listens_wherever_it_is_told_and_says_what_to_type() {
+    let mut command = switchboard(&["serve", "--listen", "localhost:0"]);
+    command.args(["--listen", "127.0.0.1:0"]);
+    let mut process = Process::start(command);
+    let said = process.wait_for("Ctrl-C stops it\n");
+    let addresses = said
+        .lines()
+        .filter_map(|line| line.split("listening on ").nth(1));
+    let addresses: Vec<&str> = addresses.collect();
+    assert!(addresses.len() >= 2, "{said}");
+    for address in &addresses {
+        let mut speaker = Speaker::connect(address);
+        speaker.say("hello\n");
+        speaker.hear(RECEIPT);
+    }
+    let port = addresses[0].rsplit(':').next().unwrap();
+    let typed = format!("switchboard connect localhost:{port}\n");
+    assert!(said.contains(&typed), "{typed} is missing in\n{said}");
+    assert!(said.contains(&format!("nc localhost {port}\n")), "{said}");
+}
