@@ -77,10 +77,14 @@ impl<S: 'static> Core<S> {
     pub(crate) fn attempt_succeeded(&mut self, token: Token) {
         self.attempts.remove(&token);
         self.stop_deadline(token);
-        if let Some(source) = self.sources.get_mut(token) {
-            source.phase = Phase::Open;
-            source.last_active = self.now;
+        let Some(source) = self.sources.get_mut(token) else {
+            return;
+        };
+        if source.phase != Phase::Connecting {
+            return; // closed meanwhile: too late
         }
+        source.phase = Phase::Open;
+        source.last_active = self.now;
         self.request_flow(token);
         self.watch_idleness(token);
         self.mark_dirty(token); // what was sent meanwhile
@@ -88,6 +92,13 @@ impl<S: 'static> Core<S> {
 
     /// Tries the next address, or binds all of them.
     pub(crate) fn continue_attempt(&mut self, driver: &mut Driver, token: Token) {
+        if self
+            .sources
+            .get(token)
+            .is_none_or(|source| source.phase != Phase::Connecting)
+        {
+            return; // closed meanwhile
+        }
         let Some(attempt) = self.attempts.get_mut(&token) else {
             return;
         };
@@ -113,7 +124,10 @@ impl<S: 'static> Core<S> {
             None => driver.listen(token, &Vec::from(attempt.addresses)),
         };
         match (registered, self.sources.get_mut(token)) {
-            (Ok(()), Some(source)) => source.phase = Phase::Open,
+            (Ok(()), Some(source)) => {
+                source.phase = Phase::Open;
+                self.request_flow(token);
+            }
             (Ok(()), None) => {}
             (Err(error), _) => self.finish(token, Close::Io(error)),
         }

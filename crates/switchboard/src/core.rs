@@ -159,7 +159,11 @@ impl<S: 'static> Core<S> {
         if self.stop.is_stopping() {
             return Err(Error::ShuttingDown);
         }
-        let options = self.config.options;
+        let mut options = self.config.options;
+        if phase == Phase::Connecting {
+            // Of two ends that each wait for the other to read, one has to: who began.
+            options.backpressure = false;
+        }
         let token = self
             .sources
             .insert(kind, phase, options, self.now, Box::new(handler))?;
@@ -200,6 +204,7 @@ impl<S: 'static> Core<S> {
                 token,
                 asked: "send",
             }),
+            Some(source) if source.phase <= Phase::Open => Err(Error::SendingEnded(token)),
             _ => Err(Error::Stale(token)),
         }
     }
@@ -211,18 +216,15 @@ impl<S: 'static> Core<S> {
             self.keep_forward(lent);
         }
         let len = payload.len();
-        let total = self.buffered + len;
+        let fits = self.buffered + len <= self.config.max_buffered;
         let source = self.sender(token)?;
         let outbox_len = source.outbox_len() + len;
-        // The rest of a message that went out in part must not look like a whole one.
-        let forwards = source.options.policy != OutboxPolicy::DropOldest;
-        if outbox_len > source.options.high as usize || total > self.config.max_buffered {
+        if outbox_len > source.options.high as usize || !fits {
             self.make_room(token, len)?;
-        }
-        if let Payload::Copied(bytes) = payload
+        } else if len >= FORWARD
             && outbox_len == len
-            && len >= FORWARD
-            && forwards
+            && source.options.policy != OutboxPolicy::DropOldest // its rest would look whole
+            && let Payload::Copied(bytes) = payload
             && let Some(range) = range_within(lent, bytes)
         {
             self.forward = Some(Forward { token, range });
@@ -239,8 +241,9 @@ impl<S: 'static> Core<S> {
         let total = self.buffered + len;
         let source = self.sender(token)?;
         let limit = source.options.high as usize;
-        if len > limit {
-            return Err(Error::TooLarge { len, limit });
+        let most = limit.min(max_buffered);
+        if len > most {
+            return Err(Error::TooLarge { len, limit: most });
         }
         let policy = source.options.policy;
         if policy == OutboxPolicy::DropOldest
@@ -279,7 +282,7 @@ impl<S: 'static> Core<S> {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, token: Token, payload: Payload<'_>) {
         let Some(source) = self.sources.get_mut(token) else {
             return;

@@ -19,6 +19,8 @@ pub enum Error {
     BadAddress(String),
     /// The source of this token has been closed, or is closing.
     Stale(Token),
+    /// Our side of this connection was shut down, so nothing can be sent on it any more.
+    SendingEnded(Token),
     /// The call does not fit the kind of source that the token stands for.
     WrongKind {
         /// The source.
@@ -34,11 +36,12 @@ pub enum Error {
         /// The high watermark, in bytes.
         limit: usize,
     },
-    /// The message is larger than the high watermark, so it could never be taken.
+    /// The message is larger than the high watermark, or than all sources together may buffer,
+    /// so it could never be taken.
     TooLarge {
         /// Bytes of the message.
         len: usize,
-        /// The high watermark, in bytes.
+        /// The smaller one of the two, in bytes.
         limit: usize,
     },
     /// All sources together would buffer more than the reactor's bound.
@@ -105,6 +108,7 @@ impl fmt::Display for Error {
             Error::Io(error) => error.fmt(f),
             Error::BadAddress(why) => f.write_str(why),
             Error::Stale(token) => write!(f, "{token} is closed"),
+            Error::SendingEnded(token) => write!(f, "the sending side of {token} was shut down"),
             Error::WrongKind { token, asked } => write!(f, "{token} cannot {asked}"),
             Error::Full { buffered, limit } => write!(
                 f,
@@ -113,7 +117,7 @@ impl fmt::Display for Error {
             Error::TooLarge { len, limit } => write!(
                 f,
                 "a message of {len} bytes exceeds the outbox's limit of {limit} bytes: \
-                 send it in parts, or raise the high watermark"
+                 send it in parts, or raise the high watermark (or max_buffered)"
             ),
             Error::BufferedLimit { limit } => {
                 write!(

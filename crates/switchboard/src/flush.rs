@@ -89,6 +89,13 @@ impl<S: 'static> Core<S> {
             self.call(state, token, &[], |handler, state, cx| {
                 handler.handle_write(state, cx)
             });
+            if self
+                .sources
+                .get(token)
+                .is_some_and(|source| source.has_offer())
+            {
+                self.mark_again(token); // what was left unread for want of room
+            }
         }
     }
 }

@@ -144,9 +144,7 @@ impl<S: 'static> LoopContext<'_, S> {
     fn add(&mut self, kind: Kind, resource: Resource, handler: impl Handler<S>) -> Result<Token> {
         let token = self.core.insert(kind, Phase::Open, handler)?;
         self.core.requests.push(Request::Register(token, resource));
-        if kind == Kind::Stream {
-            self.core.request_flow(token);
-        }
+        self.core.request_flow(token);
         Ok(token)
     }
 
@@ -166,9 +164,13 @@ impl<S: 'static> LoopContext<'_, S> {
     /// whatever is in the outbox goes out at the end of the tick in one call.
     ///
     /// # Errors
-    /// [`Error::Stale`](crate::Error::Stale) if the source is closed or closing; [`Error::Full`](crate::Error::Full) above the high
-    /// watermark; [`Error::TooLarge`](crate::Error::TooLarge); [`Error::BufferedLimit`](crate::Error::BufferedLimit); [`Error::WrongKind`](crate::Error::WrongKind). Nothing
-    /// of the message was taken then.
+    /// [`Error::Stale`](crate::Error::Stale) if the source is closed or closing;
+    /// [`Error::SendingEnded`](crate::Error::SendingEnded) after our side was shut down;
+    /// [`Error::Full`](crate::Error::Full) above the high watermark;
+    /// [`Error::TooLarge`](crate::Error::TooLarge) for a message that could never fit;
+    /// [`Error::BufferedLimit`](crate::Error::BufferedLimit) if all sources together hold too
+    /// much; [`Error::WrongKind`](crate::Error::WrongKind) if it is no connection. Nothing of the
+    /// message was taken then.
     #[inline]
     pub fn send_to<'p>(&mut self, token: Token, payload: impl Into<Payload<'p>>) -> Result {
         self.core.send(token, payload.into(), self.lent)

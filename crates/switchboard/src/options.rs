@@ -83,8 +83,9 @@ impl SourceOptions {
     }
 
     /// Whether nothing is read from a peer that does not read what it is sent: while more than
-    /// the low watermark waits in the outbox (default true). Without it a peer that asks and
-    /// never listens fills its outbox.
+    /// the low watermark waits in the outbox. Without it a peer that asks and never listens fills
+    /// its outbox. The default is true, but false for a source made by `connect`: if both ends of
+    /// a connection wait for the other to read, neither ever does, so the one that asks reads.
     #[must_use]
     pub fn with_backpressure(mut self, backpressure: bool) -> SourceOptions {
         self.backpressure = backpressure;

@@ -11,6 +11,9 @@ use bytes::Bytes;
 /// less, and would keep more memory alive behind a slow reader.
 const CHUNK: usize = 16 * 1024;
 
+/// An empty outbox that has room for more chunks than this is not kept.
+const SPARE_CHUNKS: usize = 64;
+
 /// What a source does when a send would lift its outbox above the high watermark.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OutboxPolicy {
@@ -125,6 +128,6 @@ impl Outbox {
     /// Whether an empty one is worth keeping for another source: it holds little memory.
     #[inline]
     pub(crate) fn is_reusable(&self) -> bool {
-        self.tail.capacity() <= CHUNK
+        self.tail.capacity() <= CHUNK && self.chunks.capacity() <= SPARE_CHUNKS
     }
 }

@@ -85,7 +85,7 @@ impl<S: 'static> Core<S> {
             let Some(source) = self.sources.get_mut(token) else {
                 continue;
             };
-            if source.eof_due && source.reads() && !source.again {
+            if source.eof_due && source.reads() && !source.again && !source.has_refused_unread() {
                 source.eof_due = false;
                 self.call(state, token, &[], |handler, state, cx| {
                     handler.handle_eof(state, cx)
@@ -115,7 +115,8 @@ impl<S: 'static> Core<S> {
         };
         source.eof = true;
         match source.phase {
-            Phase::Open if source.again => source.eof_due = true,
+            // Behind what is unread, if that only waits for its turn or for room in the outbox.
+            Phase::Open if source.again || source.has_refused_unread() => source.eof_due = true,
             Phase::Open => {
                 self.call(state, token, &[], |handler, state, cx| {
                     handler.handle_eof(state, cx)

@@ -1,6 +1,7 @@
 //! Closures from other threads.
 //! It must never block the thread that posts, nor run a closure anywhere but in the loop's thread.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -88,13 +89,29 @@ impl<S: 'static> Remote<S> {
         F: FnOnce(&mut S, &mut LoopContext<'_, S>) + Send + 'static,
     {
         // The queue holds a receiver of its own, so "disconnected" cannot be.
-        match self.posts.sender.try_send(Box::new(closure)) {
+        match self.posts.sender.try_send(boxed(closure)) {
             Ok(()) => {
                 self.posts.waker.wake();
                 Ok(())
             }
             Err(error) => Err(PostError(error.into_inner())),
         }
+    }
+}
+
+/// Puts a closure into its box, unless it came back from a full queue and is in one already: with
+/// one box more for every try, the call would at last go through so many that the stack overflows.
+fn boxed<S: 'static, F>(closure: F) -> Post<S>
+where
+    F: FnOnce(&mut S, &mut LoopContext<'_, S>) + Send + 'static,
+{
+    let mut closure = Some(closure);
+    let any: &mut dyn Any = &mut closure;
+    let came_back = any.downcast_mut::<Option<Post<S>>>();
+    match (came_back.and_then(Option::take), closure) {
+        (Some(post), _) => post,
+        (None, Some(closure)) => Box::new(closure),
+        (None, None) => unreachable!("whoever took it is the case above"),
     }
 }
 

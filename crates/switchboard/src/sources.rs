@@ -111,6 +111,12 @@ impl<S: 'static> Source<S> {
         self.inbox.is_some() || self.eof_due
     }
 
+    /// Whether the handler left bytes unread while its outbox was too full: they are offered again
+    /// once there is room.
+    pub(crate) fn has_refused_unread(&self) -> bool {
+        self.inbox.is_some() && (self.wants_write || self.refused)
+    }
+
     /// Whether something depends on how far the outbox has drained.
     pub(crate) fn is_awaiting_flush(&self) -> bool {
         self.phase == Phase::Flushing || self.held || self.wants_write || self.write_ending

@@ -354,6 +354,8 @@ impl Readiness {
             if let Entry::Watch(watch) = &slot.entry
                 && !watch.always
             {
+                // What was told in the pause may have been taken by others: ask again.
+                slot.flags.clear(READABLE | WRITABLE | ENDING);
                 self.rearm.push(token);
             }
             enqueue(&mut self.next_tick, token, &mut slot.flags);

@@ -25,7 +25,8 @@ impl SignalSet {
 
     /// Whether the system lets a program catch it (and not, say, end it: SIGKILL).
     pub(crate) fn can_catch(signal: i32) -> bool {
-        !signal_hook::consts::FORBIDDEN.contains(&signal)
+        // `signal-hook` panics at numbers outside of its table, which is larger than any system's.
+        (1..128).contains(&signal) && !signal_hook::consts::FORBIDDEN.contains(&signal)
     }
 
     /// The signals that came since the last call, each once however often it came.
