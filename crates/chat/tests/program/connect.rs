@@ -240,9 +240,12 @@ fn a_full_server_is_heard() {
     let mut server = Server::start(&["--max-clients", "1"]);
     let occupant = TcpStream::connect(&server.address).expect("it listens");
     server.process.wait_for_error(" connected\n");
-    let mut process = Process::start(switchboard(&["connect", &server.address]));
-    process.wait_for("Error: the server is full (1 client); try again later\n");
-    assert_eq!(finish(&mut process).code, Some(1));
+    let ended = connect(&server.address, &[], "a\nb\n");
+    assert_eq!(ended.code, Some(1));
+    assert_eq!(
+        ended.output,
+        "Error: the server is full (1 client); try again later\n"
+    );
     drop(occupant);
 }
 
