@@ -12,8 +12,7 @@ use std::time::Duration;
 
 use switchboard::signal::{SIGINT, SIGTERM};
 use switchboard::{
-    Address, Builder, Context, Error, Handler, Reactor, Result, SourceOptions, TcpListener,
-    TcpStream,
+    Address, Context, Error, Handler, Reactor, Result, SourceOptions, TcpListener, TcpStream,
 };
 use switchboard_chat::answers::{Answers, Farewell};
 use switchboard_chat::cli::{LogLevel, ServeArgs};
@@ -109,7 +108,7 @@ fn reactor(args: &ServeArgs) -> Result<Reactor<Server>> {
         .with_inbox_limit(inbox.max(INBOX_BYTES_MIN))
         .with_watermarks(low, high);
     let others = args.listen.len() + 1; // the signals
-    Builder::default()
+    Reactor::builder()
         .max_sources(limits.clients_max + TURNED_AWAY_MAX + others)
         .source_options(options)
         .close_timeout(FAREWELL_TIMEOUT)

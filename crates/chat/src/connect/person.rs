@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use switchboard::signal::{SIGHUP, SIGINT, SIGTERM, SIGWINCH};
-use switchboard::{Builder, Context, Error, Handler, Interest, LoopContext, Ready, Result};
+use switchboard::{Context, Error, Handler, Interest, LoopContext, Reactor, Ready, Result};
 use switchboard_chat::cli::{ConnectArgs, LogLevel};
 use switchboard_chat::logging::Log;
 use switchboard_chat::talk::{Leave, Talk};
@@ -43,7 +43,7 @@ struct Person {
 pub fn run(args: &ConnectArgs) -> std::result::Result<ExitCode, String> {
     // On the same terminal, log lines would go through the line that is being typed.
     let _log = (!stderr().is_terminal()).then(|| Log::start(args.log.level(LogLevel::Warn)));
-    let mut reactor = Builder::default()
+    let mut reactor = Reactor::builder()
         .close_timeout(GOODBYE_TIMEOUT)
         .build(Person {
             talk: Talk::new(args.name.as_deref(), columns(stdout())),

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use switchboard::{
-    Builder, Context, Error, Handler, Interest, LoopContext, Ready, Result, SourceOptions, Time,
+    Context, Error, Handler, Interest, LoopContext, Reactor, Ready, Result, SourceOptions, Time,
     Token,
 };
 use switchboard_chat::cli::{ConnectArgs, LogLevel};
@@ -57,7 +57,7 @@ struct End {
 pub fn run(args: &ConnectArgs) -> std::result::Result<ExitCode, String> {
     let log = Log::start(args.log.level(LogLevel::Warn));
     let (low, high) = OUTBOX_WATERMARKS;
-    let mut reactor = Builder::default()
+    let mut reactor = Reactor::builder()
         .source_options(SourceOptions::default().with_watermarks(low, high))
         .close_timeout(GOODBYE_TIMEOUT)
         .build(Pipe {
