@@ -31,8 +31,8 @@ impl Alarm {
         Ok(())
     }
 
-    /// The timer has fired: call this first in `handle_timer`.
-    pub fn fired(&mut self) {
-        self.running = None;
+    /// A timer of the source has fired: call this first in `handle_timer`.
+    pub fn fired(&mut self, timer: TimerId) {
+        self.running.take_if(|(_, running)| *running == timer);
     }
 }

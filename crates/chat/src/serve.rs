@@ -3,7 +3,6 @@
 //! It must never decide what a client is told: `session.rs` does, and `serve/client.rs` asks it.
 
 mod client;
-mod silent;
 
 use std::fmt::Write as _;
 use std::io::{Write as _, stdout};
@@ -25,7 +24,6 @@ use switchboard_chat::limits::Limits;
 use switchboard_chat::logging::Log;
 
 use client::Client;
-use silent::Silent;
 
 /// Clients too many that are being told so at the same time. Further ones wait in the kernel's
 /// queue until one of these (or a client) has left.
@@ -54,7 +52,6 @@ struct Server {
     answers: Answers,
     /// Clients that count against the limit.
     clients: usize,
-    silent: Silent,
     stop: Stop,
 }
 
@@ -117,7 +114,6 @@ fn reactor(args: &ServeArgs) -> Result<Reactor<Server>> {
             answers: Answers::new(&limits),
             limits,
             clients: 0,
-            silent: Silent::default(),
             stop: Stop::No,
         })
 }
@@ -181,11 +177,14 @@ impl Handler<Server> for Door {
         if server.limits.idle.is_none() {
             stream.set_keepalive(KEEPALIVE_IDLE)?;
         }
-        let client = Client::new(peer.clone(), &server.limits, cx.now().as_nanos());
+        tracing::info!("{peer} connected");
+        let client = Client::new(peer, &server.limits, cx.now().as_nanos());
         let token = cx.register(stream, client)?;
         server.clients += 1;
-        tracing::info!("{peer} connected");
-        server.silent.watch(cx, token, peer, server.limits.idle)
+        if let Some(idle) = server.limits.idle {
+            cx.set_source_timer(token, idle)?; // one that never speaks has no other
+        }
+        Ok(())
     }
 }
 

@@ -275,7 +275,7 @@ impl<S: 'static> Core<S> {
             return self.abort_all();
         }
         if before == RUN {
-            tracing::info!(sources = self.sources.len(), "shutting down");
+            tracing::debug!(sources = self.sources.len(), "shutting down");
             let deadline = self.now + self.config.shutdown_timeout;
             if self.start_timer(deadline, Due::Shutdown).is_err() {
                 return self.abort_all(); // no timer left to end a wait with

@@ -13,7 +13,6 @@ use crate::core::{Core, Request};
 use crate::handler::Handler;
 use crate::offload::{Job, JobId};
 use crate::sources::Phase;
-use crate::timeouts::Due;
 use crate::{Error, LoopContext, Payload, Result, SourceOptions, TimerId, Token};
 
 /// What a handler's method gets: the bytes, the token and the wishes of its own source, and (by
@@ -166,7 +165,7 @@ impl<'a, S: 'static> Context<'a, S> {
     /// # Errors
     /// [`Error::TooManyTimers`]; [`Error::Stale`] in `handle_close`.
     pub fn set_timer(&mut self, delay: Duration) -> Result<TimerId> {
-        self.start_timer(delay, None)
+        self.inner.set_source_timer(self.token, delay)
     }
 
     /// Calls `handle_timer` of this source every `period` (at least a millisecond), under one
@@ -176,17 +175,8 @@ impl<'a, S: 'static> Context<'a, S> {
     /// As [`set_timer`](Self::set_timer).
     pub fn set_interval(&mut self, period: Duration) -> Result<TimerId> {
         let period = period.max(Duration::from_millis(1));
-        self.start_timer(period, Some(period))
-    }
-
-    fn start_timer(&mut self, delay: Duration, every: Option<Duration>) -> Result<TimerId> {
-        let token = self.token;
-        if !self.is_open(token) {
-            return Err(Error::Stale(token));
-        }
-        let deadline = self.now() + delay;
-        self.core
-            .start_timer(deadline, Due::Handler { token, every })
+        self.inner
+            .start_handler_timer(self.token, period, Some(period))
     }
 
     /// Runs `job` in another thread, and calls `handle_done` of this source with what it

@@ -15,7 +15,7 @@ use crate::net::ConnectOptions;
 use crate::sources::{Kind, Phase};
 use crate::timeouts::Due;
 use crate::{
-    Interest, Payload, Remote, Result, SourceOptions, TcpListener, TcpStream, Time, TimerId,
+    Error, Interest, Payload, Remote, Result, SourceOptions, TcpListener, TcpStream, Time, TimerId,
     ToEndpoint, Token,
 };
 
@@ -243,6 +243,30 @@ impl<S: 'static> LoopContext<'_, S> {
     /// [`Error::Stale`](crate::Error::Stale).
     pub fn set_source_options(&mut self, token: Token, options: SourceOptions) -> Result {
         self.core.set_options(token, options)
+    }
+
+    /// Calls `handle_timer` of any source once, after `delay` rounded up to milliseconds: for one
+    /// that was just registered, say. The timer ends with the source.
+    ///
+    /// # Errors
+    /// [`Error::TooManyTimers`](crate::Error::TooManyTimers);
+    /// [`Error::Stale`](crate::Error::Stale) if the source is closed or closing.
+    pub fn set_source_timer(&mut self, token: Token, delay: Duration) -> Result<TimerId> {
+        self.start_handler_timer(token, delay, None)
+    }
+
+    pub(crate) fn start_handler_timer(
+        &mut self,
+        token: Token,
+        delay: Duration,
+        every: Option<Duration>,
+    ) -> Result<TimerId> {
+        if !self.is_open(token) {
+            return Err(Error::Stale(token));
+        }
+        let deadline = self.core.now + delay;
+        self.core
+            .start_timer(deadline, Due::Handler { token, every })
     }
 
     /// Runs `closure` in this thread after `delay`, rounded up to milliseconds.

@@ -155,8 +155,8 @@ impl<S: Conversation> Handler<S> for Connection {
         Ok(())
     }
 
-    fn handle_timer(&mut self, state: &mut S, cx: &mut Context<'_, S>, _: TimerId) -> Result {
-        self.alarm.fired();
+    fn handle_timer(&mut self, state: &mut S, cx: &mut Context<'_, S>, timer: TimerId) -> Result {
+        self.alarm.fired(timer);
         self.receive(state, cx)
     }
 

@@ -20,8 +20,6 @@ pub struct Client {
     peer: Address,
     session: Session,
     alarm: Alarm,
-    /// Whether anything has come from it: then its own timer runs.
-    heard: bool,
 }
 
 impl Client {
@@ -31,14 +29,10 @@ impl Client {
             peer,
             session: Session::new(limits, now_ns),
             alarm: Alarm::default(),
-            heard: false,
         }
     }
 
     fn proceed(&mut self, server: &mut Server, cx: &mut Context<'_, Server>) -> Result {
-        if !std::mem::replace(&mut self.heard, true) {
-            server.silent.forget(cx);
-        }
         let peer = &self.peer;
         loop {
             let now_ns = cx.now().as_nanos();
@@ -128,15 +122,14 @@ impl Handler<Server> for Client {
         &mut self,
         server: &mut Server,
         cx: &mut Context<'_, Server>,
-        _timer: TimerId,
+        timer: TimerId,
     ) -> Result {
-        self.alarm.fired();
+        self.alarm.fired(timer);
         self.proceed(server, cx)
     }
 
-    fn handle_close(&mut self, server: &mut Server, cx: &mut Context<'_, Server>, why: &Close) {
+    fn handle_close(&mut self, server: &mut Server, _: &mut Context<'_, Server>, why: &Close) {
         server.clients -= 1;
-        server.silent.forget(cx);
         let peer = &self.peer;
         match why {
             Close::Requested | Close::Eof => tracing::info!("{peer} left"),
