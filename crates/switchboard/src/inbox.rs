@@ -43,3 +43,6 @@ impl Inbox {
         self.head += n;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -131,3 +131,6 @@ impl Outbox {
         self.tail.capacity() <= CHUNK && self.chunks.capacity() <= SPARE_CHUNKS
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -263,3 +263,6 @@ impl<S: 'static> Sources<S> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
