@@ -1,6 +1,6 @@
 //! How one connection closes: what still goes out, for how long, and what the peer sees.
 
-use std::net::Shutdown;
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::time::Duration;
 
 use switchboard::Error;
@@ -232,6 +232,28 @@ pub fn a_reset_while_flushing_says_so(world: &mut World) {
     world.reset(peer);
     let why = world.drive_to_end("near");
     assert!(why.starts_with("Io("), "{why}");
+}
+
+/// Bytes that go on as they came are sent after the call, so after its `close`.
+pub fn a_forward_that_fails_after_close_says_so(world: &mut World) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
+    let far = TcpStream::connect(listener.local_addr().expect("it is bound"));
+    let (near, _) = listener.accept().expect("the peer has connected");
+    let own = near.try_clone().expect("a descriptor is free");
+    let near = near.try_into().expect("a socket can be non-blocking");
+    let probe = Probe::new("near").on_read(|_, cx| {
+        let data = cx.recv(usize::MAX);
+        cx.send(data)?;
+        cx.close();
+        Ok(())
+    });
+    let token = world.with(|cx| cx.register(near, probe));
+    token.expect("there is room");
+    let peer = world.adopt(far.expect("it listens"));
+    own.shutdown(Shutdown::Write).expect("it is connected"); // makes every send fail
+    world.send_at_once(peer, pattern(8192));
+    assert_eq!(world.drive_to_end("near"), "Io(BrokenPipe)");
+    assert_eq!(world.log().of("near").len(), 1);
 }
 
 pub fn closing_twice_is_closing_once(world: &mut World) {

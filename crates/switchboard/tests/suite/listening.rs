@@ -1,6 +1,11 @@
 //! Listeners: what they accept, and when they leave a connection in the kernel's queue.
 
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
+
+use socket2::{Domain, Socket, Type};
+use switchboard::{Error, SourceOptions, TcpListener};
 
 use crate::probe::Probe;
 use crate::world::{Peer, World};
@@ -56,4 +61,155 @@ pub fn a_listener_waits_too_when_another_source_took_the_last_slot(world: &mut W
     assert_eq!(world.end(waiting), None, "it was dropped");
     world.with(|cx| cx.abort_source(other));
     is_echoed(world, waiting);
+}
+
+/// The same for the last slot of all, when the listener itself has it.
+pub fn a_listener_in_the_last_slot_accepts_nothing(world: &mut World) {
+    world.rebuild(|builder| builder.max_sources(2));
+    let (other, _) = world.open(Probe::new("other"));
+    let (_, address) = world.listen(echoes());
+    let waiting = world.dial(address);
+    world.settle();
+    assert_eq!(world.end(waiting), None, "it was dropped");
+    assert!(world.log().of("listener").is_empty());
+    world.with(|cx| cx.abort_source(other));
+    is_echoed(world, waiting);
+}
+
+pub fn localhost_is_every_loopback_address_on_one_port_under_one_token(world: &mut World) {
+    let listener = TcpListener::bind("localhost:0").expect("a port is free");
+    let locals = listener.locals().expect("it is bound");
+    let locals: Vec<SocketAddr> = locals.iter().filter_map(|local| local.ip()).collect();
+    // Some systems have one of the families alone.
+    let has_both = std::net::TcpListener::bind("[::1]:0").is_ok();
+    assert_eq!(locals.len(), if has_both { 2 } else { 1 });
+    let port = locals[0].port();
+    assert!(port != 0 && locals.iter().all(|local| local.port() == port));
+    let token = world.reactor.listen_on(listener, echoes());
+    let token = token.expect("there is room");
+    assert_eq!(world.reactor.sources(), 1);
+    let peers: Vec<Peer> = locals.iter().map(|local| world.dial(*local)).collect();
+    for peer in peers {
+        is_echoed(world, peer);
+    }
+    assert_eq!(world.log().count("listener", "accepted"), locals.len());
+    world.with(|cx| cx.close_source(token));
+    assert_eq!(world.drive_to_end("listener"), "Requested");
+    for local in locals {
+        assert_refused(local);
+    }
+}
+
+fn assert_refused(address: SocketAddr) {
+    let refused = TcpStream::connect(address).map_err(|error| error.kind());
+    assert_eq!(refused.err(), Some(ErrorKind::ConnectionRefused));
+}
+
+pub fn a_port_that_is_taken_is_an_error(world: &mut World) {
+    let (_, address) = world.listen(echoes());
+    match world.reactor.listen(address, Probe::new("second")) {
+        Err(Error::Io(error)) => assert_eq!(error.kind(), ErrorKind::AddrInUse),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(world.reactor.sources(), 1);
+    let peer = world.dial(address);
+    is_echoed(world, peer);
+}
+
+/// A port that nobody else is given while the socket lives, though it can be listened on.
+fn reserved_port() -> (Socket, SocketAddr) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket can be made");
+    socket.set_reuse_address(true).expect("a socket can");
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    socket.bind(&any.into()).expect("a port is free");
+    let address = socket.local_addr().expect("it is bound");
+    (socket, address.as_socket().expect("it is an IP address"))
+}
+
+pub fn a_running_loop_can_listen(world: &mut World) {
+    let (_reserved, address) = reserved_port();
+    let named = format!("localhost:{}", address.port());
+    let (_, peer) = world.open(Probe::new("near").on_read(move |log, cx| {
+        cx.recv(usize::MAX);
+        let token = cx.listen(named.as_str(), echoes())?;
+        assert!(cx.is_open(token));
+        log.note("asked");
+        Ok(())
+    }));
+    world.send(peer, "listen");
+    world.drive_until("the call", |world| world.log().has("near", "asked"));
+    world.settle();
+    let client = world.dial(address);
+    is_echoed(world, client);
+}
+
+pub fn a_running_loop_that_cannot_listen_is_told_why(world: &mut World) {
+    let (_, address) = world.listen(echoes());
+    world.with(|cx| {
+        cx.listen(address, Probe::new("taken"))
+            .expect("it is found out later");
+        cx.listen("nobody.invalid:0", Probe::new("unknown"))
+            .expect("it is found out later");
+    });
+    assert_eq!(world.drive_to_end("taken"), "Io(AddrInUse)");
+    let why = world.drive_to_end("unknown");
+    assert!(why.starts_with("Io("), "{why}");
+    assert_eq!(world.reactor.sources(), 1);
+    let peer = world.dial(address);
+    is_echoed(world, peer);
+}
+
+pub fn a_listener_that_was_closed_before_it_was_there_accepts_nothing(world: &mut World) {
+    let (_reserved, address) = reserved_port();
+    world.with(|cx| {
+        let token = cx.listen(address, echoes()).expect("there is room");
+        cx.close_source(token);
+    });
+    let connected = TcpStream::connect(address); // it may have been there for a moment
+    world.settle();
+    assert_eq!(world.log().of("listener"), ["closed Requested"]);
+    assert_eq!(world.reactor.sources(), 0);
+    drop(connected);
+    assert_refused(address);
+}
+
+pub fn a_paused_listener_leaves_connections_in_the_queue(world: &mut World) {
+    let (_reserved, address) = reserved_port();
+    let token = world.with(|cx| {
+        let token = cx.listen(address, echoes()).expect("there is room");
+        cx.pause_source(token); // before it is there, even
+        token
+    });
+    let peer = world.dial(address);
+    world.settle();
+    assert!(world.log().all().is_empty());
+    world.with(|cx| cx.resume_source(token));
+    is_echoed(world, peer);
+    world.with(|cx| cx.pause_source(token));
+    let second = world.dial(address);
+    let turns = world.elapse(Duration::from_millis(30));
+    assert!(turns <= 5, "{turns} turns in 30 ms for nothing");
+    assert_eq!(world.log().count("listener", "accepted"), 1);
+    world.with(|cx| cx.resume_source(token));
+    is_echoed(world, second);
+}
+
+pub fn a_burst_of_connections_is_accepted_over_several_ticks(world: &mut World) {
+    let (_, address) = world.listen(echoes());
+    let peers: Vec<Peer> = (0..300).map(|_| world.dial(address)).collect();
+    world.turn(Duration::ZERO).expect("a turn goes well");
+    let accepted = world.log().count("listener", "accepted");
+    assert!((1..300).contains(&accepted), "{accepted} in one tick");
+    for peer in peers {
+        is_echoed(world, peer);
+    }
+}
+
+pub fn the_bounds_of_a_connection_do_not_fit_a_listener(world: &mut World) {
+    let (token, _) = world.listen(echoes());
+    let options = SourceOptions::default().with_idle_timeout(Duration::from_millis(1));
+    let refused = world.with(|cx| cx.set_source_options(token, options));
+    assert!(matches!(refused, Err(Error::WrongKind { token: t, .. }) if t == token));
+    world.elapse(Duration::from_millis(10));
+    assert!(world.with(|cx| cx.is_open(token)), "it goes on");
 }

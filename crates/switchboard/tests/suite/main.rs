@@ -4,17 +4,23 @@
 //! once, and the macro makes a test of it for each driver.
 
 mod closing;
+mod connecting;
 mod embedding;
 mod ending;
+mod jobs;
 mod listening;
 mod outboxes;
 mod panics;
 mod peers;
 mod probe;
 mod reading;
+mod remotes;
+mod shutting_down;
+mod signals;
 mod timing;
 mod tokens;
 mod unread;
+mod watching;
 mod world;
 mod writing;
 
@@ -57,7 +63,6 @@ suite! {
     unread {
         a_full_inbox_makes_the_peer_wait_until_there_is_room
         a_full_inbox_that_stays_untouched_closes_the_source
-        a_full_inbox_that_stays_untouched_after_a_pause_closes_the_source
         the_first_read_keeps_to_the_inbox_limit
         the_inbox_limit_holds_for_connections_that_connect
         reading_goes_on_after_a_pause_with_a_full_inbox
@@ -65,6 +70,7 @@ suite! {
         reading_goes_on_when_small_portions_let_the_inbox_fill_up
         a_source_closed_with_a_full_inbox_sees_the_end_of_its_peer
         all_inboxes_together_keep_to_the_bound
+        a_full_inbox_that_stays_untouched_after_a_pause_closes_the_source
     }
     writing {
         megabytes_reach_a_slow_reader_whole_and_in_order
@@ -91,6 +97,8 @@ suite! {
         a_lowered_high_watermark_leaves_what_is_there
         all_outboxes_together_keep_to_the_bound
         the_bound_on_all_buffers_does_not_make_the_loop_spin
+        all_that_were_refused_are_told_when_others_have_drained
+        a_message_above_the_bound_on_all_buffers_is_too_large
         sending_to_a_listener_is_the_wrong_kind
     }
     closing {
@@ -108,6 +116,7 @@ suite! {
         a_reset_is_an_io_close
         a_reset_while_sending_is_an_io_close
         a_reset_while_flushing_says_so
+        a_forward_that_fails_after_close_says_so
         closing_twice_is_closing_once
     }
     ending {
@@ -141,17 +150,103 @@ suite! {
         a_stale_token_is_refused_by_every_call
         a_source_can_close_itself_inside_its_callback
         events_of_a_closed_source_do_not_reach_the_next_one_in_its_slot
-    }    listening {
+    }
+    listening {
         at_the_bound_on_sources_new_connections_wait_for_one_to_end
         a_connection_that_waits_for_a_slot_may_wait_long
         a_listener_waits_too_when_another_source_took_the_last_slot
+        a_listener_in_the_last_slot_accepts_nothing
+        localhost_is_every_loopback_address_on_one_port_under_one_token
+        a_port_that_is_taken_is_an_error
+        a_running_loop_can_listen
+        a_running_loop_that_cannot_listen_is_told_why
+        a_listener_that_was_closed_before_it_was_there_accepts_nothing
+        a_paused_listener_leaves_connections_in_the_queue
+        a_burst_of_connections_is_accepted_over_several_ticks
+        the_bounds_of_a_connection_do_not_fit_a_listener
     }
     timing {
         an_idle_connection_is_closed_and_a_busy_one_is_not
         forwarded_bytes_keep_their_target_from_being_idle
+        an_interval_keeps_its_id_until_it_is_cancelled_in_its_own_call
+        a_timer_is_called_once_and_never_early
+        timers_end_with_their_source
+        timers_come_in_the_order_of_their_deadlines
+        a_closure_for_later_can_be_cancelled
+        timers_without_delay_do_not_hold_a_tick
+        timers_beyond_the_bound_are_refused
+        a_source_that_no_timer_is_left_for_ends
     }
     embedding {
         the_descriptor_tells_that_bytes_have_come
         a_watched_descriptor_that_stays_ready_is_told_again
+        a_turn_sleeps_no_longer_than_it_may
+        the_next_timeout_is_that_of_the_next_thing_to_do
+        what_a_tick_has_left_over_asks_for_the_next_one
+        a_reactor_can_be_watched_by_another_one
+    }
+    connecting {
+        what_is_sent_before_the_connection_is_there_goes_out_first
+        a_refused_connection_says_so
+        the_loop_goes_on_while_an_unknown_name_is_looked_up
+        an_unanswered_connection_ends_at_its_deadline
+        the_deadline_ends_with_the_attempt
+        localhost_finds_a_server_of_either_family
+        a_malformed_address_is_an_error_at_once
+        a_connection_that_is_closed_before_it_is_there_only_ends
+        what_is_asked_and_taken_back_in_one_call_only_ends
+        a_pause_before_the_connection_is_there_holds
+        our_side_can_be_shut_down_before_the_connection_is_there
+        handle_close_can_connect_again
+        a_connection_that_is_made_can_be_idle_for_too_long
+    }
+    jobs {
+        values_come_back_under_the_ids_of_their_jobs
+        a_job_that_panics_is_an_error_of_its_value
+        a_value_of_another_type_is_an_error
+        the_value_for_a_source_that_is_gone_is_dropped
+        jobs_beyond_the_bound_are_refused
+        two_jobs_run_at_the_same_time
+        the_loop_goes_on_while_a_job_runs
+        a_source_that_has_ended_can_offload_nothing
+    }
+    signals {
+        a_signal_is_told_with_its_number
+        a_signal_that_came_twice_before_the_tick_is_told_once
+        each_signal_of_a_set_is_told
+        a_signal_that_cannot_be_caught_is_an_error
+    }
+    remotes {
+        the_posts_of_many_threads_all_run_in_their_order
+        a_full_queue_gives_the_closure_back
+        a_closure_that_came_back_very_often_still_runs
+        a_post_wakes_a_reactor_that_sleeps
+        a_reactor_is_done_when_its_last_remote_is_gone
+        a_closure_that_posts_itself_does_not_hold_the_loop
+        what_is_posted_to_a_reactor_that_is_gone_is_dropped
+    }
+    watching {
+        a_pipe_is_told_until_it_is_empty_and_again_at_its_end
+        a_regular_file_is_always_ready
+        a_paused_watch_is_silent_until_it_is_resumed
+        what_was_taken_in_a_pause_is_not_told_after_it
+        a_descriptor_is_told_while_it_can_be_written
+        a_descriptor_can_be_watched_for_both
+        the_descriptor_is_closed_when_the_source_ends
+        a_watch_that_has_ended_is_silent_though_a_duplicate_lives
+        watching_one_descriptor_twice_ends_the_second_watch
+    }
+    shutting_down {
+        listeners_close_at_once_and_outboxes_are_sent_first
+        a_shutdown_ends_at_its_deadline
+        a_second_shutdown_changes_nothing
+        an_abort_waits_for_nothing
+        an_abort_ends_a_shutdown_that_waits
+        nothing_new_is_taken_in_a_shutdown
+        watches_and_signals_live_until_the_connections_are_gone
+        a_reactor_without_connections_shuts_down_in_one_turn
+        a_shutdown_from_another_thread_wakes_the_reactor
+        a_handler_can_stop_the_reactor
+        a_source_that_was_closing_keeps_its_reason
     }
 }

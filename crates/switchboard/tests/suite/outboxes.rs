@@ -282,6 +282,40 @@ pub fn the_bound_on_all_buffers_does_not_make_the_loop_spin(world: &mut World) {
     world.drive_until_received(second_peer, [b'z'; 2 * KIB]);
 }
 
+/// Each of those that were refused is told, once.
+pub fn all_that_were_refused_are_told_when_others_have_drained(world: &mut World) {
+    world.rebuild(|builder| builder.max_buffered(100 * KIB));
+    let (first, first_peer) = stuffed(world, Probe::new("first"));
+    fill(world, first);
+    for name in ["second", "third"] {
+        let (token, _) = world.open(Probe::new(name));
+        for _ in 0..2 {
+            let refused = world.with(|cx| cx.send_to(token, vec![b'z'; 2 * KIB]));
+            assert!(matches!(refused, Err(Error::BufferedLimit { .. })));
+        }
+    }
+    world.settle();
+    assert!(world.log().of("second").is_empty(), "nothing has gone yet");
+    world.set_reads(first_peer, true);
+    world.settle();
+    assert_eq!(world.log().of("second"), ["write"]);
+    assert_eq!(world.log().of("third"), ["write"]);
+}
+
+/// No draining would ever make room for it.
+pub fn a_message_above_the_bound_on_all_buffers_is_too_large(world: &mut World) {
+    world.rebuild(|builder| builder.max_buffered(10 * KIB));
+    let (token, peer) = world.open(Probe::new("near"));
+    let refused = world.with(|cx| cx.send_to(token, vec![0; 10 * KIB + 1]));
+    match refused {
+        Err(Error::TooLarge { len, limit }) => assert_eq!((len, limit), (10 * KIB + 1, 10 * KIB)),
+        other => panic!("{other:?}"),
+    }
+    let sent = world.with(|cx| cx.send_to(token, pattern(10 * KIB)));
+    sent.expect("exactly the bound fits");
+    world.drive_until_received(peer, pattern(10 * KIB));
+}
+
 pub fn sending_to_a_listener_is_the_wrong_kind(world: &mut World) {
     let (listener, _) = world.listen(Probe::new("listener"));
     let sent = world.with(|cx| cx.send_to(listener, "x"));

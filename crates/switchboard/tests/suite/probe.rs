@@ -211,6 +211,12 @@ impl Handler<Log> for Probe {
         hook.map_or(Ok(()), |hook| hook(log, cx, ready))
     }
 
+    fn handle_signal(&mut self, log: &mut Log, _: &mut Context<'_, Log>, signal: i32) -> Result {
+        log.current = self.name;
+        log.note(format_args!("signal {signal}"));
+        Ok(())
+    }
+
     fn handle_timer(&mut self, log: &mut Log, cx: &mut Context<'_, Log>, timer: TimerId) -> Result {
         log.current = self.name;
         log.note("timer");
