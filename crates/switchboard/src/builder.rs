@@ -96,15 +96,16 @@ impl Builder {
         self
     }
 
-    /// How many jobs may be under way or waiting (default 1024). At the bound `offload` fails
-    /// with [`Error::TooManyJobs`](crate::Error).
+    /// How many jobs may be under way or waiting, and as many look-ups of names (default 1024).
+    /// At the bound `offload` fails with [`Error::TooManyJobs`](crate::Error), and a `connect`
+    /// to a name ends with it.
     pub fn max_jobs(mut self, jobs: usize) -> Builder {
         self.max_jobs = jobs;
         self
     }
 
-    /// How many threads may run jobs and look names up (default 4, at least 1). They start when
-    /// there is something for them to do.
+    /// How many threads may run jobs (default 4, at least 1). They start when there is something
+    /// for them to do; up to two more look names up.
     pub fn threads(mut self, threads: usize) -> Builder {
         self.threads = threads.max(1);
         self
@@ -117,8 +118,8 @@ impl Builder {
         self
     }
 
-    /// How long a closed source may take to send its last bytes and to see the peer's end
-    /// (default 10 s).
+    /// How long a closed source may take to send its last bytes (default 10 s). After that, or
+    /// after two seconds if this is longer, the peer's end is not waited for either.
     pub fn close_timeout(mut self, timeout: Duration) -> Builder {
         self.close_timeout = timeout;
         self

@@ -8,6 +8,7 @@
 use std::net::Shutdown;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
 use crate::core::Core;
 use crate::driver::{Driver, Waker};
@@ -17,21 +18,33 @@ use crate::sources::{Kind, Phase};
 use crate::timeouts::Due;
 use crate::{Context, Error, OnPanic, Token};
 
+/// How long a closed connection waits for the peer's end once all has been sent.
+const LINGER: Duration = Duration::from_secs(2);
+
 impl<S: 'static> Core<S> {
     /// Ends a source once its outbox is empty. Does nothing if it is ending already.
     pub(crate) fn close(&mut self, token: Token, why: Close) {
         let Some(source) = self.sources.get_mut(token) else {
-            return;
+            return self.discard_reason(why);
         };
-        if source.phase > Phase::Open {
-            return;
+        if source.is_ending() {
+            return self.discard_reason(why);
         }
-        if source.kind != Kind::Stream || source.phase == Phase::Connecting {
+        let connecting = source.phase == Phase::Connecting;
+        if source.kind != Kind::Stream || connecting && source.outbox_len() == 0 {
             return self.finish(token, why);
         }
         let ended = source.eof && matches!(why, Close::Requested);
-        source.phase = Phase::Flushing;
         source.why = Some(Box::new(if ended { Close::Eof } else { why }));
+        if !connecting {
+            self.begin_flushing(token); // else when it is connected: see `attempt_succeeded`
+        }
+    }
+
+    pub(crate) fn begin_flushing(&mut self, token: Token) {
+        if let Some(source) = self.sources.get_mut(token) {
+            source.phase = Phase::Flushing;
+        }
         self.discard_unread(token); // or the peer's end would stay unseen behind it
         self.mark_dirty(token);
     }
@@ -41,41 +54,47 @@ impl<S: 'static> Core<S> {
         let Some(source) = self.sources.get_mut(token) else {
             return;
         };
-        let empty = source.outbox_len() == 0;
-        if source.phase == Phase::Flushing && empty {
-            if source.eof {
-                return self.finish(token, Close::Requested);
+        if source.outbox_len() > 0 {
+            if source.deadline.is_none() {
+                self.start_deadline(token, self.config.close_timeout);
             }
+        } else if source.eof {
+            self.finish(token, Close::Requested);
+        } else {
             source.phase = Phase::Lingering;
             driver.shutdown(token, Shutdown::Write);
-        }
-        if source.phase < Phase::Finishing && source.deadline.is_none() {
-            let timeout = self.config.close_timeout;
-            self.start_deadline(token, timeout);
+            self.start_deadline(token, self.config.close_timeout.min(LINGER));
         }
     }
 
-    /// Ends a source in this tick, for the reason `why` unless it is ending for another already.
+    /// Ends a source in this tick. If it was ending already, the earlier reason stays: unless
+    /// bytes are lost now that were to be sent first, or the program's code panicked meanwhile.
     pub(crate) fn finish(&mut self, token: Token, why: Close) {
         let Some(source) = self.sources.get_mut(token) else {
-            return;
+            return self.discard_reason(why);
         };
         if source.phase == Phase::Finishing {
-            return;
+            return self.discard_reason(why);
         }
         source.phase = Phase::Finishing;
-        source.why.get_or_insert_with(|| Box::new(why));
         self.finishing.push(token);
+        let stays = source.outbox_len() == 0 && !matches!(why, Close::Panicked(_));
+        let discarded = match &mut source.why {
+            Some(_) if stays => Some(why),
+            Some(earlier) => Some(std::mem::replace(&mut **earlier, why)),
+            earlier => {
+                *earlier = Some(Box::new(why));
+                None
+            }
+        };
+        if let Some(discarded) = discarded {
+            self.discard_reason(discarded);
+        }
     }
 
-    /// Ends a source in this tick, for this reason in place of the one it was ending for.
-    pub(crate) fn replace_reason(&mut self, token: Token, why: Close) {
-        if let Some(source) = self.sources.get_mut(token)
-            && source.phase < Phase::Finishing
-        {
-            source.why = None;
-            self.finish(token, why);
-        }
+    /// The program's own error may be in a reason: what its drop does is the program's code.
+    fn discard_reason(&mut self, why: Close) {
+        self.note_any_panic(guard(move || drop(why)));
     }
 
     /// A method of the handler failed: its handler is told, then the source ends.
@@ -159,20 +178,19 @@ impl<S: 'static> Core<S> {
             self.drop_replacement();
             self.drop_handler(handler);
         }
-        // The program's own error may be in the reason, its own descriptor in the driver: what
-        // they do when shown or dropped is the program's code too.
+        // What the program's own error does when it is shown, and its own descriptor when it is
+        // dropped, is the program's code too.
         self.note_any_panic(guard(|| tracing::debug!(%token, %why, "source ended")));
-        self.note_any_panic(guard(move || drop(why)));
+        self.discard_reason(why);
         self.note_any_panic(guard(|| driver.close(token)));
         self.attempts.remove(&token);
         if let Some(source) = self.sources.get_mut(token) {
             self.timers.cancel_all(&mut source.timers);
             self.buffered -= source.inbox_len() + source.outbox_len();
-            if source.refused {
-                self.refused.retain(|refused| *refused != token);
-            }
-            if source.kind == Kind::Listener {
-                self.listeners.retain(|listener| *listener != token);
+            match source.kind {
+                Kind::Listener => self.listeners.retain(|listener| *listener != token),
+                Kind::Stream => self.streams -= 1,
+                Kind::Watch | Kind::Signals => {}
             }
         }
         self.sources.remove(token);
@@ -294,14 +312,8 @@ impl<S: 'static> Core<S> {
 
     /// Once no connection is left in a shutdown, the rest has nobody to work for.
     fn finish_rest(&mut self) {
-        let rest = self.tokens();
-        if rest
-            .iter()
-            .all(|(_, kind)| matches!(kind, Kind::Watch | Kind::Signals))
-        {
-            for (token, _) in rest {
-                self.finish(token, Close::Shutdown);
-            }
+        if self.streams == 0 && self.listeners.is_empty() {
+            self.abort_all();
         }
     }
 
@@ -332,6 +344,7 @@ impl<S: 'static> Core<S> {
     /// turn is refused, as in any shutdown.
     pub(crate) fn end_all(&mut self, state: &mut S, driver: &mut Driver) {
         self.stop.seen = ABORT;
+        self.posts.close();
         self.abort_all();
         for token in std::mem::take(&mut self.finishing) {
             self.end_source(state, driver, token);

@@ -5,18 +5,20 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 
-use crate::Token;
 use crate::core::{Core, Request};
 use crate::driver::Driver;
-use crate::handler::Close;
-use crate::net::{ConnectOptions, Endpoint, resolve};
+use crate::handler::{Close, Deadline};
+use crate::net::{ConnectOptions, Endpoint, cannot_listen, resolve};
 use crate::sources::Phase;
+use crate::{Error, Time, Token};
 
 /// What is still to be tried for one source.
-#[derive(Default)]
 pub(crate) struct Attempt {
+    endpoint: Endpoint,
     /// `None` for a listener, which binds all addresses instead of trying one by one.
     connect: Option<ConnectOptions>,
+    /// When all of it must have succeeded.
+    until: Option<Time>,
     addresses: VecDeque<SocketAddr>,
     /// Why the last address failed; told if no other one succeeds.
     failure: Option<io::Error>,
@@ -30,31 +32,40 @@ impl<S: 'static> Core<S> {
         connect: Option<ConnectOptions>,
     ) {
         tracing::debug!(%token, %endpoint, "attempt begins");
+        let timeout = connect.and_then(|options| options.timeout);
         let mut attempt = Attempt {
             connect,
-            ..Attempt::default()
+            until: timeout.map(|timeout| self.now + timeout),
+            addresses: VecDeque::new(),
+            failure: None,
+            endpoint: endpoint.clone(),
         };
         match endpoint {
-            Endpoint::Ip(address) => {
-                attempt.addresses.push_back(address);
-                self.requests.push(Request::Attempt(token));
-            }
+            Endpoint::Ip(address) => attempt.addresses.push_back(address),
             name => match resolve::known(&name) {
-                Some(addresses) => {
-                    attempt.addresses.extend(addresses);
-                    self.requests.push(Request::Attempt(token));
+                Some(addresses) => attempt.addresses.extend(addresses),
+                None if self.lookups >= self.config.max_jobs => {
+                    let limit = self.config.max_jobs;
+                    attempt.failure = Some(io::Error::other(Error::TooManyJobs { limit }));
                 }
-                None => self.requests.push(Request::Resolve(token, name)),
+                None => {
+                    self.lookups += 1;
+                    self.requests.push(Request::Resolve(token, name));
+                }
             },
         }
+        if !attempt.addresses.is_empty() || attempt.failure.is_some() {
+            self.requests.push(Request::Attempt(token));
+        }
         self.attempts.insert(token, attempt);
-        if let Some(timeout) = connect.and_then(|options| options.timeout) {
+        if let Some(timeout) = timeout {
             self.start_deadline(token, timeout);
         }
     }
 
     /// The name of a source has been looked up.
     pub(crate) fn attempt_resolved(&mut self, token: Token, result: io::Result<Vec<SocketAddr>>) {
+        self.lookups -= 1;
         if let Some(attempt) = self.attempts.get_mut(&token) {
             match result {
                 Ok(addresses) => attempt.addresses = addresses.into(),
@@ -85,9 +96,22 @@ impl<S: 'static> Core<S> {
         }
         source.phase = Phase::Open;
         source.last_active = self.now;
+        if source.why.is_some() {
+            return self.begin_flushing(token); // closed meanwhile, but what was sent goes out
+        }
         self.request_flow(token);
         self.watch_idleness(token);
         self.mark_dirty(token); // what was sent meanwhile
+    }
+
+    /// The deadline of one address has passed, or that of the look-up: is there another address?
+    pub(crate) fn attempt_timed_out(&mut self, token: Token) {
+        match self.attempts.get(&token) {
+            Some(attempt) if !attempt.addresses.is_empty() => {
+                self.attempt_failed(token, io::ErrorKind::TimedOut.into());
+            }
+            _ => self.finish(token, Close::TimedOut(Deadline::Connect)),
+        }
     }
 
     /// Tries the next address, or binds all of them.
@@ -107,7 +131,15 @@ impl<S: 'static> Core<S> {
         };
         while let Some(address) = attempt.addresses.pop_front() {
             match driver.connect(token, address, &options) {
-                Ok(()) => return,
+                Ok(()) => {
+                    // Each address gets its share: one that never answers leaves time for others.
+                    let shares = attempt.addresses.len() as u32 + 1;
+                    if let Some(until) = attempt.until {
+                        let share = (until - self.now) / shares;
+                        self.start_deadline(token, share);
+                    }
+                    return;
+                }
                 Err(error) => attempt.failure = Some(error),
             }
         }
@@ -129,7 +161,10 @@ impl<S: 'static> Core<S> {
                 self.request_flow(token);
             }
             (Ok(()), None) => {}
-            (Err(error), _) => self.finish(token, Close::Io(error)),
+            (Err(error), _) => {
+                let error = cannot_listen(&attempt.endpoint, &error);
+                self.finish(token, Close::Io(error));
+            }
         }
     }
 }

@@ -51,7 +51,8 @@ impl<'a, S: 'static> Context<'a, S> {
     }
 
     /// All unread bytes, without consuming them. They are lent for the length of the call: no
-    /// copy, no allocation. Any method of this source may look, a timer's for example.
+    /// copy, no allocation. Any method of this source may look, a timer's for example; only in
+    /// `handle_error` and `handle_close` there is nothing to see.
     #[inline]
     pub fn data(&self) -> &'a [u8] {
         &self.data[self.taken..]
@@ -159,8 +160,8 @@ impl<'a, S: 'static> Context<'a, S> {
         self.core.replacement = Some(Box::new(handler));
     }
 
-    /// Calls `handle_timer` of this source once, after `delay` rounded up to milliseconds. The
-    /// timer ends with the source.
+    /// Calls `handle_timer` of this source once, after `delay` rounded up to milliseconds, counted
+    /// from the beginning of this tick. The timer ends with the source.
     ///
     /// # Errors
     /// [`Error::TooManyTimers`]; [`Error::Stale`] in `handle_close`.

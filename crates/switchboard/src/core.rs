@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 use std::mem;
 use std::net::Shutdown;
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -13,28 +12,18 @@ use crate::builder::Builder;
 use crate::closing::Stop;
 use crate::connecting::Attempt;
 use crate::driver::{Driver, Resource};
+use crate::guard::guard;
 use crate::handler::{Close, Handler};
 use crate::net::Endpoint;
 use crate::offload::Job;
 use crate::options::SourceOptions;
-use crate::outbox::{Outbox, OutboxPolicy};
-use crate::payload::Payload;
+use crate::outbox::Outbox;
 use crate::remote::Posts;
+use crate::sending::Forward;
 use crate::sources::{Kind, Phase, Source, Sources};
 use crate::timeouts::Due;
 use crate::timers::Wheel;
 use crate::{Error, LoopContext, Result, Time, Token};
-
-/// From this length on, bytes that a handler sends on as it received them go from the driver's
-/// buffer straight to the kernel, right after the call. Shorter ones are copied to the outbox and
-/// go out with all others at the end of the tick: at 64 connections of 64-byte messages that took
-/// 0.957 × the CPU of a raw epoll server, and sending each at once 0.985 ×, though it executes a
-/// quarter fewer instructions (`bench/`, 24 November 2026; two runs each, within 0.002).
-const FORWARD: usize = 4 * 1024;
-
-/// Outboxes kept for the next source that sends, so that a request and its answer need no
-/// allocation.
-const SPARE_OUTBOXES: usize = 256;
 
 /// What a handler asked of the driver, applied when the handler has returned.
 pub(crate) enum Request {
@@ -45,12 +34,6 @@ pub(crate) enum Request {
     SetReading(Token, bool),
     SetRoom(Token, usize),
     Shutdown(Token, Shutdown),
-}
-
-/// A send of bytes that the driver has lent, not copied yet.
-pub(crate) struct Forward {
-    pub(crate) token: Token,
-    pub(crate) range: Range<usize>,
 }
 
 pub(crate) struct Core<S: 'static> {
@@ -75,6 +58,8 @@ pub(crate) struct Core<S: 'static> {
     /// Sources whose `handle_close` is due, each once.
     pub(crate) finishing: Vec<Token>,
     pub(crate) listeners: Vec<Token>,
+    /// How many connections there are, those being made included.
+    pub(crate) streams: usize,
     /// Listeners that wait for descriptors or slots, and when that was said last.
     pub(crate) paused_listeners: Vec<Token>,
     /// A timer of theirs is in the wheel.
@@ -87,6 +72,8 @@ pub(crate) struct Core<S: 'static> {
     pub(crate) refused: Vec<Token>,
     pub(crate) refused_at: usize,
     pub(crate) jobs: usize,
+    /// Names being looked up, those of sources included that have ended meanwhile.
+    pub(crate) lookups: usize,
     pub(crate) next_job: u64,
     /// A panic under `OnPanic::Stop`.
     pub(crate) panicked: Option<String>,
@@ -94,7 +81,7 @@ pub(crate) struct Core<S: 'static> {
         clippy::vec_box,
         reason = "the boxes move between here and the sources"
     )]
-    spare_outboxes: Vec<Box<Outbox>>,
+    pub(crate) spare_outboxes: Vec<Box<Outbox>>,
 }
 
 impl<S: 'static> Core<S> {
@@ -118,6 +105,7 @@ impl<S: 'static> Core<S> {
             again: Vec::new(),
             finishing: Vec::new(),
             listeners: Vec::new(),
+            streams: 0,
             paused_listeners: Vec::new(),
             listeners_due: false,
             said_paused: None,
@@ -125,6 +113,7 @@ impl<S: 'static> Core<S> {
             refused: Vec::new(),
             refused_at: 0,
             jobs: 0,
+            lookups: 0,
             next_job: 0,
             panicked: None,
             spare_outboxes: Vec::new(),
@@ -159,17 +148,15 @@ impl<S: 'static> Core<S> {
         if self.stop.is_stopping() {
             return Err(Error::ShuttingDown);
         }
-        let mut options = self.config.options;
-        if phase == Phase::Connecting {
-            // Of two ends that each wait for the other to read, one has to: who began.
-            options.backpressure = false;
-        }
+        let options = self.config.options;
         let token = self
             .sources
             .insert(kind, phase, options, self.now, Box::new(handler))?;
         tracing::debug!(%token, ?kind, "source registered");
-        if kind == Kind::Listener {
-            self.listeners.push(token);
+        match kind {
+            Kind::Listener => self.listeners.push(token),
+            Kind::Stream => self.streams += 1,
+            Kind::Watch | Kind::Signals => {}
         }
         if self.sources.is_full() {
             self.pause_listeners();
@@ -195,126 +182,6 @@ impl<S: 'static> Core<S> {
         }
     }
 
-    /// The source of `token`, if it can still send.
-    #[inline]
-    pub(crate) fn sender(&mut self, token: Token) -> Result<&mut Source<S>> {
-        match self.sources.get_mut(token) {
-            Some(source) if source.can_send() => Ok(source),
-            Some(source) if source.kind != Kind::Stream => Err(Error::WrongKind {
-                token,
-                asked: "send",
-            }),
-            Some(source) if source.phase <= Phase::Open => Err(Error::SendingEnded(token)),
-            _ => Err(Error::Stale(token)),
-        }
-    }
-
-    /// Appends to an outbox. `lent` is what the driver has lent to the handler that asks.
-    #[inline]
-    pub(crate) fn send(&mut self, token: Token, payload: Payload<'_>, lent: &[u8]) -> Result {
-        if self.forward.is_some() {
-            self.keep_forward(lent);
-        }
-        let len = payload.len();
-        let fits = self.buffered + len <= self.config.max_buffered;
-        let source = self.sender(token)?;
-        let outbox_len = source.outbox_len() + len;
-        if outbox_len > source.options.high as usize || !fits {
-            self.make_room(token, len)?;
-        } else if len >= FORWARD
-            && outbox_len == len
-            && source.options.policy != OutboxPolicy::DropOldest // its rest would look whole
-            && let Payload::Copied(bytes) = payload
-            && let Some(range) = range_within(lent, bytes)
-        {
-            self.forward = Some(Forward { token, range });
-            return Ok(());
-        }
-        self.push(token, payload);
-        Ok(())
-    }
-
-    /// A send would exceed a bound: apply the source's policy.
-    #[cold]
-    fn make_room(&mut self, token: Token, len: usize) -> Result {
-        let max_buffered = self.config.max_buffered;
-        let total = self.buffered + len;
-        let source = self.sender(token)?;
-        let limit = source.options.high as usize;
-        let most = limit.min(max_buffered);
-        if len > most {
-            return Err(Error::TooLarge { len, limit: most });
-        }
-        let policy = source.options.policy;
-        if policy == OutboxPolicy::DropOldest
-            && let Some(outbox) = &mut source.outbox
-        {
-            let mut dropped = 0;
-            while outbox.len() + len > limit || total - dropped > max_buffered {
-                let Some(bytes) = outbox.drop_oldest() else {
-                    break;
-                };
-                dropped += bytes;
-            }
-            self.buffered -= dropped;
-            tracing::debug!(%token, dropped, "oldest sends dropped");
-        }
-        let total = self.buffered + len;
-        let source = self.sender(token)?;
-        let buffered = source.outbox_len();
-        if buffered + len > limit {
-            source.wants_write = true;
-            if policy == OutboxPolicy::Disconnect {
-                self.finish(token, Close::SlowConsumer);
-            }
-            return Err(Error::Full { buffered, limit });
-        }
-        if total > max_buffered {
-            if !source.refused {
-                source.refused = true;
-                self.refused.push(token);
-            }
-            self.refused_at = self.buffered;
-            return Err(Error::BufferedLimit {
-                limit: max_buffered,
-            });
-        }
-        Ok(())
-    }
-
-    #[inline(always)]
-    fn push(&mut self, token: Token, payload: Payload<'_>) {
-        let Some(source) = self.sources.get_mut(token) else {
-            return;
-        };
-        let spare = &mut self.spare_outboxes;
-        let outbox = source
-            .outbox
-            .get_or_insert_with(|| spare.pop().unwrap_or_default());
-        self.buffered += payload.len();
-        match payload {
-            // Dropping whole sends needs their boundaries, so they are not gathered then.
-            Payload::Copied(bytes) if source.options.policy == OutboxPolicy::DropOldest => {
-                outbox.push_shared(bytes::Bytes::copy_from_slice(bytes));
-            }
-            Payload::Copied(bytes) => outbox.push(bytes),
-            Payload::Shared(bytes) => outbox.push_shared(bytes),
-        }
-        source.wants_write |= outbox.len() > source.options.low as usize;
-        if !source.dirty {
-            source.dirty = true;
-            self.dirty.push(token);
-        }
-    }
-
-    /// Copies a pending forward after all, since something else has to follow it.
-    #[cold]
-    pub(crate) fn keep_forward(&mut self, lent: &[u8]) {
-        if let Some(Forward { token, range }) = self.forward.take() {
-            self.push(token, Payload::Copied(&lent[range]));
-        }
-    }
-
     #[inline]
     pub(crate) fn mark_dirty(&mut self, token: Token) {
         if let Some(source) = self.sources.get_mut(token)
@@ -331,14 +198,6 @@ impl<S: 'static> Core<S> {
         {
             source.again = true;
             self.again.push(token);
-        }
-    }
-
-    /// An empty outbox, for the next source that sends.
-    #[inline]
-    pub(crate) fn recycle(&mut self, outbox: Box<Outbox>) {
-        if self.spare_outboxes.len() < SPARE_OUTBOXES && outbox.is_reusable() {
-            self.spare_outboxes.push(outbox);
         }
     }
 
@@ -385,34 +244,20 @@ impl<S: 'static> Core<S> {
         }
     }
 
-    #[inline]
-    fn submit_forward(&mut self, driver: &mut Driver) {
-        let Some(Forward { token, range }) = self.forward.take() else {
-            return;
-        };
-        let sent = match driver.forward(token, range.clone()) {
-            Ok(sent) => sent,
-            Err(error) => return self.replace_reason(token, Close::Io(error)),
-        };
-        if sent > 0
-            && let Some(source) = self.sources.get_mut(token)
-        {
-            source.last_active = self.now;
-        }
-        if sent < range.len() {
-            let rest = driver.lent(range.start + sent..range.end);
-            self.push(token, Payload::Copied(rest));
-        }
-    }
-
     #[cold]
     fn submit_requests(&mut self, driver: &mut Driver) {
         let mut requests = mem::take(&mut self.requests);
         for request in requests.drain(..) {
             match request {
                 Request::Register(token, resource) => {
-                    if let Err(error) = driver.register(token, resource) {
-                        self.finish(token, Close::Io(error));
+                    // The program's own descriptor is asked and perhaps dropped in there.
+                    match guard(|| driver.register(token, resource)) {
+                        Ok(Ok(())) => {}
+                        Ok(Err(error)) => self.finish(token, Close::Io(error)),
+                        Err(message) => {
+                            self.note_panic(message.clone());
+                            self.finish(token, Close::Panicked(message));
+                        }
                     }
                 }
                 Request::Resolve(token, endpoint) => {
@@ -461,11 +306,4 @@ impl<S: 'static> Core<S> {
             "buffered bytes are counted wrongly"
         );
     }
-}
-
-/// Where `part` lies in `whole`, if it does.
-fn range_within(whole: &[u8], part: &[u8]) -> Option<Range<usize>> {
-    let start = part.as_ptr().addr().checked_sub(whole.as_ptr().addr())?;
-    let end = start.checked_add(part.len())?;
-    (end <= whole.len()).then_some(start..end)
 }

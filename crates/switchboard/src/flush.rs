@@ -43,8 +43,8 @@ impl<S: 'static> Core<S> {
             }
             tracing::trace!(%token, sent = before - left, left, "flushed");
             if let Err(error) = result {
-                self.buffered -= left;
-                return self.replace_reason(token, Close::Io(error));
+                source.outbox = Some(outbox);
+                return self.finish(token, Close::Io(error));
             }
             if left > 0 {
                 source.outbox = Some(outbox);
@@ -78,7 +78,7 @@ impl<S: 'static> Core<S> {
             return;
         };
         let above = left > source.options.low as usize;
-        let holds = above && source.options.backpressure;
+        let holds = above && source.has_backpressure();
         if holds != source.held {
             self.set_reading(token, |source| source.held = holds);
         }

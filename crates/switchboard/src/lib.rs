@@ -2,25 +2,45 @@
 //! borrows, no `async`.
 //!
 //! ```no_run
-//! use switchboard::{Context, Handler, Reactor, Result, TcpStream, Token};
+//! use switchboard::{Close, Context, Handler, Reactor, Result, TcpStream, Token};
 //!
-//! struct Echo;
+//! #[derive(Default)]
+//! struct Room {
+//!     clients: Vec<Token>,
+//! }
 //!
-//! impl Handler<Vec<Token>> for Echo {
-//!     fn handle_accepted(&mut self, clients: &mut Vec<Token>, cx: &mut Context<'_, Vec<Token>>, stream: TcpStream) -> Result {
-//!         clients.push(cx.register(stream, Echo)?);
+//! struct Server;
+//!
+//! impl Handler<Room> for Server {
+//!     fn handle_accepted(
+//!         &mut self,
+//!         room: &mut Room,
+//!         cx: &mut Context<'_, Room>,
+//!         stream: TcpStream,
+//!     ) -> Result {
+//!         room.clients.push(cx.register(stream, Client)?);
 //!         Ok(())
 //!     }
+//! }
 //!
-//!     fn handle_read(&mut self, _: &mut Vec<Token>, cx: &mut Context<'_, Vec<Token>>) -> Result {
+//! struct Client;
+//!
+//! impl Handler<Room> for Client {
+//!     fn handle_read(&mut self, _: &mut Room, cx: &mut Context<'_, Room>) -> Result {
 //!         let data = cx.recv(8192);
-//!         cx.send(data)
+//!         println!("[client] : {}", String::from_utf8_lossy(data));
+//!         cx.send("Message received")
+//!     }
+//!
+//!     fn handle_close(&mut self, room: &mut Room, cx: &mut Context<'_, Room>, why: &Close) {
+//!         room.clients.retain(|client| *client != cx.token());
+//!         println!("Client has left the building: {why}");
 //!     }
 //! }
 //!
 //! fn main() -> Result {
-//!     let mut reactor = Reactor::new(Vec::new())?;
-//!     reactor.listen("localhost:8080", Echo)?;
+//!     let mut reactor = Reactor::new(Room::default())?;
+//!     reactor.listen("localhost:8080", Server)?;
 //!     reactor.run()
 //! }
 //! ```
@@ -49,6 +69,7 @@ mod payload;
 mod reactor;
 mod reading;
 mod remote;
+mod sending;
 mod sources;
 mod time;
 mod timeouts;

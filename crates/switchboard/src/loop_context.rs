@@ -98,7 +98,7 @@ impl<S: 'static> LoopContext<'_, S> {
     }
 
     /// Gives a connection to the reactor, and its events to `handler`. Allocates the handler's
-    /// box; makes three system calls after the present call.
+    /// box; makes two system calls after the present call, whose failure arrives as `handle_close`.
     ///
     /// # Errors
     /// There are too many sources, or the reactor is shutting down: the connection is closed.
@@ -126,8 +126,9 @@ impl<S: 'static> LoopContext<'_, S> {
         )
     }
 
-    /// Catches these signals (numbers as in [`signal`](crate::signal)) for as long as the source
-    /// lives, in place of what the system does by default; from the end of the present call on.
+    /// Catches these signals (numbers as in [`signal`](crate::signal)) in place of what the
+    /// system does by default; from the end of the present call on. When the source has ended they
+    /// do nothing: what the system did before does not come back.
     ///
     /// # Errors
     /// A signal that cannot be caught; too many sources; the reactor is shutting down.
@@ -153,7 +154,7 @@ impl<S: 'static> LoopContext<'_, S> {
         self.core
             .sources
             .get(token)
-            .is_some_and(|source| source.phase <= Phase::Open)
+            .is_some_and(|source| !source.is_ending())
     }
 
     /// Appends to the outbox of any connection. Once this is `Ok`, the bytes are sent in this
@@ -191,24 +192,36 @@ impl<S: 'static> LoopContext<'_, S> {
     }
 
     /// Closes a source once its outbox is empty, or after
-    /// [`close_timeout`](crate::Builder::close_timeout). Nothing is read from it any more, and
-    /// `handle_close` is its next and last call.
+    /// [`close_timeout`](crate::Builder::close_timeout); a connection that is still being made,
+    /// once it is made and what was sent has gone. Nothing is read from it any more, and
+    /// `handle_close` is its last call (after `handle_error`, if the present call fails).
+    ///
+    /// When all is sent, the peer is given two seconds to end its side too: a socket that is
+    /// closed earlier may take back what the peer has not read yet.
     pub fn close_source(&mut self, token: Token) {
         self.core.close(token, Close::Requested);
     }
 
     /// Closes a source at the end of this tick, whatever is in its outbox.
     pub fn abort_source(&mut self, token: Token) {
-        self.core.replace_reason(token, Close::Aborted);
+        self.core.finish(token, Close::Aborted);
     }
 
     /// Shuts down one side of a connection: the writing one once the outbox is empty (the peer
-    /// then sees the end of the stream), the reading one by the end of this tick.
+    /// then sees the end of the stream), the reading one by the end of this tick (`handle_eof` is
+    /// called as if the peer had finished, and its default closes).
     ///
     /// # Errors
-    /// [`Error::Stale`](crate::Error::Stale) or [`Error::WrongKind`](crate::Error::WrongKind).
+    /// [`Error::Stale`](crate::Error::Stale) if the source is closed or closing;
+    /// [`Error::SendingEnded`](crate::Error::SendingEnded) if it was shut down before;
+    /// [`Error::WrongKind`](crate::Error::WrongKind) if it is no connection, or for the reading
+    /// side of one that is still being made.
     pub fn shutdown_source(&mut self, token: Token, how: Shutdown) -> Result {
         let source = self.core.sender(token)?;
+        if how != Shutdown::Write && source.phase == Phase::Connecting {
+            let asked = "be shut down for reading before it is connected";
+            return Err(crate::Error::WrongKind { token, asked });
+        }
         if how != Shutdown::Read {
             source.write_ending = true;
             self.core.mark_dirty(token);
@@ -221,8 +234,9 @@ impl<S: 'static> LoopContext<'_, S> {
         Ok(())
     }
 
-    /// Calls no `handle_read` (or `handle_accepted`, `handle_ready`) of this source, and lets
-    /// its peer wait, until [`resume_source`](Self::resume_source).
+    /// Calls no `handle_read` (or `handle_accepted`, `handle_eof`, `handle_ready`) of this source,
+    /// and lets its peer wait, until [`resume_source`](Self::resume_source). That the peer has
+    /// gone is noticed then, or by a send; an idle timeout goes on.
     pub fn pause_source(&mut self, token: Token) {
         self.core.set_reading(token, |source| source.paused = true);
     }
@@ -246,7 +260,8 @@ impl<S: 'static> LoopContext<'_, S> {
     }
 
     /// Calls `handle_timer` of any source once, after `delay` rounded up to milliseconds: for one
-    /// that was just registered, say. The timer ends with the source.
+    /// that was just registered, say. The delay counts from [`now`](Self::now), the beginning of
+    /// this tick. The timer ends with the source.
     ///
     /// # Errors
     /// [`Error::TooManyTimers`](crate::Error::TooManyTimers);
@@ -269,7 +284,8 @@ impl<S: 'static> LoopContext<'_, S> {
             .start_timer(deadline, Due::Handler { token, every })
     }
 
-    /// Runs `closure` in this thread after `delay`, rounded up to milliseconds.
+    /// Runs `closure` in this thread after `delay`, rounded up to milliseconds, from
+    /// [`now`](Self::now) on.
     ///
     /// # Errors
     /// [`Error::TooManyTimers`](crate::Error::TooManyTimers).

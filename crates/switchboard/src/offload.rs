@@ -149,6 +149,15 @@ impl Pool {
     }
 }
 
+/// What no thread has begun by then is never begun.
+impl Drop for Pool {
+    fn drop(&mut self) {
+        while let Ok(task) = self.queue.try_recv() {
+            let _ = guard(move || drop(task)); // what a job holds may panic; that ends nothing
+        }
+    }
+}
+
 fn perform(task: Task) -> Outcome {
     match task {
         Task::Resolve(endpoint) => Outcome::Resolved(resolve::resolve(&endpoint)),

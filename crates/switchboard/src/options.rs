@@ -26,7 +26,7 @@ pub struct SourceOptions {
     pub(crate) high: u32,
     idle_millis: u32,
     pub(crate) policy: OutboxPolicy,
-    pub(crate) backpressure: bool,
+    pub(crate) backpressure: Option<bool>,
 }
 
 impl Default for SourceOptions {
@@ -37,7 +37,7 @@ impl Default for SourceOptions {
             high: 1024 * 1024,
             idle_millis: 0,
             policy: OutboxPolicy::Refuse,
-            backpressure: true,
+            backpressure: None,
         }
     }
 }
@@ -49,7 +49,8 @@ impl SourceOptions {
     /// How many bytes a handler may leave unread (default 256 KiB, at least 1). While as many
     /// are there nothing more is read, so that the peer has to wait; a `handle_read` that
     /// consumes nothing of a full inbox closes the source with
-    /// [`Error::InboxFull`](crate::Error::InboxFull).
+    /// [`Error::InboxFull`](crate::Error::InboxFull), unless it waits for room in its outbox or
+    /// has paused reading.
     #[must_use]
     pub fn with_inbox_limit(mut self, bytes: usize) -> SourceOptions {
         self.inbox_limit = to_u32(bytes).max(1);
@@ -74,11 +75,12 @@ impl SourceOptions {
         self
     }
 
-    /// After how long without a byte received or sent the source is closed, in whole
-    /// milliseconds (default: never; zero: never).
+    /// After how long without a byte received or sent the source is closed, rounded up to
+    /// milliseconds, at most 49 days (default: never; zero: never).
     #[must_use]
     pub fn with_idle_timeout(mut self, timeout: Duration) -> SourceOptions {
-        self.idle_millis = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
+        let millis = timeout.as_nanos().div_ceil(1_000_000);
+        self.idle_millis = u32::try_from(millis).unwrap_or(u32::MAX);
         self
     }
 
@@ -88,7 +90,7 @@ impl SourceOptions {
     /// a connection wait for the other to read, neither ever does, so the one that asks reads.
     #[must_use]
     pub fn with_backpressure(mut self, backpressure: bool) -> SourceOptions {
-        self.backpressure = backpressure;
+        self.backpressure = Some(backpressure);
         self
     }
 

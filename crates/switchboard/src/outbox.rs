@@ -21,7 +21,8 @@ pub enum OutboxPolicy {
     /// there is room again.
     #[default]
     Refuse,
-    /// The source is closed with [`Close::SlowConsumer`](crate::Close::SlowConsumer).
+    /// The send fails with [`Error::Full`](crate::Error::Full), and the source is closed with
+    /// [`Close::SlowConsumer`](crate::Close::SlowConsumer).
     Disconnect,
     /// The oldest sends of which no byte has gone out are dropped, each as a whole, until the
     /// new one fits: for feeds, where only the newest counts.

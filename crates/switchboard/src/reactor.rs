@@ -13,7 +13,6 @@ use crate::guard::guard;
 use crate::handler::Handler;
 use crate::inbox::Inbox;
 use crate::reading::Unread;
-use crate::sources::Phase;
 use crate::{
     Context, Error, LoopContext, Remote, Result, TcpListener, TcpStream, Time, ToEndpoint, Token,
 };
@@ -89,7 +88,8 @@ impl<S: 'static> Reactor<S> {
     /// is looked up: in a running loop, use [`LoopContext::listen`].
     ///
     /// # Errors
-    /// The address is malformed, has no host, or cannot be bound (its port is taken).
+    /// The address is malformed, has no host, or cannot be bound (its port is taken); there are
+    /// too many sources, or the reactor is shutting down.
     pub fn listen(&mut self, endpoint: impl ToEndpoint, handler: impl Handler<S>) -> Result<Token> {
         self.listen_on(TcpListener::bind(endpoint)?, handler)
     }
@@ -278,8 +278,8 @@ impl<S: 'static> Core<S> {
         let Some(source) = self.sources.get_mut(token) else {
             return;
         };
-        if source.phase > Phase::Open {
-            return; // closing: what still comes is nobody's
+        if source.is_ending() {
+            return; // what still comes is nobody's
         }
         let Some(mut handler) = source.handler.take() else {
             return;
@@ -353,6 +353,9 @@ impl<S: 'static> Core<S> {
             ));
         }
         if let Err(error) = outcome {
+            if self.forward.is_some() {
+                self.keep_forward(bytes); // `handle_error` may send as well, and lends nothing
+            }
             self.fail(state, token, error);
         }
     }

@@ -49,7 +49,7 @@ impl<S: 'static> Core<S> {
         let left = inbox.len();
         let limit = source.options.inbox_limit as usize;
         // One that waits for room in its outbox, or to be resumed, will consume later.
-        let waits = again || source.wants_write || source.refused || !source.reads();
+        let waits = again || source.is_waiting();
         if left >= limit && stuck && !waits {
             return Err(Error::InboxFull { limit });
         }
@@ -58,10 +58,9 @@ impl<S: 'static> Core<S> {
             source.inbox = Some(inbox);
         }
         self.buffered = total;
-        if left != kept {
-            self.requests
-                .push(Request::SetRoom(token, limit.saturating_sub(left)));
-        }
+        // Also if it has not changed: the bounds may have, while it was lent.
+        let room = limit.saturating_sub(left);
+        self.requests.push(Request::SetRoom(token, room));
         if offer && left > 0 {
             self.mark_again(token);
         }
@@ -103,7 +102,7 @@ impl<S: 'static> Core<S> {
             return;
         };
         let limit = source.options.inbox_limit as usize;
-        let waits = source.again || source.wants_write || source.refused || !source.reads();
+        let waits = source.again || source.is_waiting();
         if source.phase == Phase::Open && source.inbox_len() >= limit && !waits {
             self.fail(state, token, Error::InboxFull { limit });
         }
@@ -113,7 +112,9 @@ impl<S: 'static> Core<S> {
         let Some(source) = self.sources.get_mut(token) else {
             return;
         };
-        source.eof = true;
+        if mem::replace(&mut source.eof, true) {
+            return; // a driver may see it again when it looks for something else
+        }
         match source.phase {
             // Behind what is unread, if that only waits for its turn or for room in the outbox.
             Phase::Open if source.again || source.has_refused_unread() => source.eof_due = true,
@@ -148,9 +149,6 @@ impl<S: 'static> Core<S> {
         };
         match source.phase {
             Phase::Connecting => self.attempt_failed(token, error),
-            Phase::Flushing if source.outbox_len() > 0 => {
-                self.replace_reason(token, Close::Io(error));
-            }
             _ => self.finish(token, Close::Io(error)),
         }
     }

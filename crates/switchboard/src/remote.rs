@@ -4,7 +4,7 @@
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
@@ -25,6 +25,8 @@ pub(crate) struct Posts<S: 'static> {
     receiver: Receiver<Post<S>>,
     waker: Arc<Waker>,
     remotes: AtomicUsize,
+    /// The reactor is gone.
+    closed: AtomicBool,
 }
 
 impl<S: 'static> Posts<S> {
@@ -35,11 +37,21 @@ impl<S: 'static> Posts<S> {
             receiver,
             waker,
             remotes: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
         }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.receiver.is_empty()
+    }
+
+    /// The reactor ends: nothing is taken any more, and what waits is dropped. (A closure that
+    /// holds a [`Remote`] would otherwise keep the queue, and the queue the closure.)
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        while let Ok(post) = self.receiver.try_recv() {
+            let _ = guard(move || drop(post)); // what it holds may panic; that ends nothing
+        }
     }
 
     /// Whether anybody is left who could post.
@@ -76,26 +88,39 @@ impl<S: 'static> Remote<S> {
         }
     }
 
-    /// Has `closure` run in the reactor's thread, in its next tick, after those posted before.
+    /// Has `closure` run in the reactor's thread, after those posted before: in its next tick, or
+    /// in a later one if more than 256 wait.
     ///
     /// Never blocks. Allocates if the closure captures anything; makes a system call only if the
-    /// reactor has not been woken yet. If the reactor is gone, the closure is dropped with the
-    /// last remote.
+    /// reactor has not been woken yet.
     ///
     /// # Errors
-    /// Gives the closure back if as many as [`max_posts`](crate::Builder::max_posts) wait already.
+    /// Gives the closure back if as many as [`max_posts`](crate::Builder::max_posts) wait
+    /// already, or if the reactor is gone.
     pub fn post<F>(&self, closure: F) -> Result<(), PostError<S>>
     where
         F: FnOnce(&mut S, &mut LoopContext<'_, S>) + Send + 'static,
     {
+        let post = boxed(closure);
+        if self.is_closed() {
+            return Err(PostError(post));
+        }
         // The queue holds a receiver of its own, so "disconnected" cannot be.
-        match self.posts.sender.try_send(boxed(closure)) {
+        match self.posts.sender.try_send(post) {
             Ok(()) => {
                 self.posts.waker.wake();
+                if self.is_closed() {
+                    self.posts.close(); // it ended between the two looks: nobody else empties it
+                }
                 Ok(())
             }
             Err(error) => Err(PostError(error.into_inner())),
         }
+    }
+
+    /// Whether the reactor is gone, so that posting is in vain.
+    pub fn is_closed(&self) -> bool {
+        self.posts.closed.load(Ordering::SeqCst)
     }
 }
 
@@ -138,7 +163,7 @@ impl<S: 'static> fmt::Debug for Remote<S> {
     }
 }
 
-/// The queue was full; here is the closure again.
+/// The queue was full, or the reactor is gone; here is the closure again.
 pub struct PostError<S: 'static>(pub Post<S>);
 
 impl<S: 'static> fmt::Debug for PostError<S> {
@@ -149,7 +174,7 @@ impl<S: 'static> fmt::Debug for PostError<S> {
 
 impl<S: 'static> fmt::Display for PostError<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the reactor's queue of posted closures is full: post again later")
+        f.write_str("the reactor's queue of posted closures is full (post again later), or the reactor is gone")
     }
 }
 

@@ -75,6 +75,8 @@ pub(crate) struct Source<S: 'static> {
     pub(crate) again: bool,
     /// The outbox was above low, or refused a send: `handle_write` is owed.
     pub(crate) wants_write: bool,
+    /// Made by `connect`.
+    pub(crate) dialled: bool,
     /// In the reactor's list of those that were refused a send for the sake of all.
     pub(crate) refused: bool,
     /// The handler paused reading.
@@ -92,9 +94,27 @@ pub(crate) struct Source<S: 'static> {
 }
 
 impl<S: 'static> Source<S> {
+    /// Whether it is closing, or is to close once it is connected.
+    #[inline]
+    pub(crate) fn is_ending(&self) -> bool {
+        self.phase > Phase::Open || self.why.is_some()
+    }
+
+    /// Whether its handler may leave an inbox as it is: it will consume later, when it has room
+    /// to answer or reads on.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.wants_write || self.refused || !self.reads()
+    }
+
+    /// Whether nothing is read from the peer while it does not read. Of two ends that each wait
+    /// for the other to read, one has to: by default the one that began.
+    pub(crate) fn has_backpressure(&self) -> bool {
+        self.options.backpressure.unwrap_or(!self.dialled)
+    }
+
     #[inline]
     pub(crate) fn can_send(&self) -> bool {
-        self.kind == Kind::Stream && self.phase <= Phase::Open && !self.write_ending
+        self.kind == Kind::Stream && !self.is_ending() && !self.write_ending
     }
 
     pub(crate) fn outbox_len(&self) -> usize {
@@ -190,6 +210,7 @@ impl<S: 'static> Sources<S> {
             dirty: false,
             again: false,
             wants_write: false,
+            dialled: phase == Phase::Connecting,
             refused: false,
             paused: false,
             held: false,

@@ -156,8 +156,8 @@ impl<S: 'static> Core<S> {
         };
         source.deadline = None;
         match source.phase {
-            Phase::Connecting => self.finish(token, Close::TimedOut(Deadline::Connect)),
-            Phase::Flushing => self.replace_reason(token, Close::TimedOut(Deadline::Close)),
+            Phase::Connecting => self.attempt_timed_out(token),
+            Phase::Flushing => self.finish(token, Close::TimedOut(Deadline::Close)),
             // All was sent; only the peer's own end is missing, and is not waited for.
             Phase::Lingering => self.finish(token, Close::Requested),
             Phase::Open | Phase::Finishing => {}

@@ -112,11 +112,9 @@ impl Link {
 /// Begins to connect. Success and failure arrive at the conversation.
 pub fn dial<S: Conversation>(state: &mut S, cx: &mut LoopContext<'_, S>) {
     let link = state.link();
-    let options = ConnectOptions {
-        timeout: link.timeout,
-        keepalive: Some(KEEPALIVE_IDLE),
-        ..ConnectOptions::default()
-    };
+    let options = ConnectOptions::default()
+        .with_timeout(link.timeout)
+        .with_keepalive(KEEPALIVE_IDLE);
     let endpoint = (link.address.host(), link.address.port());
     let dialled = cx.connect_with(endpoint, options, Connection::default());
     if let Err(error) = dialled {

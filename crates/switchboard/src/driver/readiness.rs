@@ -42,6 +42,12 @@ const TICK_BYTES: usize = 4 * 1024 * 1024;
 /// Connections accepted in one tick.
 const TICK_ACCEPTS: usize = 256;
 
+/// Results of jobs and look-ups handed out in one tick.
+const TICK_RESULTS: usize = 256;
+
+/// Threads that look names up.
+const LOOKUP_THREADS: usize = 2;
+
 const WAKE: mio::Token = mio::Token(usize::MAX);
 
 #[cfg(not(target_pointer_width = "64"))]
@@ -63,9 +69,12 @@ pub(crate) struct Readiness {
     /// Watched sources to arm again before the next wait.
     rearm: Vec<Token>,
     buffer: Box<[u8]>,
-    pool: Pool,
+    jobs: Pool,
+    /// Apart from the jobs: four long ones must not keep every `connect` from its name.
+    lookups: Pool,
     waker: Arc<Waker>,
     results_left: bool,
+    results_allowed: usize,
     start: Instant,
 }
 
@@ -84,9 +93,11 @@ impl Readiness {
             accepts_left: 0,
             rearm: Vec::new(),
             buffer: vec![0; READ_BUFFER].into_boxed_slice(),
-            pool: Pool::new(threads, Arc::clone(&waker)),
+            jobs: Pool::new(threads, Arc::clone(&waker)),
+            lookups: Pool::new(LOOKUP_THREADS, Arc::clone(&waker)),
             waker,
             results_left: false,
+            results_allowed: 0,
             start: Instant::now(),
         })
     }
@@ -121,6 +132,10 @@ impl Readiness {
         // turn already and has more.
         self.ready.drain(..self.looked_at);
         self.looked_at = 0;
+        let crowded = !self.ready.is_empty();
+        if crowded {
+            self.mark_leftovers();
+        }
         for event in &self.events {
             if event.token() == WAKE {
                 self.waker.acknowledge();
@@ -137,12 +152,30 @@ impl Readiness {
             if event.is_read_closed() || event.is_write_closed() || event.is_error() {
                 bits |= READABLE | WRITABLE | ENDING;
             }
-            self.ready.push((unpack(event.token()), bits));
+            let token = unpack(event.token());
+            if !crowded || !note_queued(&mut self.slots, token, bits) {
+                self.ready.push((token, bits));
+            }
         }
         self.ready.append(&mut self.next_tick);
         self.bytes_left = TICK_BYTES;
         self.accepts_left = TICK_ACCEPTS;
+        self.results_allowed = TICK_RESULTS;
         Ok(())
+    }
+
+    /// What a tick's bounds have cut off is in the list already; further events of the same
+    /// sources must not make it longer, or a flood would.
+    #[cold]
+    fn mark_leftovers(&mut self) {
+        for (token, bits) in &mut self.ready {
+            if let Some(slot) = self.slots.get_mut(token.slot as usize)
+                && slot.flags.generation == token.generation
+            {
+                slot.flags.set(QUEUED);
+                *bits |= QUEUED;
+            }
+        }
     }
 
     #[inline]
@@ -242,10 +275,14 @@ impl Readiness {
     /// The next job's result or name's addresses.
     #[cold]
     fn next_result(&mut self) -> Option<(Token, Step)> {
-        let Some((token, outcome)) = self.pool.next() else {
+        if self.results_allowed == 0 {
+            return None; // the rest in the next tick, which does not sleep
+        }
+        let Some((token, outcome)) = self.jobs.next().or_else(|| self.lookups.next()) else {
             self.results_left = false;
             return None;
         };
+        self.results_allowed -= 1;
         let event = match outcome {
             Outcome::Done(done) => Event::Done(done),
             Outcome::Resolved(addresses) => Event::Resolved(addresses),
@@ -275,11 +312,11 @@ impl Readiness {
     }
 
     pub(crate) fn resolve(&mut self, token: Token, endpoint: Endpoint) -> io::Result<()> {
-        self.pool.resolve(token, endpoint)
+        self.lookups.resolve(token, endpoint)
     }
 
     pub(crate) fn offload(&mut self, token: Token, job: Job) -> io::Result<()> {
-        self.pool.run(token, job)
+        self.jobs.run(token, job)
     }
 
     #[inline]
@@ -328,7 +365,8 @@ impl Readiness {
         let bytes = &self.buffer[lent];
         let sent = match sending::single(fd.as_fd(), bytes) {
             Ok(n) => n,
-            Err(Errno::AGAIN | Errno::INTR) => 0,
+            Err(Errno::INTR) => return Ok(0),
+            Err(Errno::AGAIN) => 0,
             Err(error) => return Err(error.into()),
         };
         if sent < bytes.len() {
@@ -367,8 +405,11 @@ impl Readiness {
             return;
         };
         if slot.flags.generation == token.generation {
+            let had_room = slot.flags.room > 0;
             slot.flags.room = u32::try_from(room).unwrap_or(u32::MAX);
-            enqueue(&mut self.next_tick, token, &mut slot.flags); // there may have been none
+            if !had_room {
+                enqueue(&mut self.next_tick, token, &mut slot.flags); // it may wait for that
+            }
         }
     }
 
@@ -425,6 +466,19 @@ fn unpack(token: mio::Token) -> Token {
         slot: token.0 as u32,
         generation: (token.0 >> 32) as u32,
     }
+}
+
+/// For an event of a source that is in the list already: only what it says is new.
+#[cold]
+fn note_queued(slots: &mut [Slot], token: Token, bits: u8) -> bool {
+    let Some(slot) = slots.get_mut(token.slot as usize) else {
+        return false;
+    };
+    let queued = slot.flags.generation == token.generation && slot.flags.any(QUEUED);
+    if queued {
+        slot.flags.set(bits);
+    }
+    queued
 }
 
 #[inline]

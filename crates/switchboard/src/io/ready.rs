@@ -24,7 +24,7 @@ impl Interest {
 
 /// What a watched descriptor is ready for.
 ///
-/// Errors and hang-ups show as both: the next read or write tells which it is.
+/// Errors and hang-ups show as whatever it is watched for: the next read or write tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ready {
     /// A read will not block.

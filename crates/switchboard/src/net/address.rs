@@ -39,6 +39,7 @@ impl From<SocketAddr> for Address {
 
 /// Where to listen or connect: an address, or a name that has yet to be looked up.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Endpoint {
     /// An address that needs no look-up.
     Ip(SocketAddr),

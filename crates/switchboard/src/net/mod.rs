@@ -7,5 +7,5 @@ mod tcp;
 pub(crate) mod resolve;
 
 pub use address::{Address, Endpoint, ToEndpoint};
-pub(crate) use tcp::open_stream;
 pub use tcp::{ConnectOptions, TcpListener, TcpStream};
+pub(crate) use tcp::{cannot_listen, open_stream};

@@ -54,12 +54,13 @@ impl TcpStream {
         self.nodelay = nodelay;
     }
 
-    /// Has the kernel probe a silent peer, first after `idle`, then every `idle` / 4. Makes a
-    /// system call or three. Off by default.
+    /// Has the kernel probe a silent peer, first after `idle`, then every `idle` / 4, in whole
+    /// seconds and at least one. Makes a system call or three. Off by default.
     ///
     /// # Errors
     /// What the system reports.
     pub fn set_keepalive(&self, idle: Duration) -> io::Result<()> {
+        let idle = idle.max(Duration::from_secs(1)); // the kernel counts in seconds
         let probe = (idle / 4).max(Duration::from_secs(1));
         let keepalive = TcpKeepalive::new().with_time(idle).with_interval(probe);
         SockRef::from(&self.fd).set_tcp_keepalive(&keepalive)
@@ -112,12 +113,7 @@ impl TcpListener {
     pub fn bind(endpoint: impl ToEndpoint) -> Result<TcpListener> {
         let endpoint: Endpoint = endpoint.to_endpoint()?;
         let listener = resolve::resolve(&endpoint).and_then(|all| TcpListener::bind_all(&all));
-        Ok(listener.map_err(|error| {
-            io::Error::new(
-                error.kind(),
-                format!("cannot listen on {endpoint}: {error}"),
-            )
-        })?)
+        Ok(listener.map_err(|error| cannot_listen(&endpoint, &error))?)
     }
 
     pub(crate) fn bind_all(addresses: &[SocketAddr]) -> io::Result<TcpListener> {
@@ -188,6 +184,14 @@ impl TcpListener {
     }
 }
 
+/// The system's error, with the address as it was given.
+pub(crate) fn cannot_listen(endpoint: &Endpoint, error: &io::Error) -> io::Error {
+    io::Error::new(
+        error.kind(),
+        format!("cannot listen on {endpoint}: {error}"),
+    )
+}
+
 fn listen_on(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(
         Domain::for_address(address),
@@ -213,14 +217,18 @@ fn is_unavailable(error: &io::Error) -> bool {
 }
 
 /// How [`connect_with`](crate::LoopContext::connect_with) makes its connection.
+///
+/// ```
+/// use std::time::Duration;
+/// use switchboard::ConnectOptions;
+///
+/// let patient = ConnectOptions::default().with_timeout(Some(Duration::from_secs(120)));
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectOptions {
-    /// How long all attempts together may take; `None` leaves it to the system (minutes).
-    pub timeout: Option<Duration>,
-    /// Whether small segments are sent at once; true by default.
-    pub nodelay: bool,
-    /// See [`TcpStream::set_keepalive`]; off by default.
-    pub keepalive: Option<Duration>,
+    pub(crate) timeout: Option<Duration>,
+    nodelay: bool,
+    keepalive: Option<Duration>,
 }
 
 impl Default for ConnectOptions {
@@ -230,6 +238,31 @@ impl Default for ConnectOptions {
             nodelay: true,
             keepalive: None,
         }
+    }
+}
+
+impl ConnectOptions {
+    /// How long the look-up of the name and the attempts at all its addresses may take together
+    /// (default 30 s); `None` leaves it to the system (minutes). Each address gets its share of
+    /// what is left, so that one that never answers leaves time for the others.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Option<Duration>) -> ConnectOptions {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Whether small segments are sent at once (default true); see [`TcpStream::set_nodelay`].
+    #[must_use]
+    pub fn with_nodelay(mut self, nodelay: bool) -> ConnectOptions {
+        self.nodelay = nodelay;
+        self
+    }
+
+    /// Has the kernel probe a silent peer (default off); see [`TcpStream::set_keepalive`].
+    #[must_use]
+    pub fn with_keepalive(mut self, idle: Duration) -> ConnectOptions {
+        self.keepalive = Some(idle);
+        self
     }
 }
 

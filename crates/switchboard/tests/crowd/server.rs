@@ -249,6 +249,6 @@ fn wait(reactor: &Reactor<Desk>, deadline: Instant) -> Result {
     let mut fds = [PollFd::new(reactor, PollFlags::IN)];
     match rustix::event::poll(&mut fds, Some(&timeout)) {
         Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(std::io::Error::from(error).into()),
     }
 }

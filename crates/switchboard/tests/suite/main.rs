@@ -223,7 +223,7 @@ suite! {
         a_post_wakes_a_reactor_that_sleeps
         a_reactor_is_done_when_its_last_remote_is_gone
         a_closure_that_posts_itself_does_not_hold_the_loop
-        what_is_posted_to_a_reactor_that_is_gone_is_dropped
+        a_reactor_that_is_gone_takes_no_posts
     }
     watching {
         a_pipe_is_told_until_it_is_empty_and_again_at_its_end

@@ -162,7 +162,7 @@ pub fn a_closure_that_posts_itself_does_not_hold_the_loop(world: &mut World) {
     world.settle();
 }
 
-pub fn what_is_posted_to_a_reactor_that_is_gone_is_dropped(world: &mut World) {
+pub fn a_reactor_that_is_gone_takes_no_posts(world: &mut World) {
     struct Told(mpsc::Sender<&'static str>);
     impl Drop for Told {
         fn drop(&mut self) {
@@ -171,17 +171,21 @@ pub fn what_is_posted_to_a_reactor_that_is_gone_is_dropped(world: &mut World) {
     }
     let (tell, told) = mpsc::channel();
     let remote = world.reactor.remote();
-    let other = remote.clone();
+    let post = |captured: Told| {
+        let holder = remote.clone(); // would keep the queue alive that holds it
+        remote.post(move |log: &mut Log, _| {
+            log.note_of("post", "it ran");
+            drop((captured, holder));
+        })
+    };
+    post(Told(tell.clone())).expect("there is room in the queue");
+    assert!(!remote.is_closed());
     world.rebuild(|builder| builder);
-    let captured = Told(tell);
-    let posted = remote.post(move |log: &mut Log, _| {
-        log.note_of("post", "it ran");
-        drop(captured);
-    });
-    posted.expect("there is room in the queue");
-    drop(remote);
-    assert!(told.try_recv().is_err(), "there is another remote");
-    drop(other);
+    assert_eq!(told.try_recv(), Ok("dropped"), "it waited in the queue");
+    assert!(remote.is_closed());
+    let given_back = post(Told(tell)).expect_err("nobody is there to run it");
+    assert!(told.try_recv().is_err(), "it is not lost");
+    drop(given_back);
     assert_eq!(told.try_recv(), Ok("dropped"));
     world.settle();
     assert!(world.log().of("post").is_empty());

@@ -103,7 +103,8 @@ pub fn an_abort_waits_for_nothing(world: &mut World) {
     assert!(world.reactor.is_done());
     assert_eq!(world.log().of("listener"), ["closed Shutdown"]);
     assert_eq!(world.log().of("near"), ["closed Shutdown"]);
-    assert_eq!(world.log().of("closing"), ["closed Requested"]);
+    // It was closing on request, but not all that was to be sent first has been.
+    assert_eq!(world.log().of("closing"), ["closed Shutdown"]);
     assert_eq!(world.reactor.buffered(), 0);
     assert_refused(address);
     world.set_reads(peer, true);

@@ -3,7 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use mio::unix::SourceFd;
 use rustix::io::Errno;
@@ -35,12 +35,15 @@ impl Readiness {
                 Entry::Listener(Box::new(Listener { fds, next: 0 }))
             }
             Resource::Watch(source, interest) => {
-                match self.arm(source.as_fd(), token, to_mio(interest)) {
+                let fd = source.as_fd();
+                match self.arm(fd, token, to_mio(interest)) {
                     Err(error) if is_always_ready(&error) => always = true,
                     result => result?,
                 }
+                let fd = fd.as_raw_fd();
                 Entry::Watch(Box::new(Watch {
-                    source,
+                    _source: source,
+                    fd,
                     interest,
                     always,
                 }))
@@ -108,13 +111,13 @@ impl Readiness {
     /// goes on reporting it. An error means that it was not registered (a regular file).
     pub(super) fn disarm(&self, entry: &Entry) {
         let registry = self.poll.registry();
-        let forget = |fd: BorrowedFd<'_>| drop(registry.deregister(&mut SourceFd(&fd.as_raw_fd())));
+        let forget = |fd: RawFd| drop(registry.deregister(&mut SourceFd(&fd)));
         match entry {
             Entry::Free => {}
-            Entry::Stream(fd) => forget(fd.as_fd()),
-            Entry::Listener(listener) => listener.fds.iter().for_each(|fd| forget(fd.as_fd())),
-            Entry::Watch(watch) => forget(watch.source.as_fd()),
-            Entry::Signals(signals) => forget(signals.set.as_fd()),
+            Entry::Stream(fd) => forget(fd.as_raw_fd()),
+            Entry::Listener(listener) => listener.fds.iter().for_each(|fd| forget(fd.as_raw_fd())),
+            Entry::Watch(watch) => forget(watch.fd),
+            Entry::Signals(signals) => forget(signals.set.as_fd().as_raw_fd()),
         }
     }
 
@@ -131,10 +134,10 @@ impl Readiness {
             let Entry::Watch(watch) = &slot.entry else {
                 continue;
             };
-            let fd = watch.source.as_fd().as_raw_fd();
             let interest = to_mio(watch.interest);
             let registry = self.poll.registry();
-            if let Err(error) = registry.reregister(&mut SourceFd(&fd), pack(token), interest) {
+            if let Err(error) = registry.reregister(&mut SourceFd(&watch.fd), pack(token), interest)
+            {
                 tracing::debug!(%token, %error, "cannot watch any longer");
                 slot.flags.set(READABLE | WRITABLE); // the handler's own read finds out why
                 enqueue(&mut self.next_tick, token, &mut slot.flags);

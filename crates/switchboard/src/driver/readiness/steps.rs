@@ -2,7 +2,7 @@
 //! of a connect. It must never take a short read for drained when the end is known to follow: of
 //! bytes that arrive together with the end, the kernel tells once.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SocketFlags};
@@ -27,7 +27,10 @@ pub(super) struct Listener {
 }
 
 pub(super) struct Watch {
-    pub(super) source: Box<dyn AsFd>,
+    /// Held for its descriptor's sake, which `fd` is.
+    pub(super) _source: Box<dyn AsFd>,
+    /// Asked of the source once: what it does when asked is the program's code.
+    pub(super) fd: RawFd,
     pub(super) interest: Interest,
     /// The kernel refuses to watch it, as it does with regular files: those are always ready.
     pub(super) always: bool,

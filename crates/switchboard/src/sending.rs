@@ -1,0 +1,206 @@
+//! From `send` to the outbox: bounds and policies, what is copied and what is not.
+//! It must never make a system call: what is sent here goes out in step 5 of the tick, or, when
+//! bytes are sent on as they were received, right after the handler's call.
+
+use std::ops::Range;
+
+use crate::core::Core;
+use crate::driver::Driver;
+use crate::handler::Close;
+use crate::outbox::{Outbox, OutboxPolicy};
+use crate::payload::Payload;
+use crate::sources::{Kind, Source};
+use crate::{Error, Result, Token};
+
+/// From this length on, bytes that a handler sends on as it received them go from the driver's
+/// buffer straight to the kernel, right after the call. Shorter ones are copied to the outbox and
+/// go out with all others at the end of the tick: at 64 connections of 64-byte messages that took
+/// 0.957 × the CPU of a raw epoll server, and sending each at once 0.985 ×, though it executes a
+/// quarter fewer instructions (`bench/`, 24 November 2026; two runs each, within 0.002).
+const FORWARD: usize = 4 * 1024;
+
+/// Up to this length shared bytes are copied all the same: a chunk of their own would cost more
+/// memory than they are, and a slice for the kernel each.
+const SHARE: usize = 1024;
+
+/// Outboxes kept for the next source that sends, so that a request and its answer need no
+/// allocation.
+const SPARE_OUTBOXES: usize = 256;
+
+/// A send of bytes that the driver has lent, not copied yet.
+pub(crate) struct Forward {
+    pub(crate) token: Token,
+    pub(crate) range: Range<usize>,
+}
+
+impl<S: 'static> Core<S> {
+    /// The source of `token`, if it can still send.
+    #[inline]
+    pub(crate) fn sender(&mut self, token: Token) -> Result<&mut Source<S>> {
+        match self.sources.get_mut(token) {
+            Some(source) if source.can_send() => Ok(source),
+            Some(source) if source.kind != Kind::Stream => Err(Error::WrongKind {
+                token,
+                asked: "send",
+            }),
+            Some(source) if !source.is_ending() => Err(Error::SendingEnded(token)),
+            _ => Err(Error::Stale(token)),
+        }
+    }
+
+    /// Appends to an outbox. `lent` is what the driver has lent to the handler that asks.
+    #[inline]
+    pub(crate) fn send(&mut self, token: Token, payload: Payload<'_>, lent: &[u8]) -> Result {
+        if self.forward.is_some() {
+            self.keep_forward(lent);
+        }
+        let len = payload.len();
+        let fits = self.buffered + len <= self.config.max_buffered;
+        let source = self.sender(token)?;
+        let outbox_len = source.outbox_len() + len;
+        if outbox_len > source.options.high as usize || !fits {
+            self.make_room(token, len)?;
+        } else if len >= FORWARD
+            && outbox_len == len
+            && source.options.policy != OutboxPolicy::DropOldest // its rest would look whole
+            && let Payload::Copied(bytes) = payload
+            && let Some(range) = range_within(lent, bytes)
+        {
+            self.forward = Some(Forward { token, range });
+            return Ok(());
+        }
+        self.push(token, payload);
+        Ok(())
+    }
+
+    /// A send would exceed a bound: apply the source's policy.
+    #[cold]
+    fn make_room(&mut self, token: Token, len: usize) -> Result {
+        let max_buffered = self.config.max_buffered;
+        let total = self.buffered + len;
+        let source = self.sender(token)?;
+        let limit = source.options.high as usize;
+        let most = limit.min(max_buffered);
+        if len > most {
+            return Err(Error::TooLarge { len, limit: most });
+        }
+        let policy = source.options.policy;
+        if policy == OutboxPolicy::DropOldest
+            && let Some(outbox) = &mut source.outbox
+        {
+            let mut dropped = 0;
+            while outbox.len() + len > limit || total - dropped > max_buffered {
+                let Some(bytes) = outbox.drop_oldest() else {
+                    break;
+                };
+                dropped += bytes;
+            }
+            self.buffered -= dropped;
+            tracing::debug!(%token, dropped, "oldest sends dropped");
+        }
+        let total = self.buffered + len;
+        let source = self.sender(token)?;
+        let buffered = source.outbox_len();
+        if buffered + len > limit {
+            source.wants_write = true;
+            if policy == OutboxPolicy::Disconnect {
+                self.finish(token, Close::SlowConsumer);
+            }
+            return Err(Error::Full { buffered, limit });
+        }
+        if total > max_buffered {
+            if !source.refused {
+                source.refused = true;
+                self.refused.push(token);
+                self.prune_refused();
+            }
+            self.refused_at = self.buffered;
+            return Err(Error::BufferedLimit {
+                limit: max_buffered,
+            });
+        }
+        Ok(())
+    }
+
+    /// Those that have ended since stay in the list; they must not make up most of it.
+    fn prune_refused(&mut self) {
+        if self.refused.len() > 64 + 2 * self.sources.len() {
+            let sources = &self.sources;
+            self.refused.retain(|token| sources.get(*token).is_some());
+        }
+    }
+
+    #[inline(always)]
+    fn push(&mut self, token: Token, payload: Payload<'_>) {
+        let Some(source) = self.sources.get_mut(token) else {
+            return;
+        };
+        let spare = &mut self.spare_outboxes;
+        let outbox = source
+            .outbox
+            .get_or_insert_with(|| spare.pop().unwrap_or_default());
+        let drops = source.options.policy == OutboxPolicy::DropOldest;
+        self.buffered += payload.len();
+        match payload {
+            // Dropping whole sends needs their boundaries, so they are not gathered then.
+            Payload::Copied(bytes) if drops => {
+                outbox.push_shared(bytes::Bytes::copy_from_slice(bytes));
+            }
+            Payload::Shared(bytes) if bytes.len() > SHARE || drops => outbox.push_shared(bytes),
+            Payload::Copied(bytes) => outbox.push(bytes),
+            Payload::Shared(bytes) => outbox.push(&bytes),
+        }
+        source.wants_write |= outbox.len() > source.options.low as usize;
+        if !source.dirty {
+            source.dirty = true;
+            self.dirty.push(token);
+        }
+    }
+
+    /// Copies a pending forward after all, since something else has to follow it.
+    #[cold]
+    pub(crate) fn keep_forward(&mut self, lent: &[u8]) {
+        if let Some(Forward { token, range }) = self.forward.take() {
+            self.push(token, Payload::Copied(&lent[range]));
+        }
+    }
+
+    /// An empty outbox, for the next source that sends.
+    #[inline]
+    pub(crate) fn recycle(&mut self, outbox: Box<Outbox>) {
+        if self.spare_outboxes.len() < SPARE_OUTBOXES && outbox.is_reusable() {
+            self.spare_outboxes.push(outbox);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn submit_forward(&mut self, driver: &mut Driver) {
+        let Some(Forward { token, range }) = self.forward.take() else {
+            return;
+        };
+        let sent = match driver.forward(token, range.clone()) {
+            Ok(sent) => sent,
+            Err(error) => {
+                // What was to be sent is lost with it, which the reason must tell.
+                self.push(token, Payload::Copied(driver.lent(range)));
+                return self.finish(token, Close::Io(error));
+            }
+        };
+        if sent > 0
+            && let Some(source) = self.sources.get_mut(token)
+        {
+            source.last_active = self.now;
+        }
+        if sent < range.len() {
+            let rest = driver.lent(range.start + sent..range.end);
+            self.push(token, Payload::Copied(rest));
+        }
+    }
+}
+
+/// Where `part` lies in `whole`, if it does.
+fn range_within(whole: &[u8], part: &[u8]) -> Option<Range<usize>> {
+    let start = part.as_ptr().addr().checked_sub(whole.as_ptr().addr())?;
+    let end = start.checked_add(part.len())?;
+    (end <= whole.len()).then_some(start..end)
+}
