@@ -9,7 +9,7 @@ use crate::driver::Driver;
 use crate::handler::Close;
 use crate::outbox::{Outbox, OutboxPolicy};
 use crate::payload::Payload;
-use crate::sources::{Kind, Source};
+use crate::sources::{Kind, Phase, Source};
 use crate::{Error, Result, Token};
 
 /// From this length on, bytes that a handler sends on as it received them go from the driver's
@@ -63,6 +63,7 @@ impl<S: 'static> Core<S> {
         } else if len >= FORWARD
             && outbox_len == len
             && source.options.policy != OutboxPolicy::DropOldest // its rest would look whole
+            && source.phase == Phase::Open // before, `close` has to find it in the outbox
             && let Payload::Copied(bytes) = payload
             && let Some(range) = range_within(lent, bytes)
         {
