@@ -10,7 +10,7 @@ use switchboard::{ConnectOptions, Error, Token};
 
 use crate::peers::End;
 use crate::probe::{Log, Probe};
-use crate::world::{Peer, World};
+use crate::world::{Peer, World, pattern};
 
 /// Somebody else's server on a free port of the loopback network.
 fn server() -> (TcpListener, SocketAddr) {
@@ -43,8 +43,8 @@ fn deaf_port() -> (Socket, SocketAddr) {
 /// A server that takes no further connection, so that new ones are neither made nor refused.
 struct FullServer {
     address: SocketAddr,
-    _listener: Socket,
-    _waiting: Vec<Socket>,
+    listener: Socket,
+    waiting: Vec<Socket>,
 }
 
 impl FullServer {
@@ -61,9 +61,15 @@ impl FullServer {
         }
         FullServer {
             address: address.as_socket().expect("it is an IP address"),
-            _listener: listener,
-            _waiting: waiting,
+            listener,
+            waiting,
         }
+    }
+
+    /// Has room again, for whoever has kept trying.
+    fn into_server(self) -> TcpListener {
+        drop(self.waiting);
+        self.listener.into()
     }
 }
 
@@ -148,11 +154,14 @@ pub fn the_deadline_ends_with_the_attempt(world: &mut World) {
     let (listener, address) = server();
     let options = ConnectOptions::default().with_timeout(Some(Duration::from_millis(30)));
     let token = world.with(|cx| cx.connect_with(address, options, Probe::new("near")));
-    token.expect("there is room");
-    accept(world, &listener);
+    let token = token.expect("there is room");
+    let peer = accept(world, &listener);
     world.drive_until("it", |world| world.log().has("near", "connected"));
+    world.with(|cx| cx.close_source(token)); // has a deadline of its own
     world.elapse(Duration::from_millis(60));
     assert_eq!(world.log().of("near"), ["connected"]);
+    world.leave(peer);
+    assert_eq!(world.drive_to_end("near"), "Requested");
 }
 
 /// The addresses of a name are tried one after the other, so a server that listens on one of
@@ -218,7 +227,7 @@ fn assert_ends_silently(world: &mut World, address: &str, end: fn(&mut World, To
 pub fn a_connection_that_is_closed_before_it_is_there_only_ends(world: &mut World) {
     let (listener, quick) = server();
     let full = FullServer::new();
-    let named = format!("localhost:{}", quick.port());
+    let named = format!("127.1:{}", quick.port()); // looked up as names are
     for address in [quick.to_string(), full.address.to_string(), named] {
         let close = |world: &mut World, token| world.with(|cx| cx.close_source(token));
         assert_ends_silently(world, &address, close, "Requested");
@@ -248,7 +257,7 @@ pub fn a_pause_before_the_connection_is_there_holds(world: &mut World) {
     let (listener, address) = server();
     let token = world.with(|cx| {
         let token = cx
-            .connect(("localhost", address.port()), Probe::new("near"))
+            .connect(("127.1", address.port()), Probe::new("near"))
             .expect("there is room");
         cx.pause_source(token);
         token
@@ -278,6 +287,70 @@ pub fn our_side_can_be_shut_down_before_the_connection_is_there(world: &mut Worl
     world.finish(peer);
     assert_eq!(world.drive_to_end("near"), "Eof");
     assert_eq!(world.log().bytes("near"), b"an answer");
+}
+
+/// Whoever only has something to say need not wait for the connection.
+pub fn what_is_sent_before_a_close_goes_out_once_connected(world: &mut World) {
+    let (listener, address) = server();
+    world.with(|cx| {
+        let token = cx.connect(address, Probe::new("near"));
+        let token = token.expect("there is room");
+        cx.send_to(token, "the news").expect("there is room");
+        cx.close_source(token);
+        assert!(!cx.is_open(token));
+        assert!(cx.send_to(token, "late").is_err());
+    });
+    let peer = accept(world, &listener);
+    world.drive_until("our end", |world| world.end(peer).is_some());
+    world.assert_received(peer, "the news");
+    world.finish(peer);
+    assert_eq!(world.drive_to_end("near"), "Requested");
+    assert_eq!(world.log().of("near").len(), 1);
+}
+
+/// Large bytes that go on as they came are not in the outbox yet when `close` is called.
+pub fn what_is_forwarded_before_a_close_goes_out_once_connected(world: &mut World) {
+    let (listener, address) = server();
+    let mut rest = 8192;
+    let (_, source) = world.open(Probe::new("source").on_read(move |_, cx| {
+        let data = cx.recv(usize::MAX);
+        let next = cx.connect(address, Probe::new("near"))?;
+        cx.send_to(next, data)?;
+        cx.close_source(next);
+        rest -= data.len();
+        assert_eq!(rest, 0, "it comes in one piece");
+        Ok(())
+    }));
+    world.send_at_once(source, pattern(8192));
+    let peer = accept(world, &listener);
+    world.drive_until("our end", |world| world.end(peer).is_some());
+    world.assert_received(peer, pattern(8192));
+    world.leave(peer);
+    assert_eq!(world.drive_to_end("near"), "Requested");
+}
+
+/// The network tries again after a second, and that is not too late for anything.
+pub fn a_connection_that_takes_long_is_as_good_as_any(world: &mut World) {
+    world.with_options(|options| options.with_idle_timeout(Duration::from_millis(30)));
+    let server = FullServer::new();
+    world.with(|cx| {
+        let token = cx.connect(server.address, Probe::new("near"));
+        let token = token.expect("there is room");
+        cx.send_to(token, "early").expect("there is room");
+    });
+    world.elapse(Duration::from_millis(60));
+    assert!(world.log().all().is_empty(), "it is not idle, it connects");
+    let listener = server.into_server();
+    // Those that had been waiting before come first.
+    loop {
+        let peer = accept(world, &listener);
+        world.settle();
+        if world.received(peer) == b"early" {
+            break;
+        }
+    }
+    assert_eq!(world.drive_to_end("near"), "TimedOut(Idle)");
+    assert_eq!(world.log().of("near")[0], "connected");
 }
 
 /// How a client reconnects: the end of one connection asks for the next.

@@ -5,33 +5,20 @@ use std::io::{Read, Write, pipe};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use switchboard::Interest;
 
 use crate::probe::Probe;
 use crate::world::World;
 
-/// Waits as somebody else's loop does, and says whether the reactor wants a turn.
-fn wants_a_turn(world: &World, patience: Duration) -> bool {
-    let timeout = world.reactor.next_timeout();
-    if timeout.is_some_and(|timeout| timeout <= patience) {
-        return true;
-    }
-    let descriptor = world.reactor.as_fd();
-    let mut descriptors = [PollFd::new(&descriptor, PollFlags::IN)];
-    let patience = Timespec::try_from(patience).expect("it is short");
-    poll(&mut descriptors, Some(&patience)).expect("one can poll it") > 0
-}
-
 pub fn the_descriptor_tells_that_bytes_have_come(world: &mut World) {
     let (_, peer) = world.open(Probe::new("near"));
     world.settle();
-    assert!(!wants_a_turn(world, Duration::from_millis(20)));
+    assert!(!world.wants_a_turn(Duration::from_millis(20)));
     world.send_at_once(peer, "x");
-    assert!(wants_a_turn(world, Duration::from_secs(10)));
+    assert!(world.wants_a_turn(Duration::from_secs(10)));
     world.settle();
     assert_eq!(world.log().bytes("near"), b"x");
-    assert!(!wants_a_turn(world, Duration::from_millis(20)));
+    assert!(!world.wants_a_turn(Duration::from_millis(20)));
 }
 
 /// One byte at a time, with no new write in between: every turn has to be asked for.
@@ -50,7 +37,7 @@ pub fn a_watched_descriptor_that_stays_ready_is_told_again(world: &mut World) {
     for _ in 0..20 {
         if world.log().bytes("pipe").len() < 3 {
             assert!(
-                wants_a_turn(world, Duration::from_millis(200)),
+                world.wants_a_turn(Duration::from_millis(200)),
                 "after {} bytes",
                 world.log().bytes("pipe").len()
             );
@@ -58,7 +45,7 @@ pub fn a_watched_descriptor_that_stays_ready_is_told_again(world: &mut World) {
         world.turn(Duration::ZERO).expect("a turn goes well");
     }
     assert_eq!(world.log().bytes("pipe"), b"abc");
-    assert!(!wants_a_turn(world, Duration::from_millis(20)));
+    assert!(!world.wants_a_turn(Duration::from_millis(20)));
 }
 
 pub fn a_turn_sleeps_no_longer_than_it_may(world: &mut World) {
@@ -118,11 +105,11 @@ pub fn what_a_tick_has_left_over_asks_for_the_next_one(world: &mut World) {
     }));
     world.send_at_once(peer, vec![b'x'; 2000]);
     while world.log().bytes("near").len() < 2000 {
-        assert!(wants_a_turn(world, Duration::from_secs(5)));
+        assert!(world.wants_a_turn(Duration::from_secs(5)));
         world.turn(Duration::ZERO).expect("a turn goes well");
     }
     world.settle();
-    assert!(!wants_a_turn(world, Duration::from_millis(20)));
+    assert!(!world.wants_a_turn(Duration::from_millis(20)));
 }
 
 /// Somebody else's loop may wait with epoll, in which ours is a descriptor among others.

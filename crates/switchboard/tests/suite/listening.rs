@@ -116,6 +116,23 @@ pub fn a_port_that_is_taken_is_an_error(world: &mut World) {
     is_echoed(world, peer);
 }
 
+/// Otherwise whoever listens on all addresses could have only one of the two.
+pub fn all_ipv6_addresses_leave_the_ipv4_port_free(world: &mut World) {
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        return; // a system without IPv6 has nothing to leave free
+    }
+    // By chance somebody else may have that port.
+    let both = (0..16).any(|_| {
+        let ipv6 = TcpListener::bind("[::]:0").expect("a port is free");
+        let address = ipv6.local().expect("it is bound").ip();
+        let port = address.expect("it is an IP address").port();
+        let ipv4 = world.reactor.listen(("0.0.0.0", port), echoes());
+        let ipv6 = world.reactor.listen_on(ipv6, echoes());
+        ipv4.is_ok() && ipv6.is_ok()
+    });
+    assert!(both, "the port is taken on IPv4 every time");
+}
+
 /// A port that nobody else is given while the socket lives, though it can be listened on.
 fn reserved_port() -> (Socket, SocketAddr) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket can be made");
@@ -175,21 +192,25 @@ pub fn a_listener_that_was_closed_before_it_was_there_accepts_nothing(world: &mu
 
 pub fn a_paused_listener_leaves_connections_in_the_queue(world: &mut World) {
     let (_reserved, address) = reserved_port();
+    // Looked up as names are, so that it is paused before it is there.
+    let name = format!("127.1:{}", address.port());
     let token = world.with(|cx| {
-        let token = cx.listen(address, echoes()).expect("there is room");
-        cx.pause_source(token); // before it is there, even
+        let token = cx.listen(name, echoes()).expect("there is room");
+        cx.pause_source(token);
         token
     });
+    world.drive_until("a listener", |_| TcpStream::connect(address).is_ok());
     let peer = world.dial(address);
     world.settle();
     assert!(world.log().all().is_empty());
     world.with(|cx| cx.resume_source(token));
     is_echoed(world, peer);
+    let before = world.log().count("listener", "accepted");
     world.with(|cx| cx.pause_source(token));
     let second = world.dial(address);
     let turns = world.elapse(Duration::from_millis(30));
     assert!(turns <= 5, "{turns} turns in 30 ms for nothing");
-    assert_eq!(world.log().count("listener", "accepted"), 1);
+    assert_eq!(world.log().count("listener", "accepted"), before);
     world.with(|cx| cx.resume_source(token));
     is_echoed(world, second);
 }
@@ -200,9 +221,11 @@ pub fn a_burst_of_connections_is_accepted_over_several_ticks(world: &mut World) 
     world.turn(Duration::ZERO).expect("a turn goes well");
     let accepted = world.log().count("listener", "accepted");
     assert!((1..300).contains(&accepted), "{accepted} in one tick");
-    for peer in peers {
-        is_echoed(world, peer);
-    }
+    world.drive_until("the others", |world| {
+        world.log().count("listener", "accepted") == 300
+    });
+    is_echoed(world, peers[0]);
+    is_echoed(world, peers[299]);
 }
 
 pub fn the_bounds_of_a_connection_do_not_fit_a_listener(world: &mut World) {

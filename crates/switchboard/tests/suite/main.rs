@@ -158,6 +158,7 @@ suite! {
         a_listener_in_the_last_slot_accepts_nothing
         localhost_is_every_loopback_address_on_one_port_under_one_token
         a_port_that_is_taken_is_an_error
+        all_ipv6_addresses_leave_the_ipv4_port_free
         a_running_loop_can_listen
         a_running_loop_that_cannot_listen_is_told_why
         a_listener_that_was_closed_before_it_was_there_accepts_nothing
@@ -170,6 +171,7 @@ suite! {
         forwarded_bytes_keep_their_target_from_being_idle
         an_interval_keeps_its_id_until_it_is_cancelled_in_its_own_call
         a_timer_is_called_once_and_never_early
+        any_source_can_be_given_a_timer
         timers_end_with_their_source
         timers_come_in_the_order_of_their_deadlines
         a_closure_for_later_can_be_cancelled
@@ -197,6 +199,9 @@ suite! {
         what_is_asked_and_taken_back_in_one_call_only_ends
         a_pause_before_the_connection_is_there_holds
         our_side_can_be_shut_down_before_the_connection_is_there
+        what_is_sent_before_a_close_goes_out_once_connected
+        what_is_forwarded_before_a_close_goes_out_once_connected
+        a_connection_that_takes_long_is_as_good_as_any
         handle_close_can_connect_again
         a_connection_that_is_made_can_be_idle_for_too_long
     }
@@ -222,6 +227,7 @@ suite! {
         a_closure_that_came_back_very_often_still_runs
         a_post_wakes_a_reactor_that_sleeps
         a_reactor_is_done_when_its_last_remote_is_gone
+        the_end_of_the_last_remote_wakes_a_reactor_that_sleeps
         a_closure_that_posts_itself_does_not_hold_the_loop
         a_reactor_that_is_gone_takes_no_posts
     }

@@ -139,6 +139,19 @@ pub fn a_reactor_is_done_when_its_last_remote_is_gone(world: &mut World) {
     assert_eq!(world.log().of("post"), ["the last words"]);
 }
 
+/// Whether the reactor sleeps already when the last one goes is chance, so it has many chances.
+pub fn the_end_of_the_last_remote_wakes_a_reactor_that_sleeps(world: &mut World) {
+    let (remotes, received) = mpsc::channel::<Remote<Log>>();
+    let thread = thread::spawn(move || received.into_iter().for_each(drop));
+    for _ in 0..50 {
+        let remote = world.reactor.remote();
+        remotes.send(remote).expect("the thread waits");
+        turn_until(world, "the last remote", |world| world.reactor.is_done());
+    }
+    drop(remotes);
+    thread.join().expect("it only drops");
+}
+
 /// It runs again and again, and everything else has its turn in between.
 pub fn a_closure_that_posts_itself_does_not_hold_the_loop(world: &mut World) {
     fn again(remote: Remote<Log>) -> impl FnOnce(&mut Log, &mut LoopContext<'_, Log>) + Send {

@@ -24,6 +24,12 @@ fn stuffed(world: &mut World, probe: Probe) -> (Token, Peer) {
     (token, peer)
 }
 
+/// Makes sure that no deadline does what has to happen before it.
+fn without_deadline(world: &mut World) {
+    let long = Duration::from_secs(3600);
+    world.rebuild(|builder| builder.shutdown_timeout(long).close_timeout(long));
+}
+
 fn shut_down(world: &mut World) {
     world.reactor.shutdown_handle().shutdown();
     world.turn(Duration::ZERO).expect("a turn goes well");
@@ -36,6 +42,7 @@ fn assert_refused(address: SocketAddr) {
 }
 
 pub fn listeners_close_at_once_and_outboxes_are_sent_first(world: &mut World) {
+    without_deadline(world);
     let (_, address) = world.listen(Probe::new("listener"));
     let (_, slow) = stuffed(world, Probe::new("slow"));
     let (_, idle) = world.open(Probe::new("idle"));
@@ -93,12 +100,15 @@ pub fn a_second_shutdown_changes_nothing(world: &mut World) {
 }
 
 pub fn an_abort_waits_for_nothing(world: &mut World) {
+    without_deadline(world);
     let (_, address) = world.listen(Probe::new("listener"));
     let (_, peer) = stuffed(world, Probe::new("near"));
     let (closing, _) = stuffed(world, Probe::new("closing"));
     world.with(|cx| cx.close_source(closing));
     world.settle();
-    world.reactor.shutdown_handle().abort();
+    let handle = world.reactor.shutdown_handle();
+    handle.abort();
+    handle.shutdown(); // asks for less, so it changes nothing
     world.turn(Duration::ZERO).expect("a turn goes well");
     assert!(world.reactor.is_done());
     assert_eq!(world.log().of("listener"), ["closed Shutdown"]);
@@ -114,6 +124,7 @@ pub fn an_abort_waits_for_nothing(world: &mut World) {
 
 /// Ctrl-C, and Ctrl-C once more.
 pub fn an_abort_ends_a_shutdown_that_waits(world: &mut World) {
+    without_deadline(world);
     stuffed(world, Probe::new("near"));
     shut_down(world);
     world.settle();
@@ -151,6 +162,7 @@ pub fn nothing_new_is_taken_in_a_shutdown(world: &mut World) {
 
 /// A second Ctrl-C has to be heard, and a terminal's line be taken, while the last bytes go out.
 pub fn watches_and_signals_live_until_the_connections_are_gone(world: &mut World) {
+    without_deadline(world);
     let (mut reads, mut writes) = pipe().expect("a pipe can be made");
     let watched = reads.try_clone().expect("a descriptor is free");
     let probe = Probe::new("watch").on_ready(move |log, _, _| {
@@ -181,6 +193,7 @@ pub fn watches_and_signals_live_until_the_connections_are_gone(world: &mut World
 }
 
 pub fn a_reactor_without_connections_shuts_down_in_one_turn(world: &mut World) {
+    without_deadline(world);
     let (reads, _writes) = pipe().expect("a pipe can be made");
     world.with(|cx| {
         cx.watch(reads, Interest::Read, Probe::new("watch"))
@@ -196,6 +209,7 @@ pub fn a_reactor_without_connections_shuts_down_in_one_turn(world: &mut World) {
 }
 
 pub fn a_shutdown_from_another_thread_wakes_the_reactor(world: &mut World) {
+    without_deadline(world);
     const LONG: Duration = Duration::from_secs(8);
     let (_, _address) = world.listen(Probe::new("listener"));
     let handle = world.reactor.shutdown_handle();
@@ -210,6 +224,7 @@ pub fn a_shutdown_from_another_thread_wakes_the_reactor(world: &mut World) {
 }
 
 pub fn a_handler_can_stop_the_reactor(world: &mut World) {
+    without_deadline(world);
     let (_, peer) = world.open(Probe::new("near").on_read(|_, cx| {
         cx.recv(usize::MAX);
         cx.send("goodbye")?;
@@ -225,6 +240,7 @@ pub fn a_handler_can_stop_the_reactor(world: &mut World) {
 
 /// Who was closing for a reason of his own keeps it.
 pub fn a_source_that_was_closing_keeps_its_reason(world: &mut World) {
+    without_deadline(world);
     let (token, peer) = stuffed(world, Probe::new("near"));
     world.with(|cx| cx.close_source(token));
     world.settle();

@@ -99,6 +99,19 @@ pub fn a_timer_is_called_once_and_never_early(world: &mut World) {
     assert_eq!(world.log().of("near"), ["timer", "false"]);
 }
 
+/// A source that has had no call yet cannot ask by itself.
+pub fn any_source_can_be_given_a_timer(world: &mut World) {
+    let (token, _) = world.open(Probe::new("near"));
+    let timer = world.with(|cx| cx.set_source_timer(token, STEP));
+    timer.expect("there is room");
+    world.drive_until("the timer", |world| world.log().has("near", "timer"));
+    world.elapse(3 * STEP);
+    assert_eq!(world.log().of("near"), ["timer"]);
+    world.with(|cx| cx.abort_source(token));
+    let late = world.with(|cx| cx.set_source_timer(token, STEP));
+    assert!(matches!(late, Err(Error::Stale(stale)) if stale == token));
+}
+
 pub fn timers_end_with_their_source(world: &mut World) {
     let probe = asked("near", |cx| {
         cx.set_timer(STEP)?;

@@ -4,8 +4,10 @@
 //! come within a bound.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::{Domain, Socket, Type};
 use switchboard::{Builder, LoopContext, Reactor, Result, SourceOptions, Time, Token};
 
@@ -187,6 +189,18 @@ impl World {
         let before = (self.log().all().len(), self.reactor.buffered());
         self.reactor.turn(Some(limit))?;
         Ok(moved || before != (self.log().all().len(), self.reactor.buffered()))
+    }
+
+    /// Waits as somebody else's loop does, and says whether the reactor wants a turn.
+    pub fn wants_a_turn(&self, patience: Duration) -> bool {
+        let timeout = self.reactor.next_timeout();
+        if timeout.is_some_and(|timeout| timeout <= patience) {
+            return true;
+        }
+        let descriptor = self.reactor.as_fd();
+        let mut descriptors = [PollFd::new(&descriptor, PollFlags::IN)];
+        let patience = Timespec::try_from(patience).expect("it is short");
+        poll(&mut descriptors, Some(&patience)).expect("one can poll it") > 0
     }
 
     /// Drives the reactor and its peers until `done`.
