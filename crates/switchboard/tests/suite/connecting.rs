@@ -151,15 +151,23 @@ pub fn an_unanswered_connection_ends_at_its_deadline(world: &mut World) {
 }
 
 pub fn the_deadline_ends_with_the_attempt(world: &mut World) {
+    const LARGE: usize = 16 * 1024 * 1024; // more than the network holds
+    world.with_options(|options| options.with_watermarks(LARGE, LARGE));
     let (listener, address) = server();
     let options = ConnectOptions::default().with_timeout(Some(Duration::from_millis(30)));
     let token = world.with(|cx| cx.connect_with(address, options, Probe::new("near")));
     let token = token.expect("there is room");
     let peer = accept(world, &listener);
     world.drive_until("it", |world| world.log().has("near", "connected"));
-    world.with(|cx| cx.close_source(token)); // has a deadline of its own
+    world.set_reads(peer, false);
+    world.with(|cx| {
+        cx.send_to(token, pattern(LARGE)).expect("there is room");
+        cx.close_source(token); // has a deadline of its own
+    });
     world.elapse(Duration::from_millis(60));
     assert_eq!(world.log().of("near"), ["connected"]);
+    world.set_reads(peer, true);
+    world.drive_until_received(peer, pattern(LARGE));
     world.leave(peer);
     assert_eq!(world.drive_to_end("near"), "Requested");
 }

@@ -1,15 +1,13 @@
 //! Signals as events. All cases share one process with all others, so each has signals of its own.
 
-use rustix::process::{Signal, getpid, kill_process};
 use switchboard::signal::{SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH};
 
 use crate::probe::Probe;
 use crate::world::World;
 
-/// Sends this process a signal that a source has asked for.
+/// Sends this thread a signal that a source has asked for: so it has come when this returns.
 fn raise(signal: i32) {
-    let signal = Signal::from_named_raw(signal).expect("it has a name");
-    kill_process(getpid(), signal).expect("a process can signal itself");
+    signal_hook::low_level::raise(signal).expect("a thread can signal itself");
 }
 
 pub fn a_signal_is_told_with_its_number(world: &mut World) {
