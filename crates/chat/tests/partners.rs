@@ -1,15 +1,12 @@
 //! Clients and terminals that are not ours: netcat, and the terminal client on a tmux screen.
 
-#[path = "partners/screen.rs"]
-mod screen;
 #[path = "program/world.rs"]
 mod world;
 
 use std::process::ExitCode;
 
-use switchboard_partners::{Installed, Partner, Process, Suite};
+use switchboard_partners::{Installed, Partner, Process, Screen, Suite};
 
-use screen::Screen;
 use world::{Server, switchboard};
 
 fn main() -> ExitCode {

@@ -34,8 +34,10 @@
 
 mod partner;
 mod process;
+mod screen;
 mod suite;
 
 pub use partner::{Installed, Partner};
 pub use process::{PATIENCE, Process};
+pub use screen::Screen;
 pub use suite::{REQUIRED, Suite};

@@ -44,6 +44,10 @@ impl<S: 'static> Core<S> {
     pub(crate) fn begin_flushing(&mut self, token: Token) {
         if let Some(source) = self.sources.get_mut(token) {
             source.phase = Phase::Flushing;
+            // Nothing would come of them any more, an interval's wake-ups least of all.
+            source.idle_timer = None;
+            source.deadline = None;
+            self.timers.cancel_all(&mut source.timers);
         }
         self.discard_unread(token); // or the peer's end would stay unseen behind it
         self.mark_dirty(token);

@@ -46,7 +46,8 @@ impl<S: 'static> LoopContext<'_, S> {
     }
 
     /// Listens on every address that `endpoint` names, all under one token. Never blocks: a
-    /// failure (the port is taken, the host is unknown) arrives as `handle_close`.
+    /// failure (the port is taken, the host is unknown) arrives as `handle_close`. To learn which
+    /// port 0 became, [bind](TcpListener::bind) first and [listen on](Self::listen_on) that.
     ///
     /// # Errors
     /// The address is malformed, there are too many sources, or the reactor is shutting down.

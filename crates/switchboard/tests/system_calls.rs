@@ -3,8 +3,6 @@
 
 #[path = "tutorial/examples.rs"]
 mod examples;
-#[path = "tutorial/screen.rs"]
-mod screen;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,10 +10,9 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Command, ExitCode};
 
-use switchboard_partners::{Installed, PATIENCE, Partner, Process, Suite};
+use switchboard_partners::{Installed, PATIENCE, Partner, Process, Screen, Suite};
 
 use examples::example;
-use screen::Screen;
 
 fn main() -> ExitCode {
     Suite::new()
@@ -58,13 +55,12 @@ fn idle(strace: &Installed, tmux: &Installed) {
     let address = listener.local_addr().expect("it is bound");
     let client = example("tutorial_client");
     let client = client.get_program().to_string_lossy();
-    let mut screen = Screen::open(tmux, &format!("exec '{client}' {address}"));
-    screen.wait_for("> ");
+    let mut screen = Screen::start(tmux, &format!("exec '{client}' {address}"));
+    screen.wait_for(">\n");
     let (mut server, _) = listener.accept().expect("the client has connected");
-    screen.press("hello Enter");
-    screen.wait_for("hello");
-    screen.wait_for("> ");
-    let process = screen.ask("display-message -p '#{pane_pid}'").concat();
+    screen.keys("hello Enter");
+    screen.wait_for("> hello\n>\n");
+    let process = screen.process().to_string();
 
     let threads = fs::read_dir(format!("/proc/{process}/task")).expect("it runs");
     assert_eq!(threads.count(), 1);
@@ -82,9 +78,7 @@ fn idle(strace: &Installed, tmux: &Installed) {
     assert_eq!(counts(&tracer.errors()), BTreeMap::new());
 
     server.write_all(b"Message received").expect("it reads");
-    screen.wait_for("Message received");
-    screen.wait_for("> ");
-    assert_eq!(screen.lines(), ["> hello", "Message received", ">"]);
+    screen.wait_for("> hello\nMessage received\n>\n");
 }
 
 /// The echo server, and clients that it has answered once.

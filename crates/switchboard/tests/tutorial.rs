@@ -7,8 +7,6 @@ mod client_alone;
 mod examples;
 #[path = "tutorial/programs.rs"]
 mod programs;
-#[path = "tutorial/screen.rs"]
-mod screen;
 #[path = "tutorial/server_alone.rs"]
 mod server_alone;
 #[path = "tutorial/together.rs"]

@@ -3,11 +3,10 @@
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener};
 
-use switchboard_partners::{Installed, Partner, Process, Suite};
+use switchboard_partners::{Installed, Partner, Process, Screen, Suite};
 
 use crate::examples::example;
 use crate::programs::{Server, client};
-use crate::screen::Screen;
 
 pub fn tests(suite: Suite) -> Suite {
     suite
@@ -132,31 +131,22 @@ fn terminal(tmux: &Installed) {
     let program = example("tutorial_client");
     let program = program.get_program().to_string_lossy();
     let script = format!("trap : INT; '{program}' {address}; echo status=$?; exec cat");
-    let mut screen = Screen::open(tmux, &script);
-    screen.wait_for("> ");
+    let mut screen = Screen::start(tmux, &script);
+    screen.wait_for(">\n");
     let (mut peer, _) = listener.accept().expect("the client has connected");
 
-    screen.press("hello Enter");
-    screen.wait_for("hello");
-    screen.wait_for("> ");
+    screen.keys("hello Enter");
+    screen.wait_for("> hello\n>\n");
     peer.write_all(b"Message received").expect("it reads");
-    screen.wait_for("Message received");
-    screen.wait_for("> ");
-    assert_eq!(screen.lines(), ["> hello", "Message received", ">"]);
+    screen.wait_for("> hello\nMessage received\n>\n");
 
-    screen.press("half");
-    screen.wait_for("half");
+    screen.keys("half");
+    screen.wait_for("\n> half\n");
     peer.write_all(b"unasked").expect("it reads");
-    screen.wait_for("unasked");
-    screen.wait_for("> ");
-    assert_eq!(screen.lines()[2..], ["unasked", ">"]);
+    screen.wait_for("> hello\nMessage received\nunasked\n>\n");
 
-    screen.press("C-c");
-    screen.wait_for("Exiting client");
+    screen.keys("C-c");
+    screen.wait_for("\nunasked\nExiting client\n");
     drop(peer);
-    screen.wait_for("status=0");
-    assert_eq!(
-        screen.lines()[2..],
-        ["unasked", "Exiting client", "status=0"]
-    );
+    screen.wait_for("\nunasked\nExiting client\nstatus=0\n");
 }

@@ -6,9 +6,24 @@
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use switchboard_partners::{Installed, Process};
+use crate::{Installed, Process};
 
 /// A running terminal. It ends when this is dropped.
+///
+/// ```no_run
+/// # use std::process::ExitCode;
+/// # use switchboard_partners::{Partner, Screen, Suite};
+/// # fn main() -> ExitCode {
+/// Suite::new()
+///     .needs([Partner::TMUX], "a_shell_echoes", |[tmux]| {
+///         let mut screen = Screen::start(&tmux, "exec sh");
+///         screen.keys("'echo hello' Enter");
+///         screen.wait_for("\nhello\n");
+///     })
+///     .run()
+/// # }
+/// ```
+#[derive(Debug)]
 pub struct Screen {
     tmux: Installed,
     socket: String,
@@ -68,6 +83,17 @@ impl Screen {
         }
     }
 
+    /// The process that runs on the terminal, or the shell that runs it.
+    #[track_caller]
+    pub fn process(&self) -> u32 {
+        let pane = on(&self.tmux, &self.socket)
+            .args(["display-message", "-p", "#{pane_pid}"])
+            .output()
+            .expect("tmux runs");
+        let pane = String::from_utf8_lossy(&pane.stdout).into_owned();
+        pane.trim().parse().expect("a number of a process")
+    }
+
     /// The screen as it is, row by row.
     #[track_caller]
     pub fn shown(&self) -> String {
@@ -94,6 +120,7 @@ fn on(tmux: &Installed, socket: &str) -> Command {
     command
         .args(["-u", "-L", socket])
         .env("LC_ALL", "C.UTF-8")
+        .env("SHELL", "/bin/sh")
         .env_remove("TMUX");
     command
 }
