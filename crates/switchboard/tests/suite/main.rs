@@ -3,18 +3,25 @@
 //! A case is a `pub fn name(world: &mut World)` in the file of its topic; the list below names it
 //! once, and the macro makes a test of it for each driver.
 
+mod answers;
+mod attempts;
 mod closing;
 mod connecting;
 mod embedding;
 mod ending;
+mod fairness;
+mod handing_over;
 mod jobs;
 mod listening;
 mod outboxes;
 mod panics;
+mod partial;
 mod peers;
 mod probe;
 mod reading;
+mod reasons;
 mod remotes;
+mod sending;
 mod shutting_down;
 mod signals;
 mod timing;
@@ -254,5 +261,44 @@ suite! {
         a_shutdown_from_another_thread_wakes_the_reactor
         a_handler_can_stop_the_reactor
         a_source_that_was_closing_keeps_its_reason
+    }
+    reasons {
+        a_panic_after_close_in_the_same_call_is_the_reason
+        an_abort_of_the_reactor_that_loses_bytes_is_the_reason
+        an_abort_of_the_reactor_that_loses_nothing_is_not
+        a_reset_that_loses_bytes_is_the_reason
+        an_abort_of_a_closing_source_is_the_reason_if_bytes_are_lost
+        an_idle_peer_holds_a_shutdown_no_longer_than_a_close
+    }
+    sending {
+        what_a_failed_call_forwarded_goes_out_before_the_words_of_handle_error
+        many_small_strings_go_out_together_and_in_order
+        drop_oldest_drops_small_shared_messages_whole
+        after_our_side_is_shut_down_nothing_can_be_sent
+    }
+    attempts {
+        what_is_sent_before_a_close_in_the_same_call_is_delivered
+        a_connect_that_fails_after_a_close_says_so_if_bytes_are_lost
+        the_reading_side_of_no_connection_yet_cannot_be_shut_down
+        an_address_that_never_answers_leaves_time_for_the_next
+    }
+    fairness {
+        jobs_that_never_end_let_timers_and_connections_have_their_turn
+        what_a_tick_has_no_time_for_comes_first_in_the_next_and_loses_nothing
+    }
+    partial {
+        a_partial_line_asks_for_no_further_turn
+        bounds_that_are_set_over_unread_bytes_hold_for_both
+        questions_left_for_want_of_room_are_offered_again
+        questions_left_for_want_of_room_are_answered_before_the_end
+    }
+    answers {
+        the_end_is_told_once_while_the_answer_to_it_goes_out
+        one_that_asks_without_waiting_gets_all_answers
+    }
+    handing_over {
+        a_source_can_be_registered_with_a_timer
+        a_panic_of_a_descriptor_that_cannot_be_watched_is_contained
+        jobs_that_no_thread_has_begun_are_dropped_with_the_reactor
     }
 }

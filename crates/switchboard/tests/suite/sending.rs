@@ -1,0 +1,145 @@
+//! What becomes of a send between the call and the kernel: its place among the others, and how
+//! many of them go out together.
+
+use std::io::{ErrorKind, Read};
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use socket2::{Domain, Socket, Type};
+use switchboard::{Bytes, Error, OutboxPolicy};
+
+use crate::peers::End;
+use crate::probe::Probe;
+use crate::world::{World, assert_same, pattern};
+
+/// `handle_error` is another call, and is lent nothing of what the failed one has forwarded.
+pub fn what_a_failed_call_forwarded_goes_out_before_the_words_of_handle_error(world: &mut World) {
+    const QUESTION: usize = 8 * 1024; // large enough to be forwarded without a copy
+    let probe = Probe::new("near")
+        .on_read(|log, cx| {
+            if cx.data().len() < QUESTION {
+                return Ok(()); // the rest is on its way
+            }
+            log.note("read");
+            let data = cx.recv(usize::MAX);
+            cx.send(data)?;
+            Err("no more of this".into())
+        })
+        .on_error(|_, cx| cx.send("sorry"));
+    let (_, peer) = world.open(probe);
+    world.send_at_once(peer, pattern(QUESTION));
+    let mut expected = pattern(QUESTION);
+    expected.extend_from_slice(b"sorry");
+    world.drive_until("our end", |world| world.end(peer).is_some());
+    world.assert_received(peer, expected);
+    assert_eq!(world.end(peer), Some(End::Finished));
+    world.finish(peer);
+    assert_eq!(world.drive_to_end("near"), "Error(no more of this)");
+    assert_eq!(
+        world.log().of("near"),
+        [
+            "read",
+            "error no more of this",
+            "closed Error(no more of this)"
+        ]
+    );
+}
+
+/// A pair of sockets that keep what each call of the system sends apart from the next, as those of
+/// TCP do not.
+fn packets() -> (TcpStream, TcpStream) {
+    let (near, far) = Socket::pair(Domain::UNIX, Type::SEQPACKET, None).expect("a pair can be");
+    far.set_nonblocking(true).expect("a socket can");
+    let stream = |socket| TcpStream::from(OwnedFd::from(socket));
+    (stream(near), stream(far))
+}
+
+pub fn many_small_strings_go_out_together_and_in_order(world: &mut World) {
+    const MESSAGES: usize = 20_000;
+    let (near, mut far) = packets();
+    let mut near = switchboard::TcpStream::try_from(near).expect("a socket can");
+    near.set_nodelay(false); // which only TCP knows
+    let token = world.with(|cx| cx.register(near, Probe::new("near")));
+    let token = token.expect("there is room");
+    let messages: Vec<String> = (0..MESSAGES).map(|i| format!("{:03}", i % 1000)).collect();
+    let expected = messages.concat();
+    world.with(|cx| {
+        for message in messages {
+            cx.send_to(token, message).expect("there is room");
+        }
+    });
+    let mut received = Vec::new();
+    let mut calls = 0;
+    let mut packet = vec![0; 1024 * 1024];
+    world.drive_until("all messages", |_| {
+        loop {
+            match far.read(&mut packet) {
+                Ok(n) => received.extend_from_slice(&packet[..n]),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => panic!("{error}"),
+            }
+            calls += 1;
+        }
+        received.len() >= expected.len()
+    });
+    assert_same(&received, expected.as_bytes());
+    assert!(calls <= 8, "{calls} calls for {} bytes", received.len());
+    assert!(world.log().all().is_empty());
+}
+
+/// Small ones would be gathered otherwise, and with their bounds their wholeness would be gone.
+pub fn drop_oldest_drops_small_shared_messages_whole(world: &mut World) {
+    const EACH: usize = 100;
+    const SENT: usize = 30_000; // more than a narrow connection and its outbox hold
+    world.with_options(|options| {
+        options
+            .with_watermarks(1000, 50 * EACH)
+            .with_policy(OutboxPolicy::DropOldest)
+    });
+    let (token, peer) = world.open_narrow(Probe::new("near"));
+    world.set_reads(peer, false);
+    for i in 0..SENT {
+        let message = Bytes::from(format!("{i:0>EACH$}"));
+        let sent = world.with(|cx| cx.send_to(token, message));
+        sent.expect("older messages make room");
+        assert!(world.reactor.buffered() <= 50 * EACH);
+        if i % 20 == 0 {
+            world.turn(Duration::ZERO).expect("a turn goes well");
+        }
+    }
+    world.set_reads(peer, true);
+    world.settle();
+    let (messages, rest) = world.received(peer).as_chunks::<EACH>();
+    assert!(rest.is_empty(), "a message was cut: {} bytes", rest.len());
+    let text = |message| std::str::from_utf8(message).expect("it was text");
+    let numbers: Vec<usize> = messages
+        .iter()
+        .map(|message| text(message).parse().expect("a message was cut"))
+        .collect();
+    assert!(numbers.is_sorted(), "they keep their order");
+    assert!(numbers.len() < SENT, "the premise: some were dropped");
+    let newest: Vec<usize> = (SENT - 49..SENT).collect();
+    assert!(numbers.ends_with(&newest), "the newest that fit stay");
+}
+
+pub fn after_our_side_is_shut_down_nothing_can_be_sent(world: &mut World) {
+    let (token, peer) = world.open(Probe::new("near"));
+    world.with(|cx| {
+        cx.send_to(token, "the last").expect("there is room");
+        cx.shutdown_source(token, Shutdown::Write).expect("it can");
+        let sent = cx.send_to(token, "too late");
+        assert!(matches!(sent, Err(Error::SendingEnded(of)) if of == token));
+        let again = cx.shutdown_source(token, Shutdown::Write);
+        assert!(matches!(again, Err(Error::SendingEnded(of)) if of == token));
+        assert!(cx.is_open(token), "it goes on reading");
+    });
+    world.drive_until("our end", |world| world.end(peer).is_some());
+    world.assert_received(peer, "the last");
+    let sent = world.with(|cx| cx.send_to(token, "too late"));
+    assert!(matches!(sent, Err(Error::SendingEnded(of)) if of == token));
+    world.send(peer, "still heard");
+    world.finish(peer);
+    assert_eq!(world.drive_to_end("near"), "Eof");
+    assert_eq!(world.log().bytes("near"), b"still heard");
+}
