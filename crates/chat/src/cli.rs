@@ -39,8 +39,9 @@ pub enum Command {
     /// Talk to a server: from the keyboard, or from a pipe.
     ///
     /// On a terminal: type a line and press Enter. The server's answers appear above the line that
-    /// you type. Arrow keys edit the line and bring back earlier ones. Ctrl-C, or Ctrl-D on an
-    /// empty line, ends the program.
+    /// you type. Arrow keys edit the line and bring back earlier ones. Pasted lines become one, for
+    /// you to look at before you send it. Ctrl-Z lends the terminal to the shell (fg brings the
+    /// client back). Ctrl-C, or Ctrl-D on an empty line, ends the program.
     ///
     /// From a pipe every line is sent, empty ones too, and the program ends when all are answered.
     ///

@@ -32,13 +32,15 @@ pub enum Entry {
     Interrupt,
     /// Ctrl-D on an empty line.
     EndOfInput,
+    /// Ctrl-Z. The line stays as it is.
+    Suspend,
 }
 
 /// The editor. It draws nothing before the first call of [`LineEditor::redraw`].
 ///
 /// Keys: arrows, Home, End, Backspace, Delete, Ctrl-A and -E (beginning, end), -B and -F (left,
 /// right), -U and -K (erase to the beginning, to the end), -W (erase a word), -Y (bring that back),
-/// -P and -N (older, newer line), -L (clear the screen), -C, -D; Alt-B, -F, -D, -Backspace for words.
+/// -P and -N (older, newer line), -L (clear the screen), -C, -D, -Z; Alt-B, -F, -D, -Backspace for words.
 #[derive(Debug, Clone)]
 pub struct LineEditor {
     keys: KeyParser,
@@ -99,7 +101,7 @@ impl LineEditor {
         }
     }
 
-    /// Erases the row of the prompt: for the last words of the program.
+    /// Erases the row of the prompt: for the last words of the program, or for the shell.
     pub fn leave(&mut self, screen: &mut Vec<u8>) {
         screen.extend_from_slice(ERASE_ROW);
     }
@@ -136,6 +138,7 @@ impl LineEditor {
         match key {
             Key::Enter => return Some(Entry::Line(self.submit(screen))),
             Key::Ctrl('c') => return Some(Entry::Interrupt),
+            Key::Ctrl('z') => return Some(Entry::Suspend),
             Key::Ctrl('d') if self.line.text().is_empty() => return Some(Entry::EndOfInput),
             Key::Char(c) if !self.line.insert(c) => screen.extend_from_slice(BELL),
             Key::Ctrl('y') if !self.line.yank() => screen.extend_from_slice(BELL),

@@ -24,13 +24,15 @@ pub struct Talk {
     connected: bool,
 }
 
-/// Why the person wants to leave.
+/// How the person wants to leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Leave {
     /// Ctrl-C: at once.
     Interrupt,
     /// Ctrl-D: when what was said is sent.
     EndOfInput,
+    /// Ctrl-Z: for a while. [`Talk::resized`] draws the line again afterwards.
+    Suspend,
 }
 
 impl Talk {
@@ -72,15 +74,20 @@ impl Talk {
         screen: &mut Vec<u8>,
         mut send: impl FnMut(&[u8]) -> bool,
     ) -> Option<Leave> {
+        let mut suspend = false;
         for entry in self.editor.feed(bytes, screen) {
             match entry {
+                Entry::Suspend => suspend = true, // what was typed behind it is not lost
                 Entry::Line(line) if line.is_empty() => {}
                 Entry::Line(line) => self.say(&line, screen, &mut send),
                 Entry::Interrupt => return Some(Leave::Interrupt),
                 Entry::EndOfInput => return Some(Leave::EndOfInput),
             }
         }
-        None
+        suspend.then(|| {
+            self.editor.leave(screen);
+            Leave::Suspend
+        })
     }
 
     /// Shows the answers in `data`, and returns how many bytes they took; see [`Replies::take`].

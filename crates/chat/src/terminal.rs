@@ -36,6 +36,7 @@ pub fn columns(fd: impl AsFd) -> u16 {
 pub struct RawMode {
     terminal: OwnedFd,
     before: Termios,
+    raw: Termios,
 }
 
 impl RawMode {
@@ -58,18 +59,42 @@ impl RawMode {
         raw.output_modes |= OutputModes::OPOST | OutputModes::ONLCR;
         raw.special_codes[SpecialCodeIndex::VMIN] = 1;
         raw.special_codes[SpecialCodeIndex::VTIME] = 0;
-        tcsetattr(&terminal, OptionalActions::Now, &raw)?;
-        let guard = RawMode { terminal, before };
-        // Without the marks (the descriptor may be open for reading only) a paste is as if typed.
-        let _ = rustix::io::write(&guard.terminal, PASTE_MARKS_ON);
+        let guard = RawMode {
+            terminal,
+            before,
+            raw,
+        };
+        guard.take()?;
         Ok(guard)
+    }
+
+    /// Gives the terminal back while `meanwhile` runs (which lets this process be stopped, say),
+    /// and then takes it again.
+    ///
+    /// # Errors
+    /// If the terminal refuses the settings: it may be gone meanwhile.
+    pub fn lend(&self, meanwhile: impl FnOnce()) -> io::Result<()> {
+        self.give_back();
+        meanwhile();
+        self.take()
+    }
+
+    fn take(&self) -> io::Result<()> {
+        tcsetattr(&self.terminal, OptionalActions::Now, &self.raw)?;
+        // Without the marks (the descriptor may be open for reading only) a paste is as if typed.
+        let _ = rustix::io::write(&self.terminal, PASTE_MARKS_ON);
+        Ok(())
+    }
+
+    fn give_back(&self) {
+        // Nobody is left to be told, and the terminal may be gone (its window was closed).
+        let _ = rustix::io::write(&self.terminal, PASTE_MARKS_OFF);
+        let _ = tcsetattr(&self.terminal, OptionalActions::Now, &self.before);
     }
 }
 
 impl Drop for RawMode {
     fn drop(&mut self) {
-        // Nobody is left to be told, and the terminal may be gone (its window was closed).
-        let _ = rustix::io::write(&self.terminal, PASTE_MARKS_OFF);
-        let _ = tcsetattr(&self.terminal, OptionalActions::Now, &self.before);
+        self.give_back();
     }
 }

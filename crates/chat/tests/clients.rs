@@ -114,6 +114,20 @@ fn what_cannot_be_sent_is_not_lost() {
 }
 
 #[test]
+fn ctrl_z_loses_nothing_that_was_typed() {
+    let mut person = Person::new(None);
+    person.talk.connected("connected", &mut person.screen);
+    assert_eq!(person.typed("ab\x1ac\rd"), Some(Leave::Suspend));
+    assert_eq!(shown(&person.wire), "abc\n");
+    assert!(
+        person.sees().ends_with("\r\x1b[K"),
+        "the row is the shell's"
+    );
+    person.talk.resized(60, &mut person.screen);
+    assert!(person.sees().ends_with("> d"));
+}
+
+#[test]
 fn ways_to_leave() {
     let mut person = Person::new(None);
     assert_eq!(person.typed("\x04"), Some(Leave::EndOfInput));

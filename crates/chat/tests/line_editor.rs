@@ -183,7 +183,7 @@ fn keys_edit_the_line() {
         ("one two\x01\x1b[1;5C\x0b", "one"),
         ("one \x15\x19\x19", "one one "),
         ("world\x01hello \x05!", "hello world!"),
-        ("a\tb\x1a\x00c", "abc"),
+        ("a\tb\x1d\x00c", "abc"),
     ] {
         assert_eq!(
             World::new(40).typed(&format!("{keys}\r")),

@@ -56,6 +56,11 @@ fn main() -> ExitCode {
         )
         .needs(
             [Partner::TMUX],
+            "ctrl_z_lends_the_terminal_to_the_shell",
+            |[tmux]| suspending(&tmux),
+        )
+        .needs(
+            [Partner::TMUX],
             "a_signal_leaves_the_terminal_as_it_was",
             |[tmux]| {
                 termination(&tmux);
@@ -149,6 +154,25 @@ fn in_a_shell(server: &Server) -> String {
         "{}; echo status $?; stty -a | tr ' ;' '\\n' | grep -xE -e '-?(icanon|echo|isig|icrnl)'; cat",
         connect(server, "")
     )
+}
+
+/// The shell's own state of the terminal, and the client's once it has been brought back.
+fn suspending(tmux: &Installed) {
+    let mut server = Server::start(&[]);
+    let client = in_a_shell(&server);
+    let client = client.strip_suffix("; cat").expect("it ends so");
+    let shell = format!("set -m; {client}; read go; fg >/dev/null");
+    let mut screen = Screen::start(tmux, &shell);
+    screen.wait_for("connected");
+    screen.keys("'half a line' C-z");
+    screen.wait_until(|shown| shown.contains("status 1") && shown.contains(AS_IT_WAS));
+    assert!(!screen.shown().contains("Exiting client"));
+    screen.keys("Enter");
+    screen.wait_for("\n> half a line\n");
+    screen.keys("' and the rest' Enter");
+    server
+        .process
+        .wait_for_error(": half a line and the rest\n");
 }
 
 const AS_IT_WAS: &str = "icrnl\nisig\nicanon\necho\n";

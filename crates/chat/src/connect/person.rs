@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use rustix::io::Errno;
+use rustix::process::{Signal, kill_current_process_group};
 use switchboard::signal::{SIGHUP, SIGINT, SIGTERM, SIGWINCH};
 use switchboard::{Context, Error, Handler, Interest, LoopContext, Reactor, Ready, Result};
 use switchboard_chat::cli::{ConnectArgs, LogLevel};
@@ -30,6 +31,7 @@ const KEYS_BYTES_MAX: usize = 4096;
 struct Person {
     talk: Talk,
     link: Link,
+    raw_mode: RawMode,
     /// What is to be drawn; empty between two events.
     screen: Vec<u8>,
     /// Set once the last words have been said.
@@ -43,21 +45,23 @@ struct Person {
 pub fn run(args: &ConnectArgs) -> std::result::Result<ExitCode, String> {
     // On the same terminal, log lines would go through the line that is being typed.
     let _log = (!stderr().is_terminal()).then(|| Log::start(args.log.level(LogLevel::Warn)));
+    let raw_mode = RawMode::enter(stdin()).map_err(|error| {
+        format!("cannot read keys from this terminal: {error}; pipe the input in instead")
+    })?;
     let mut reactor = Reactor::builder()
         .close_timeout(GOODBYE_TIMEOUT)
         .build(Person {
             talk: Talk::new(args.name.as_deref(), columns(stdout())),
             link: Link::new(args),
+            raw_mode,
             screen: Vec::new(),
             exit: None,
         })
         .map_err(|error| error.to_string())?;
-    let raw_mode = RawMode::enter(stdin()).map_err(|error| {
-        format!("cannot read keys from this terminal: {error}; pipe the input in instead")
-    })?;
-    let outcome = reactor.with(begin).and_then(|()| reactor.run());
-    drop(raw_mode);
-    outcome.map_err(|error| error.to_string())?;
+    reactor
+        .with(begin)
+        .and_then(|()| reactor.run())
+        .map_err(|error| error.to_string())?;
     Ok(reactor.state().exit.unwrap_or(ExitCode::FAILURE))
 }
 
@@ -113,8 +117,23 @@ impl Person {
                 self.leave(GOODBYE, ExitCode::SUCCESS);
                 cx.stop();
             }
+            Some(Leave::Suspend) => self.suspend(cx),
         }
         self.show(cx);
+    }
+
+    /// Stops this job, as Ctrl-Z does where it is not a key, until the shell continues it.
+    fn suspend(&mut self, cx: &LoopContext<'_, Person>) {
+        self.show(cx);
+        let lent = self.raw_mode.lend(|| {
+            // It returns when the job goes on: at once, if there is no shell that could do that.
+            let _ = kill_current_process_group(Signal::TSTP);
+        });
+        if lent.is_err() {
+            self.exit.get_or_insert(ExitCode::FAILURE);
+            cx.shutdown_handle().abort();
+        }
+        self.talk.resized(columns(stdout()), &mut self.screen);
     }
 }
 
