@@ -99,7 +99,8 @@ impl Answers {
     }
 }
 
-fn count(number: usize, noun: &str) -> String {
+/// `1 message`, `2 messages`.
+pub(crate) fn count(number: usize, noun: &str) -> String {
     if number == 1 {
         format!("1 {noun}")
     } else {

@@ -69,7 +69,10 @@ impl FromStr for HostPort {
 
     fn from_str(text: &str) -> Result<HostPort, NotAnAddress> {
         let refuse = |why: String| Err(NotAnAddress(why));
-        if text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty() {
+        if text.is_empty() || text.contains('/') {
+            return refuse("write HOST:PORT alone, as in localhost:8080".to_owned());
+        }
+        if text.bytes().all(|byte| byte.is_ascii_digit()) {
             return refuse(format!("the host is missing; write localhost:{text}"));
         }
         if text.parse::<Ipv6Addr>().is_ok() {
@@ -142,6 +145,6 @@ mod tests {
         assert!(why("localhost:http").contains("65535"));
         assert!(why("[::1:8080").contains("[::1]:8080"));
         assert!(why("a b:1").contains("no spaces"));
-        assert!(why("").contains("port is missing"));
+        assert!(why("").contains("write HOST:PORT"));
     }
 }

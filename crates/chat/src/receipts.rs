@@ -3,7 +3,7 @@
 //! It must never touch the bytes of a message; it counts. The server answers in order, exactly once
 //! per message, so two numbers tell which messages are still open.
 
-use crate::answers::REFUSAL_PREFIX;
+use crate::answers::{REFUSAL_PREFIX, count};
 
 /// Messages that may be unanswered at the same time. Beyond it no more input is read, so that a
 /// long file needs no long queue at either end.
@@ -112,7 +112,8 @@ impl Receipts {
                 "the server took {received} of {sent} messages and refused {refused}"
             )),
             Outcome::Unanswered if open == 0 => Some(format!(
-                "the input was not sent to its end; {received} messages were taken"
+                "the input was not sent to its end; the server took {}",
+                count(received as usize, "message")
             )),
             Outcome::Unanswered => Some(format!("{open} of {sent} messages were not answered")),
         }
@@ -187,6 +188,17 @@ mod tests {
             "2 of 4 messages were not answered"
         );
         assert_eq!(Outcome::Unanswered.exit_code(), 1);
+    }
+
+    #[test]
+    fn input_that_was_not_sent_is_told_with_what_was() {
+        let mut receipts = sent(1);
+        receipts.line_received(RECEIPT);
+        receipts.connection_lost();
+        assert_eq!(
+            receipts.summary().unwrap(),
+            "the input was not sent to its end; the server took 1 message"
+        );
     }
 
     #[test]

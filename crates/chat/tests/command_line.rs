@@ -113,6 +113,7 @@ fn errors_say_what_to_write() {
         ("serve --rate fast", "or off"),
         ("serve --max-message 0", "1..=1048576"),
         ("connect nowhere", "write nowhere:8080"),
+        ("connect http://localhost:8080", "write HOST:PORT alone"),
         ("connect --name \u{7}", "no invisible characters"),
         ("connect --reconnect=0", "1..=1000"),
     ] {

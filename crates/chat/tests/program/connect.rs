@@ -179,6 +179,20 @@ fn nobody_listens() {
     );
 }
 
+/// Longer than a part of a host name may be, so that nobody has to be asked for it.
+#[test]
+fn a_host_that_does_not_exist() {
+    let host = "a".repeat(64);
+    let ended = connect(&format!("{host}:8080"), &[], "");
+    assert_eq!(ended.code, Some(1));
+    assert_eq!(
+        ended.errors,
+        format!(
+            "switchboard: cannot find a host named {host}; check the spelling and the network\n"
+        )
+    );
+}
+
 #[test]
 fn a_server_that_leaves_first() {
     let (listener, address) = listen();
