@@ -29,11 +29,9 @@ use client::Client;
 /// queue until one of these (or a client) has left.
 const TURNED_AWAY_MAX: usize = 16;
 
-/// How long a client that was told to go has for reading that and leaving.
+/// How long a client has for reading its last answers and leaving, when it was told to go and when
+/// Ctrl-C stops the server.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// How long Ctrl-C waits for clients to take their last answers.
-const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One read of a client brings at most this much, or one message of the longest kind.
 const INBOX_BYTES_MIN: usize = 16 * 1024;
@@ -109,7 +107,7 @@ fn reactor(args: &ServeArgs) -> Result<Reactor<Server>> {
         .max_sources(limits.clients_max + TURNED_AWAY_MAX + others)
         .source_options(options)
         .close_timeout(FAREWELL_TIMEOUT)
-        .shutdown_timeout(STOP_TIMEOUT)
+        .shutdown_timeout(FAREWELL_TIMEOUT)
         .build(Server {
             answers: Answers::new(&limits),
             limits,
@@ -170,7 +168,11 @@ impl Handler<Server> for Door {
         cx: &mut Context<'_, Server>,
         stream: TcpStream,
     ) -> Result {
-        let peer = stream.peer()?;
+        let Ok(peer) = stream.peer() else {
+            // Reset before it was looked at, as port scanners do: nothing to alarm anybody with.
+            tracing::debug!("a client was gone before it was let in");
+            return Ok(());
+        };
         if server.clients >= server.limits.clients_max {
             return turn_away(server, cx, stream, &peer);
         }
@@ -218,7 +220,7 @@ impl Handler<Server> for Signals {
     ) -> Result {
         match server.stop {
             Stop::No => {
-                let seconds = STOP_TIMEOUT.as_secs();
+                let seconds = FAREWELL_TIMEOUT.as_secs();
                 tracing::info!(
                     "stopping; clients have {seconds} s to take their last answers \
                      (Ctrl-C again: at once)"

@@ -2,8 +2,10 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use rustix::net::sockopt::set_socket_linger;
+use rustix::process::{Pid, Signal, kill_process};
 use switchboard_partners::Process;
 
 use crate::speaker::Speaker;
@@ -164,6 +166,44 @@ fn an_interrupt_ends_it_after_the_last_answers() {
 }
 
 #[test]
+fn an_interrupt_gives_clients_the_time_that_it_says() {
+    let mut server = Server::start(&[]);
+    let mut stays = Speaker::connect(&server.address);
+    stays.say("hello\n");
+    stays.hear(RECEIPT);
+    server.process.interrupt();
+    server.process.wait_for_error("stopping; clients have ");
+    let began = Instant::now();
+    let said = server.process.wait_for_error(" s to take");
+    let seconds: u64 = said.trim_end_matches(" s to take").parse().unwrap();
+    assert!(server.process.finish().success());
+    let took = began.elapsed();
+    assert!(
+        took.as_secs_f32() + 0.5 > seconds as f32,
+        "{took:?} of {seconds} s"
+    );
+}
+
+#[test]
+fn a_client_that_is_gone_before_it_is_let_in_is_no_error() {
+    let mut server = Server::start(&[]);
+    let pid = Pid::from_raw(server.process.id().cast_signed()).unwrap();
+    kill_process(pid, Signal::STOP).unwrap();
+    let gone = Speaker::connect(&server.address);
+    set_socket_linger(gone.stream(), Some(Duration::ZERO)).unwrap(); // a reset, not an end
+    drop(gone);
+    kill_process(pid, Signal::CONT).unwrap();
+    let mut next = Speaker::connect(&server.address);
+    next.say("hello\n");
+    next.hear(RECEIPT);
+    server.process.interrupt();
+    drop(next);
+    assert!(server.process.finish().success());
+    let log = server.process.errors();
+    assert!(!log.contains("ERROR"), "{log}");
+}
+
+#[test]
 fn a_second_interrupt_ends_it_at_once() {
     let mut server = Server::start(&[]);
     let mut speaker = Speaker::connect(&server.address);
@@ -188,6 +228,24 @@ fn a_taken_port_is_told_with_another_one_to_try() {
         second.errors(),
         format!("switchboard: port {port} is taken; try --listen 127.0.0.1:{next}\n")
     );
+}
+
+#[test]
+fn a_place_that_cannot_be_listened_at_is_named_once() {
+    let host = "a".repeat(64);
+    let mut unknown = Process::start(switchboard(&["serve", "--listen", &format!("{host}:0")]));
+    assert_eq!(unknown.finish().code(), Some(1));
+    assert_eq!(
+        unknown.errors(),
+        format!(
+            "switchboard: cannot find a host named {host}; check the spelling and the network\n"
+        )
+    );
+    // A link-local address without its link.
+    let mut invalid = Process::start(switchboard(&["serve", "--listen", "[fe80::1]:0"]));
+    assert_eq!(invalid.finish().code(), Some(1));
+    let errors = invalid.errors();
+    assert_eq!(errors.matches("[fe80::1]").count(), 1, "{errors}");
 }
 
 #[test]
