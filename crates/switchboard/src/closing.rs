@@ -36,18 +36,26 @@ impl<S: 'static> Core<S> {
         }
         let ended = source.eof && matches!(why, Close::Requested);
         source.why = Some(Box::new(if ended { Close::Eof } else { why }));
-        if !connecting {
-            self.begin_flushing(token); // else when it is connected: see `attempt_succeeded`
+        self.stop_timers(token);
+        if connecting {
+            self.restart_connect_deadline(token); // flushed once it is connected
+        } else {
+            self.begin_flushing(token);
+        }
+    }
+
+    /// Nothing would come of a closing source's timers, an interval's wake-ups least of all.
+    fn stop_timers(&mut self, token: Token) {
+        if let Some(source) = self.sources.get_mut(token) {
+            source.idle_timer = None;
+            source.deadline = None;
+            self.timers.cancel_all(&mut source.timers);
         }
     }
 
     pub(crate) fn begin_flushing(&mut self, token: Token) {
         if let Some(source) = self.sources.get_mut(token) {
             source.phase = Phase::Flushing;
-            // Nothing would come of them any more, an interval's wake-ups least of all.
-            source.idle_timer = None;
-            source.deadline = None;
-            self.timers.cancel_all(&mut source.timers);
         }
         self.discard_unread(token); // or the peer's end would stay unseen behind it
         self.mark_dirty(token);
@@ -77,11 +85,13 @@ impl<S: 'static> Core<S> {
         let Some(source) = self.sources.get_mut(token) else {
             return self.discard_reason(why);
         };
-        if source.phase == Phase::Finishing {
+        if source.phase == Phase::Finishing && !matches!(why, Close::Panicked(_)) {
             return self.discard_reason(why);
         }
-        source.phase = Phase::Finishing;
-        self.finishing.push(token);
+        if source.phase != Phase::Finishing {
+            source.phase = Phase::Finishing;
+            self.finishing.push(token);
+        }
         let stays = source.outbox_len() == 0 && !matches!(why, Close::Panicked(_));
         let discarded = match &mut source.why {
             Some(_) if stays => Some(why),
@@ -191,6 +201,7 @@ impl<S: 'static> Core<S> {
         if let Some(source) = self.sources.get_mut(token) {
             self.timers.cancel_all(&mut source.timers);
             self.buffered -= source.inbox_len() + source.outbox_len();
+            self.outboxed -= source.outbox_len();
             match source.kind {
                 Kind::Listener => self.listeners.retain(|listener| *listener != token),
                 Kind::Stream => self.streams -= 1,
@@ -203,7 +214,18 @@ impl<S: 'static> Core<S> {
 
     /// Sources that were refused a send for the sake of all try again once something has gone.
     fn tell_refused(&mut self) {
-        if self.refused.is_empty() || self.buffered >= self.refused_at {
+        if self.refused.is_empty() {
+            return;
+        }
+        if self.buffered >= self.refused_at {
+            // Only what handlers left unread is in the way: that of one of them has to go, since
+            // each waits for another to send.
+            if self.outboxed == 0
+                && let Some(token) = self.refused.pop()
+            {
+                let limit = self.config.max_buffered;
+                self.finish(token, Close::Error(Error::BufferedLimit { limit }));
+            }
             return;
         }
         for token in std::mem::take(&mut self.refused) {

@@ -104,6 +104,13 @@ impl<S: 'static> Core<S> {
         self.mark_dirty(token); // what was sent meanwhile
     }
 
+    /// The time that is left for all addresses, after the timers of the source were stopped.
+    pub(crate) fn restart_connect_deadline(&mut self, token: Token) {
+        if let Some(until) = self.attempts.get(&token).and_then(|attempt| attempt.until) {
+            self.start_deadline(token, until - self.now);
+        }
+    }
+
     /// The deadline of one address has passed, or that of the look-up: is there another address?
     pub(crate) fn attempt_timed_out(&mut self, token: Token) {
         match self.attempts.get(&token) {

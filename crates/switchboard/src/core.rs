@@ -67,6 +67,8 @@ pub(crate) struct Core<S: 'static> {
     pub(crate) said_paused: Option<Time>,
     /// Bytes in all inboxes and outboxes.
     pub(crate) buffered: usize,
+    /// Those of them in outboxes.
+    pub(crate) outboxed: usize,
     /// Sources that were refused a send for the sake of all, each once, and how many bytes were
     /// buffered then.
     pub(crate) refused: Vec<Token>,
@@ -110,6 +112,7 @@ impl<S: 'static> Core<S> {
             listeners_due: false,
             said_paused: None,
             buffered: 0,
+            outboxed: 0,
             refused: Vec::new(),
             refused_at: 0,
             jobs: 0,
@@ -225,9 +228,15 @@ impl<S: 'static> Core<S> {
                 asked: "have bounds of a connection",
             });
         }
+        if source.is_ending() {
+            return Err(Error::Stale(token));
+        }
         source.options = options;
         let room = (options.inbox_limit as usize).saturating_sub(source.inbox_len());
         self.requests.push(Request::SetRoom(token, room));
+        if room == 0 {
+            self.mark_again(token); // nothing more will be read: the last chance to consume
+        }
         self.watch_idleness(token);
         self.mark_dirty(token); // the watermarks may mean something else for what is there
         Ok(())
@@ -246,40 +255,43 @@ impl<S: 'static> Core<S> {
 
     #[cold]
     fn submit_requests(&mut self, driver: &mut Driver) {
-        let mut requests = mem::take(&mut self.requests);
-        for request in requests.drain(..) {
-            match request {
-                Request::Register(token, resource) => {
-                    // The program's own descriptor is asked and perhaps dropped in there.
-                    match guard(|| driver.register(token, resource)) {
-                        Ok(Ok(())) => {}
-                        Ok(Err(error)) => self.finish(token, Close::Io(error)),
-                        Err(message) => {
-                            self.note_panic(message.clone());
-                            self.finish(token, Close::Panicked(message));
-                        }
-                    }
-                }
-                Request::Resolve(token, endpoint) => {
-                    if let Err(error) = driver.resolve(token, endpoint) {
-                        self.attempt_resolved(token, Err(error));
-                    }
-                }
-                Request::Attempt(token) => self.continue_attempt(driver, token),
-                Request::Offload(token, job) => {
-                    if let Err(error) = driver.offload(token, job) {
-                        self.jobs -= 1;
-                        self.finish(token, Close::Io(error));
-                    }
-                }
-                Request::SetReading(token, reading) => driver.set_reading(token, reading),
-                Request::SetRoom(token, room) => driver.set_room(token, room),
-                Request::Shutdown(token, how) => driver.shutdown(token, how),
+        // Some ask for more in their turn: a listener that is bound and has to be paused at once.
+        while !self.requests.is_empty() {
+            for request in mem::take(&mut self.requests) {
+                self.submit_request(driver, request);
             }
         }
-        // What the above asked for in its turn (an address that failed at once) comes first.
-        requests.append(&mut self.requests);
-        self.requests = requests;
+    }
+
+    fn submit_request(&mut self, driver: &mut Driver, request: Request) {
+        match request {
+            Request::Register(token, resource) => {
+                // The program's own descriptor is asked and perhaps dropped in there.
+                match guard(|| driver.register(token, resource)) {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => self.finish(token, Close::Io(error)),
+                    Err(message) => {
+                        self.note_panic(message.clone());
+                        self.finish(token, Close::Panicked(message));
+                    }
+                }
+            }
+            Request::Resolve(token, endpoint) => {
+                if let Err(error) = driver.resolve(token, endpoint) {
+                    self.attempt_resolved(token, Err(error));
+                }
+            }
+            Request::Attempt(token) => self.continue_attempt(driver, token),
+            Request::Offload(token, job) => {
+                if let Err(error) = driver.offload(token, job) {
+                    self.jobs -= 1;
+                    self.finish(token, Close::Io(error));
+                }
+            }
+            Request::SetReading(token, reading) => driver.set_reading(token, reading),
+            Request::SetRoom(token, room) => driver.set_room(token, room),
+            Request::Shutdown(token, how) => driver.shutdown(token, how),
+        }
     }
 
     pub(crate) fn context(&mut self) -> LoopContext<'_, S> {
@@ -291,9 +303,10 @@ impl<S: 'static> Core<S> {
 
     /// Holds after every tick; checked in debug builds.
     pub(crate) fn check_invariants(&self) {
-        let mut buffered = 0;
+        let (mut buffered, mut outboxed) = (0, 0);
         for source in self.sources.iter() {
             buffered += source.inbox_len() + source.outbox_len();
+            outboxed += source.outbox_len();
             assert!(source.handler.is_some(), "a handler was not put back");
             assert!(
                 source.phase < Phase::Finishing || self.finishing.contains(&source.token),
@@ -304,6 +317,10 @@ impl<S: 'static> Core<S> {
         assert_eq!(
             buffered, self.buffered,
             "buffered bytes are counted wrongly"
+        );
+        assert_eq!(
+            outboxed, self.outboxed,
+            "bytes in outboxes are counted wrongly"
         );
     }
 }

@@ -38,6 +38,7 @@ impl<S: 'static> Core<S> {
             let result = driver.send(token, &mut outbox);
             let left = outbox.len();
             self.buffered -= before - left;
+            self.outboxed -= before - left;
             if left < before {
                 source.last_active = self.now;
             }
@@ -70,7 +71,8 @@ impl<S: 'static> Core<S> {
         if left == 0 && source.write_ending && !source.write_ended {
             source.write_ended = true;
             driver.shutdown(token, Shutdown::Write);
-            if source.eof {
+            // If the end is still to be told, what is unread comes first: see `offer_unread`.
+            if source.eof && !source.eof_due {
                 return self.close(token, Close::Eof);
             }
         }

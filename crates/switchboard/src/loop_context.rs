@@ -239,7 +239,10 @@ impl<S: 'static> LoopContext<'_, S> {
     /// and lets its peer wait, until [`resume_source`](Self::resume_source). That the peer has
     /// gone is noticed then, or by a send; an idle timeout goes on.
     pub fn pause_source(&mut self, token: Token) {
-        self.core.set_reading(token, |source| source.paused = true);
+        // One that is closing reads on to the peer's end, and throws away what comes.
+        if self.is_open(token) {
+            self.core.set_reading(token, |source| source.paused = true);
+        }
     }
 
     /// Ends a pause. What is unread already is offered in the next tick.
@@ -252,10 +255,11 @@ impl<S: 'static> LoopContext<'_, S> {
         self.core.sources.get(token).map(|source| source.options)
     }
 
-    /// Sets the bounds of a source. What is over a new bound already stays.
+    /// Sets the bounds of a connection. What is over a new bound already stays.
     ///
     /// # Errors
-    /// [`Error::Stale`](crate::Error::Stale).
+    /// [`Error::Stale`](crate::Error::Stale) if the source is closed or closing;
+    /// [`Error::WrongKind`](crate::Error::WrongKind) if it is no connection.
     pub fn set_source_options(&mut self, token: Token, options: SourceOptions) -> Result {
         self.core.set_options(token, options)
     }

@@ -349,6 +349,7 @@ impl<S: 'static> Core<S> {
                     kept,
                     again,
                     stuck,
+                    consumed: taken > 0,
                 },
             ));
         }

@@ -21,6 +21,8 @@ pub(crate) struct Unread {
     pub(crate) again: bool,
     /// New bytes came, and nothing was consumed.
     pub(crate) stuck: bool,
+    /// Something was.
+    pub(crate) consumed: bool,
 }
 
 impl<S: 'static> Core<S> {
@@ -32,6 +34,7 @@ impl<S: 'static> Core<S> {
             kept,
             again,
             stuck,
+            consumed,
         } = unread;
         self.buffered -= kept;
         let total = self.buffered + inbox.len();
@@ -53,7 +56,8 @@ impl<S: 'static> Core<S> {
         if left >= limit && stuck && !waits {
             return Err(Error::InboxFull { limit });
         }
-        let offer = again && source.reads();
+        // A full inbox gets no new bytes: whoever still consumes of it must be offered the rest.
+        let offer = again && source.reads() || consumed && left >= limit && !waits;
         if left > 0 {
             source.inbox = Some(inbox);
         }

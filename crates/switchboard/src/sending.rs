@@ -101,6 +101,7 @@ impl<S: 'static> Core<S> {
                 dropped += bytes;
             }
             self.buffered -= dropped;
+            self.outboxed -= dropped;
             tracing::debug!(%token, dropped, "oldest sends dropped");
         }
         let total = self.buffered + len;
@@ -146,6 +147,7 @@ impl<S: 'static> Core<S> {
             .get_or_insert_with(|| spare.pop().unwrap_or_default());
         let drops = source.options.policy == OutboxPolicy::DropOldest;
         self.buffered += payload.len();
+        self.outboxed += payload.len();
         match payload {
             // Dropping whole sends needs their boundaries, so they are not gathered then.
             Payload::Copied(bytes) if drops => {

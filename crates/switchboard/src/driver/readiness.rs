@@ -168,14 +168,22 @@ impl Readiness {
     /// sources must not make it longer, or a flood would.
     #[cold]
     fn mark_leftovers(&mut self) {
-        for (token, bits) in &mut self.ready {
-            if let Some(slot) = self.slots.get_mut(token.slot as usize)
-                && slot.flags.generation == token.generation
-            {
-                slot.flags.set(QUEUED);
-                *bits |= QUEUED;
+        let slots = &mut self.slots;
+        self.ready.retain_mut(|(token, bits)| {
+            let Some(slot) = slots.get_mut(token.slot as usize) else {
+                return false;
+            };
+            if slot.flags.generation != token.generation {
+                return false;
             }
-        }
+            if slot.flags.any(QUEUED) && *bits & QUEUED == 0 {
+                slot.flags.set(*bits); // its turn comes with its other entry
+                return false;
+            }
+            slot.flags.set(QUEUED);
+            *bits |= QUEUED;
+            true
+        });
     }
 
     #[inline]
@@ -278,7 +286,7 @@ impl Readiness {
         if self.results_allowed == 0 {
             return None; // the rest in the next tick, which does not sleep
         }
-        let Some((token, outcome)) = self.jobs.next().or_else(|| self.lookups.next()) else {
+        let Some((token, outcome)) = self.lookups.next().or_else(|| self.jobs.next()) else {
             self.results_left = false;
             return None;
         };
