@@ -27,6 +27,7 @@ mod signals;
 mod timing;
 mod tokens;
 mod unread;
+mod waiting;
 mod watching;
 mod world;
 mod writing;
@@ -285,6 +286,14 @@ suite! {
     fairness {
         jobs_that_never_end_let_timers_and_connections_have_their_turn
         what_a_tick_has_no_time_for_comes_first_in_the_next_and_loses_nothing
+    }
+    waiting {
+        our_half_close_does_not_overtake_unread_bytes
+        unread_bytes_that_fill_the_bound_for_all_end_their_source
+        a_pause_does_not_undo_a_close
+        a_lowered_inbox_limit_gives_a_last_chance
+        a_listener_that_takes_the_last_slot_accepts_nobody
+        a_panic_after_an_abort_is_told
     }
     partial {
         a_partial_line_asks_for_no_further_turn
