@@ -5,6 +5,8 @@
 
 #[path = "crowd/clients.rs"]
 mod clients;
+#[path = "crowd/descriptors.rs"]
+mod descriptors;
 #[path = "crowd/plan.rs"]
 mod plan;
 #[path = "crowd/server.rs"]
@@ -14,7 +16,6 @@ use std::io::Write;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use switchboard::{OnPanic, Reactor, TcpListener};
 
 use clients::Crowd;
@@ -43,7 +44,7 @@ fn a_crowd_gets_its_receipts() {
         Ok(seed) => seed.parse().expect("SWITCHBOARD_SEED is a number"),
         Err(_) => fastrand::u64(..),
     };
-    let clients = CLIENTS.min((descriptors() - SPARE_DESCRIPTORS) / 2);
+    let clients = CLIENTS.min((descriptors::raise() - SPARE_DESCRIPTORS) / 2);
     let parts = plan::cast(seed, clients);
     let floods = parts.iter().filter(|part| part.role.floods()).count();
 
@@ -87,20 +88,6 @@ fn a_crowd_gets_its_receipts() {
         problems.is_empty(),
         "SWITCHBOARD_SEED={seed}: {count} problems\n{list}"
     );
-}
-
-/// Raises the limit of open descriptors as far as may be, and says how far that is.
-fn descriptors() -> usize {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
-    let current = match setrlimit(Resource::Nofile, raised) {
-        Ok(()) => limit.maximum,
-        Err(_) => limit.current, // some systems allow less than they say
-    };
-    current.map_or(usize::MAX, |current| current as usize)
 }
 
 /// Shows what was measured, past the harness, which keeps what a passing test prints to itself.

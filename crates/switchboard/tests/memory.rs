@@ -5,6 +5,9 @@
 //! counted and each side has descriptors of its own. The line `bytes per idle connection: N` of the
 //! output is for programs to read.
 
+#[path = "crowd/descriptors.rs"]
+mod descriptors;
+
 use std::alloc::System;
 use std::io::{BufRead, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -12,7 +15,6 @@ use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 use std::{env, io};
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::SockRef;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use switchboard::{Close, Context, Handler, Reactor, Result, TcpListener};
@@ -55,7 +57,7 @@ fn main() -> ExitCode {
     }
     Suite::new()
         .needs([], "idle_connections_cost_little", |[]| {
-            let connections = CONNECTIONS.min(descriptors() - SPARE_DESCRIPTORS);
+            let connections = CONNECTIONS.min(descriptors::raise() - SPARE_DESCRIPTORS);
             if connections < CONNECTIONS {
                 println!("only {connections} connections, for want of descriptors (ulimit -Hn)");
             }
@@ -64,20 +66,6 @@ fn main() -> ExitCode {
             check(connections, || Echo([0; 32]));
         })
         .run()
-}
-
-/// Raises the limit of open descriptors as far as may be, and says how far that is.
-fn descriptors() -> usize {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
-    let current = match setrlimit(Resource::Nofile, raised) {
-        Ok(()) => limit.maximum,
-        Err(_) => limit.current, // some systems allow less than they say
-    };
-    current.map_or(usize::MAX, |current| current as usize)
 }
 
 /// Bytes that were asked of the allocator and not given back, in this process.
@@ -231,7 +219,7 @@ impl<const N: usize> Handler<Counts> for Echo<N> {
 
 /// The clients: does what the lines of its input say until that ends.
 fn be_clients(address: &str) {
-    descriptors();
+    descriptors::raise();
     let address: SocketAddr = address.parse().expect("an address");
     let mut clients: Vec<TcpStream> = Vec::new();
     println!("ready");
