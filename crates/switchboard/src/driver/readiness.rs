@@ -305,7 +305,7 @@ impl Readiness {
         options: &ConnectOptions,
     ) -> io::Result<()> {
         self.close(token); // an earlier attempt at another address
-        let fd = open_stream(address, options)?.into_registered()?;
+        let fd = open_stream(address, options)?.into_descriptor()?;
         match rustix::net::connect(&fd, &address) {
             Ok(()) | Err(Errno::INPROGRESS | Errno::INTR) => {}
             Err(error) => return Err(error.into()),

@@ -24,13 +24,22 @@ const PORT_TRIES: usize = 16;
 /// [`set_nodelay`](Self::set_nodelay) said otherwise: a reactor coalesces small sends itself.
 #[derive(Debug)]
 pub struct TcpStream {
-    fd: OwnedFd,
+    end: StreamEnd,
     nodelay: bool,
+}
+
+/// What a [`TcpStream`] is in the world that it belongs to.
+#[derive(Debug)]
+enum StreamEnd {
+    System(OwnedFd),
 }
 
 impl TcpStream {
     pub(crate) fn new(fd: OwnedFd) -> TcpStream {
-        TcpStream { fd, nodelay: true }
+        TcpStream {
+            end: StreamEnd::System(fd),
+            nodelay: true,
+        }
     }
 
     /// The peer's address. Makes a system call.
@@ -38,7 +47,9 @@ impl TcpStream {
     /// # Errors
     /// The peer may be gone already (`NotConnected`).
     pub fn peer(&self) -> Result<Address> {
-        ip_address(SockRef::from(&self.fd).peer_addr()?)
+        match &self.end {
+            StreamEnd::System(fd) => ip_address(SockRef::from(fd).peer_addr()?),
+        }
     }
 
     /// The address of our end. Makes a system call.
@@ -46,7 +57,9 @@ impl TcpStream {
     /// # Errors
     /// What the system reports.
     pub fn local(&self) -> Result<Address> {
-        ip_address(SockRef::from(&self.fd).local_addr()?)
+        match &self.end {
+            StreamEnd::System(fd) => ip_address(SockRef::from(fd).local_addr()?),
+        }
     }
 
     /// Whether the kernel sends small segments at once (the default) or waits to fill them.
@@ -63,20 +76,28 @@ impl TcpStream {
         let idle = idle.max(Duration::from_secs(1)); // the kernel counts in seconds
         let probe = (idle / 4).max(Duration::from_secs(1));
         let keepalive = TcpKeepalive::new().with_time(idle).with_interval(probe);
-        SockRef::from(&self.fd).set_tcp_keepalive(&keepalive)
+        match &self.end {
+            StreamEnd::System(fd) => SockRef::from(fd).set_tcp_keepalive(&keepalive),
+        }
     }
 
     /// The descriptor: `None` where the stream is not one of the operating system's.
     pub fn as_fd(&self) -> Option<BorrowedFd<'_>> {
-        Some(self.fd.as_fd())
+        match &self.end {
+            StreamEnd::System(fd) => Some(fd.as_fd()),
+        }
     }
 
-    /// The descriptor, made ready for a driver.
-    pub(crate) fn into_registered(self) -> io::Result<OwnedFd> {
-        if self.nodelay {
-            SockRef::from(&self.fd).set_tcp_nodelay(true)?;
+    /// The descriptor, made ready for a driver of the operating system's sockets.
+    pub(crate) fn into_descriptor(self) -> io::Result<OwnedFd> {
+        match self.end {
+            StreamEnd::System(fd) => {
+                if self.nodelay {
+                    SockRef::from(&fd).set_tcp_nodelay(true)?;
+                }
+                Ok(fd)
+            }
         }
-        Ok(self.fd)
     }
 }
 
@@ -100,7 +121,14 @@ impl TryFrom<std::net::TcpStream> for TcpStream {
 /// ```
 #[derive(Debug)]
 pub struct TcpListener {
-    fds: Vec<OwnedFd>,
+    end: ListenerEnd,
+}
+
+/// What a [`TcpListener`] is in the world that it belongs to.
+#[derive(Debug)]
+enum ListenerEnd {
+    /// Never empty: the names that resolve have an address.
+    System(Vec<OwnedFd>),
 }
 
 impl TcpListener {
@@ -155,7 +183,9 @@ impl TcpListener {
         }
         match unavailable {
             Some(error) if fds.is_empty() => Err(error),
-            _ => Ok(TcpListener { fds }),
+            _ => Ok(TcpListener {
+                end: ListenerEnd::System(fds),
+            }),
         }
     }
 
@@ -164,8 +194,9 @@ impl TcpListener {
     /// # Errors
     /// What the system reports.
     pub fn local(&self) -> Result<Address> {
-        // `bind` never returns an empty list: the names that resolve have an address.
-        ip_address(SockRef::from(&self.fds[0]).local_addr()?)
+        match &self.end {
+            ListenerEnd::System(fds) => ip_address(SockRef::from(&fds[0]).local_addr()?),
+        }
     }
 
     /// Every address listened on. Makes a system call for each.
@@ -173,14 +204,19 @@ impl TcpListener {
     /// # Errors
     /// What the system reports.
     pub fn locals(&self) -> Result<Vec<Address>> {
-        self.fds
-            .iter()
-            .map(|fd| ip_address(SockRef::from(fd).local_addr()?))
-            .collect()
+        match &self.end {
+            ListenerEnd::System(fds) => fds
+                .iter()
+                .map(|fd| ip_address(SockRef::from(fd).local_addr()?))
+                .collect(),
+        }
     }
 
-    pub(crate) fn into_fds(self) -> Vec<OwnedFd> {
-        self.fds
+    /// The descriptors, for a driver of the operating system's sockets.
+    pub(crate) fn into_descriptors(self) -> Vec<OwnedFd> {
+        match self.end {
+            ListenerEnd::System(fds) => fds,
+        }
     }
 }
 

@@ -19,7 +19,7 @@ impl Readiness {
         let mut always = false;
         let entry = match resource {
             Resource::Stream(stream) => {
-                let fd = stream.into_registered()?;
+                let fd = stream.into_descriptor()?;
                 self.arm(
                     fd.as_fd(),
                     token,
@@ -28,7 +28,7 @@ impl Readiness {
                 Entry::Stream(fd)
             }
             Resource::Listener(listener) => {
-                let fds = listener.into_fds();
+                let fds = listener.into_descriptors();
                 for fd in &fds {
                     self.arm(fd.as_fd(), token, mio::Interest::READABLE)?;
                 }
