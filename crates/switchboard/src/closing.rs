@@ -13,7 +13,8 @@ use std::time::Duration;
 use crate::core::Core;
 use crate::driver::{Driver, Waker};
 use crate::guard::guard;
-use crate::handler::{Close, Handler};
+use crate::handler::Close;
+use crate::program::Program;
 use crate::sources::{Kind, Phase};
 use crate::timeouts::Due;
 use crate::{Context, Error, OnPanic, Token};
@@ -113,8 +114,8 @@ impl<S: 'static> Core<S> {
 
     /// A method of the handler failed: its handler is told, then the source ends.
     #[cold]
-    pub(crate) fn fail(&mut self, state: &mut S, token: Token, error: Error) {
-        self.tell_error(state, token, &error);
+    pub(crate) fn fail(&mut self, program: &mut Program<S>, token: Token, error: Error) {
+        self.tell_error(program, token, &error);
         match error {
             Error::Panicked(message) => {
                 self.note_panic(message.clone());
@@ -125,54 +126,28 @@ impl<S: 'static> Core<S> {
     }
 
     /// Calls `handle_error`, and contains what goes wrong in it.
-    pub(crate) fn tell_error(&mut self, state: &mut S, token: Token, error: &Error) {
-        let Some(mut handler) = self.take_handler(token) else {
+    pub(crate) fn tell_error(&mut self, program: &mut Program<S>, token: Token, error: &Error) {
+        if self.sources.get(token).is_none() {
+            return;
+        }
+        let Some(mut handler) = program.take(token) else {
             return;
         };
         let mut cx = Context::new(self, token, &[], &[]);
-        let outcome = guard(|| handler.handle_error(state, &mut cx, error));
-        self.drop_replacement();
-        self.put_handler(token, handler);
+        let outcome = guard(|| handler.handle_error(&mut program.state, &mut cx, error));
+        self.adopt_handlers(program);
+        if let Some(late) = program.put(token, handler) {
+            self.drop_handler(late); // `handle_close` is still for the one that failed
+        }
         self.note_any_panic(outcome);
-    }
-
-    /// Drops a handler that another one replaces; a panic in that is not the new one's fault.
-    fn drop_handler(&mut self, handler: Box<dyn Handler<S>>) {
-        self.note_any_panic(guard(move || drop(handler)));
-    }
-
-    /// Gives a source another handler between two calls.
-    pub(crate) fn replace_handler(&mut self, token: Token, new: Box<dyn Handler<S>>) {
-        if let Some(old) = self.take_handler(token) {
-            self.drop_handler(old);
-        }
-        self.put_handler(token, new);
-    }
-
-    /// A handler that is asked for in a last call comes too late, and must not stay for the next
-    /// source that is called.
-    fn drop_replacement(&mut self) {
-        if let Some(late) = self.replacement.take() {
-            self.drop_handler(late);
-        }
-    }
-
-    fn take_handler(&mut self, token: Token) -> Option<Box<dyn Handler<S>>> {
-        self.sources.get_mut(token)?.handler.take()
-    }
-
-    fn put_handler(&mut self, token: Token, handler: Box<dyn Handler<S>>) {
-        if let Some(source) = self.sources.get_mut(token) {
-            source.handler = Some(handler);
-        }
     }
 
     /// Step 6 of a tick. Sources that end because of a `handle_close` called here wait for the
     /// next tick, so that a chain of them cannot hold this one.
-    pub(crate) fn finish_closing(&mut self, state: &mut S, driver: &mut Driver) {
+    pub(crate) fn finish_closing(&mut self, program: &mut Program<S>, driver: &mut Driver) {
         self.submit(driver); // what was registered and closed in one `handle_write` has to be there
         for token in std::mem::take(&mut self.finishing) {
-            self.end_source(state, driver, token);
+            self.end_source(program, driver, token);
         }
         self.tell_refused();
         if self.stop.is_stopping() {
@@ -180,16 +155,19 @@ impl<S: 'static> Core<S> {
         }
     }
 
-    fn end_source(&mut self, state: &mut S, driver: &mut Driver, token: Token) {
+    fn end_source(&mut self, program: &mut Program<S>, driver: &mut Driver, token: Token) {
         let Some(source) = self.sources.get_mut(token) else {
             return;
         };
         let why = source.why.take().map_or(Close::Aborted, |why| *why);
-        if let Some(mut handler) = source.handler.take() {
+        if let Some(mut handler) = program.take(token) {
             let mut cx = Context::new(self, token, &[], &[]);
-            let told = guard(|| handler.handle_close(state, &mut cx, &why));
+            let told = guard(|| handler.handle_close(&mut program.state, &mut cx, &why));
             self.note_any_panic(told);
-            self.drop_replacement();
+            self.adopt_handlers(program);
+            if let Some(late) = program.take(token) {
+                self.drop_handler(late);
+            }
             self.drop_handler(handler);
         }
         // What the program's own error does when it is shown, and its own descriptor when it is
@@ -368,12 +346,12 @@ impl<S: 'static> Core<S> {
 
     /// Ends every source, for a reactor that is dropped. What `handle_close` registers in its
     /// turn is refused, as in any shutdown.
-    pub(crate) fn end_all(&mut self, state: &mut S, driver: &mut Driver) {
+    pub(crate) fn end_all(&mut self, program: &mut Program<S>, driver: &mut Driver) {
         self.stop.seen = ABORT;
         self.posts.close();
         self.abort_all();
         for token in std::mem::take(&mut self.finishing) {
-            self.end_source(state, driver, token);
+            self.end_source(program, driver, token);
         }
     }
 

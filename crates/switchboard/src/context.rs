@@ -157,7 +157,8 @@ impl<'a, S: 'static> Context<'a, S> {
     /// Gives this source to another handler when this call returns. What is unread stays, and is
     /// offered to the new one: so one port can find out first what a client speaks.
     pub fn replace_handler(&mut self, handler: impl Handler<S>) {
-        self.core.replacement = Some(Box::new(handler));
+        let replacement = (self.token, Box::new(handler) as _);
+        self.core.handed_over.push(replacement);
     }
 
     /// Calls `handle_timer` of this source once, after `delay` rounded up to milliseconds, counted
@@ -211,7 +212,7 @@ impl<'a, S: 'static> Context<'a, S> {
     /// Whether `handle_read` may be called once more for the same bytes.
     pub(crate) fn may_read(&self) -> bool {
         !self.data().is_empty()
-            && self.core.replacement.is_none()
+            && !self.core.is_replaced(self.token)
             && self
                 .core
                 .sources

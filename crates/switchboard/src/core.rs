@@ -18,6 +18,7 @@ use crate::net::Endpoint;
 use crate::offload::Job;
 use crate::options::SourceOptions;
 use crate::outbox::Outbox;
+use crate::program::Program;
 use crate::remote::Posts;
 use crate::sending::Forward;
 use crate::sources::{Kind, Phase, Source, Sources};
@@ -38,7 +39,7 @@ pub(crate) enum Request {
 
 pub(crate) struct Core<S: 'static> {
     pub(crate) config: Builder,
-    pub(crate) sources: Sources<S>,
+    pub(crate) sources: Sources,
     pub(crate) timers: Wheel<Due<S>>,
     pub(crate) posts: Arc<Posts<S>>,
     pub(crate) stop: Stop,
@@ -47,8 +48,10 @@ pub(crate) struct Core<S: 'static> {
     pub(crate) random: fastrand::Rng,
     pub(crate) requests: Vec<Request>,
     pub(crate) forward: Option<Forward>,
-    /// The handler that the one that runs now is to be replaced by.
-    pub(crate) replacement: Option<Box<dyn Handler<S>>>,
+    /// Handlers of new sources, or in place of others, until the present call returns.
+    pub(crate) handed_over: Vec<(Token, Box<dyn Handler<S>>)>,
+    /// Whose `handle_read` runs under the tick's guard.
+    pub(crate) receiver: Option<Token>,
     /// Connections being made and names being looked up, by source.
     pub(crate) attempts: BTreeMap<Token, Attempt>,
     /// Sources with something to flush, each once.
@@ -101,7 +104,8 @@ impl<S: 'static> Core<S> {
                 .map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed),
             requests: Vec::new(),
             forward: None,
-            replacement: None,
+            handed_over: Vec::new(),
+            receiver: None,
             attempts: BTreeMap::new(),
             dirty: Vec::new(),
             again: Vec::new(),
@@ -152,9 +156,8 @@ impl<S: 'static> Core<S> {
             return Err(Error::ShuttingDown);
         }
         let options = self.config.options;
-        let token = self
-            .sources
-            .insert(kind, phase, options, self.now, Box::new(handler))?;
+        let token = self.sources.insert(kind, phase, options, self.now)?;
+        self.handed_over.push((token, Box::new(handler)));
         tracing::debug!(%token, ?kind, "source registered");
         match kind {
             Kind::Listener => self.listeners.push(token),
@@ -195,6 +198,11 @@ impl<S: 'static> Core<S> {
         }
     }
 
+    /// Whether the handler that runs now has asked for another one in its place.
+    pub(crate) fn is_replaced(&self, token: Token) -> bool {
+        self.handed_over.iter().any(|(of, _)| *of == token)
+    }
+
     pub(crate) fn mark_again(&mut self, token: Token) {
         if let Some(source) = self.sources.get_mut(token)
             && !source.again
@@ -205,7 +213,7 @@ impl<S: 'static> Core<S> {
     }
 
     /// Pauses or resumes a source, for the handler (`paused`) or for the reactor (`held`).
-    pub(crate) fn set_reading(&mut self, token: Token, change: impl FnOnce(&mut Source<S>)) {
+    pub(crate) fn set_reading(&mut self, token: Token, change: impl FnOnce(&mut Source)) {
         let Some(source) = self.sources.get_mut(token) else {
             return;
         };
@@ -302,12 +310,16 @@ impl<S: 'static> Core<S> {
     }
 
     /// Holds after every tick; checked in debug builds.
-    pub(crate) fn check_invariants(&self) {
+    pub(crate) fn check_invariants(&self, program: &mut Program<S>) {
         let (mut buffered, mut outboxed) = (0, 0);
         for source in self.sources.iter() {
             buffered += source.inbox_len() + source.outbox_len();
             outboxed += source.outbox_len();
-            assert!(source.handler.is_some(), "a handler was not put back");
+            assert!(
+                program.parts(source.token).is_some(),
+                "{} has no handler",
+                source.token
+            );
             assert!(
                 source.phase < Phase::Finishing || self.finishing.contains(&source.token),
                 "{} is never finished",

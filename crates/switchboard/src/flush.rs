@@ -8,13 +8,14 @@ use crate::Token;
 use crate::core::Core;
 use crate::driver::Driver;
 use crate::handler::Close;
+use crate::program::Program;
 use crate::sources::Phase;
 
 impl<S: 'static> Core<S> {
-    pub(crate) fn flush_outboxes(&mut self, state: &mut S, driver: &mut Driver) {
+    pub(crate) fn flush_outboxes(&mut self, program: &mut Program<S>, driver: &mut Driver) {
         let mut dirty = mem::take(&mut self.dirty);
         for &token in &dirty {
-            self.flush(state, driver, token);
+            self.flush(program, driver, token);
         }
         // What the handlers called above have sent is flushed in the next tick, which does not
         // wait: a handler that sends in every `handle_write` must not hold this one.
@@ -25,7 +26,7 @@ impl<S: 'static> Core<S> {
     }
 
     #[inline]
-    fn flush(&mut self, state: &mut S, driver: &mut Driver, token: Token) {
+    fn flush(&mut self, program: &mut Program<S>, driver: &mut Driver, token: Token) {
         let Some(source) = self.sources.get_mut(token) else {
             return;
         };
@@ -55,12 +56,12 @@ impl<S: 'static> Core<S> {
                 return self.recycle(outbox);
             }
         }
-        self.flushed(state, driver, token);
+        self.flushed(program, driver, token);
     }
 
     /// What the state of the outbox means for reading, for half-close and close, and for a
     /// handler that waits for room.
-    fn flushed(&mut self, state: &mut S, driver: &mut Driver, token: Token) {
+    fn flushed(&mut self, program: &mut Program<S>, driver: &mut Driver, token: Token) {
         let Some(source) = self.sources.get_mut(token) else {
             return;
         };
@@ -88,7 +89,7 @@ impl<S: 'static> Core<S> {
             return;
         };
         if !above && mem::take(&mut source.wants_write) {
-            self.call(state, token, &[], |handler, state, cx| {
+            self.call(program, token, &[], |handler, state, cx| {
                 handler.handle_write(state, cx)
             });
             if self

@@ -66,6 +66,7 @@ mod offload;
 mod options;
 mod outbox;
 mod payload;
+mod program;
 mod reactor;
 mod reading;
 mod remote;

@@ -13,6 +13,7 @@ use crate::core::Core;
 use crate::driver::Waker;
 use crate::guard::{guard, panic_message};
 use crate::net::{Endpoint, resolve};
+use crate::program::Program;
 use crate::{Error, Result, Token};
 
 /// Names one job that a source has [offloaded](crate::Context::offload).
@@ -172,11 +173,13 @@ fn perform(task: Task) -> Outcome {
 impl<S: 'static> Core<S> {
     /// Hands a result to the source that asked. If that is gone or closing, the value is dropped
     /// here, where a panic in its `Drop` ends nothing.
-    pub(crate) fn job_done(&mut self, state: &mut S, token: Token, done: Box<Done>) {
+    pub(crate) fn job_done(&mut self, program: &mut Program<S>, token: Token, done: Box<Done>) {
         let mut done = Some(done);
-        self.call(state, token, &[], |handler, state, cx| match done.take() {
-            Some(done) => handler.handle_done(state, cx, *done),
-            None => Ok(()),
+        self.call(program, token, &[], |handler, state, cx| {
+            match done.take() {
+                Some(done) => handler.handle_done(state, cx, *done),
+                None => Ok(()),
+            }
         });
         self.note_any_panic(guard(move || drop(done)));
     }

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::panic::resume_unwind;
 use std::time::Duration;
 
 use crate::builder::Builder;
@@ -12,7 +13,10 @@ use crate::driver::{Completion, Driver, Event};
 use crate::guard::guard;
 use crate::handler::Handler;
 use crate::inbox::Inbox;
+use crate::payload::Payload;
+use crate::program::Program;
 use crate::reading::Unread;
+use crate::sending::Forward;
 use crate::{
     Context, Error, LoopContext, Remote, Result, TcpListener, TcpStream, Time, ToEndpoint, Token,
 };
@@ -53,7 +57,7 @@ const READS_IN_A_ROW: usize = 64;
 /// Dropping a reactor ends its sources: each `handle_close` is called with
 /// [`Close::Shutdown`](crate::Close::Shutdown).
 pub struct Reactor<S: 'static> {
-    state: S,
+    program: Program<S>,
     core: Core<S>,
     driver: Driver,
 }
@@ -78,7 +82,7 @@ impl<S: 'static> Reactor<S> {
     pub(crate) fn with_driver(config: Builder, state: S, driver: Driver) -> Reactor<S> {
         let core = Core::new(config, &driver);
         Reactor {
-            state,
+            program: Program::new(state),
             core,
             driver,
         }
@@ -131,7 +135,8 @@ impl<S: 'static> Reactor<S> {
     /// ```
     pub fn with<T>(&mut self, setup: impl FnOnce(&mut S, &mut LoopContext<'_, S>) -> T) -> T {
         self.core.now = self.driver.now();
-        let result = setup(&mut self.state, &mut self.core.context());
+        let result = setup(&mut self.program.state, &mut self.core.context());
+        self.core.adopt_handlers(&mut self.program);
         self.core.submit(&mut self.driver);
         result
     }
@@ -160,7 +165,7 @@ impl<S: 'static> Reactor<S> {
         tracing::trace!(?timeout, sources = self.core.sources.len(), "waiting");
         self.tick(timeout)?;
         if cfg!(debug_assertions) {
-            self.core.check_invariants();
+            self.core.check_invariants(&mut self.program);
         }
         self.core
             .panicked
@@ -169,19 +174,23 @@ impl<S: 'static> Reactor<S> {
     }
 
     fn tick(&mut self, timeout: Option<Duration>) -> Result {
-        self.driver.wait(timeout)?; // 1. the only place that sleeps
-        self.core.begin_tick(self.driver.now());
-        while let Some(completion) = self.driver.next() {
-            self.core.dispatch(&mut self.state, completion); // 2. lends bytes until the next one
-            self.core.submit(&mut self.driver);
+        let Reactor {
+            program,
+            core,
+            driver,
+        } = self;
+        driver.wait(timeout)?; // 1. the only place that sleeps
+        core.begin_tick(driver.now());
+        while let Err(panic) = guard(|| core.dispatch_all(program, driver)) {
+            core.receiver_panicked(program, driver, panic); // 2. goes on with the next
         }
-        self.core.offer_unread(&mut self.state);
-        self.core.fire_timers(&mut self.state); // 3.
-        self.core.run_posted(&mut self.state); // 4.
-        self.core.submit(&mut self.driver);
-        self.core.flush_outboxes(&mut self.state, &mut self.driver); // 5. once for each source
-        self.core.finish_closing(&mut self.state, &mut self.driver); // 6. handle_close
-        self.core.submit(&mut self.driver);
+        core.offer_unread(program);
+        core.fire_timers(program); // 3.
+        core.run_posted(program); // 4.
+        core.submit(driver);
+        core.flush_outboxes(program, driver); // 5. once for each source
+        core.finish_closing(program, driver); // 6. handle_close
+        core.submit(driver);
         Ok(())
     }
 
@@ -195,12 +204,12 @@ impl<S: 'static> Reactor<S> {
 
     /// The state that the handlers share.
     pub fn state(&self) -> &S {
-        &self.state
+        &self.program.state
     }
 
     /// The state that the handlers share.
     pub fn state_mut(&mut self) -> &mut S {
-        &mut self.state
+        &mut self.program.state
     }
 
     /// A way to run closures in this reactor's thread from other threads.
@@ -235,42 +244,95 @@ impl<S: 'static> Core<S> {
         self.heed_shutdown();
     }
 
-    fn dispatch(&mut self, state: &mut S, completion: Completion<'_>) {
+    fn dispatch_all(&mut self, program: &mut Program<S>, driver: &mut Driver) {
+        while let Some(completion) = driver.next() {
+            self.dispatch(program, completion); // lends bytes until the next one
+            self.submit(driver);
+        }
+    }
+
+    fn dispatch(&mut self, program: &mut Program<S>, completion: Completion<'_>) {
         let Completion { token, event } = completion;
         tracing::trace!(%token, completion = event.name());
         match event {
-            Event::Received(bytes) => self.call(state, token, bytes, read),
-            Event::EndOfFile => self.end_of_file(state, token),
+            Event::Received(bytes) => self.receive(program, token, bytes),
+            Event::EndOfFile => self.end_of_file(program, token),
             Event::Sent => self.mark_dirty(token), // step 5 sends more
-            Event::Accepted(stream) => self.accepted(state, token, stream),
+            Event::Accepted(stream) => self.accepted(program, token, stream),
             Event::AcceptFailed(error) => self.pause_listener(token, &error),
             Event::Connected => {
                 self.attempt_succeeded(token);
-                self.call(state, token, &[], |handler, state, cx| {
+                self.call(program, token, &[], |handler, state, cx| {
                     handler.handle_connect(state, cx)
                 });
             }
             Event::Failed(error) => self.source_failed(token, error),
             Event::Resolved(addresses) => self.attempt_resolved(token, addresses),
-            Event::Ready(ready) => self.call(state, token, &[], |handler, state, cx| {
+            Event::Ready(ready) => self.call(program, token, &[], |handler, state, cx| {
                 handler.handle_ready(state, cx, ready)
             }),
-            Event::Signal(signal) => self.call(state, token, &[], |handler, state, cx| {
+            Event::Signal(signal) => self.call(program, token, &[], |handler, state, cx| {
                 handler.handle_signal(state, cx, signal)
             }),
             Event::Done(done) => {
                 self.jobs -= 1;
-                self.job_done(state, token, done);
+                self.job_done(program, token, done);
             }
         }
     }
 
-    /// Calls one method of the handler of `token`, with `bytes` that the driver lends. The one
-    /// place where events meet the program's code; a stale token ends here.
-    #[inline(always)] // one instance for each method: the usual ones must not share registers
+    /// The usual event, and the shortest way to the program: bytes for a handler that has left
+    /// nothing unread. A stale token ends here.
+    #[inline]
+    fn receive(&mut self, program: &mut Program<S>, token: Token, bytes: &[u8]) {
+        let Some(source) = self.sources.get_mut(token) else {
+            return;
+        };
+        if source.inbox.is_some() || source.is_ending() {
+            return self.call(program, token, bytes, read);
+        }
+        source.last_active = self.now;
+        let Some((handler, state)) = program.parts(token) else {
+            return;
+        };
+        self.receiver = Some(token); // for the guard around all of them
+        let mut cx = Context::new(self, token, bytes, bytes);
+        let outcome = read(handler, state, &mut cx);
+        let Context { taken, again, .. } = cx;
+        self.receiver = None;
+        if taken < bytes.len() || outcome.is_err() || !self.handed_over.is_empty() {
+            let returned = Returned {
+                outcome,
+                inbox: None,
+                bytes,
+                taken,
+                again,
+            };
+            self.settle(program, token, returned);
+        }
+    }
+
+    /// The handler of `receive` panicked. Nothing of the source was moved for the call, so there
+    /// is nothing to put back.
+    #[cold]
+    fn receiver_panicked(&mut self, program: &mut Program<S>, driver: &Driver, message: String) {
+        let Some(token) = self.receiver.take() else {
+            resume_unwind(Box::new(message)) // not the program's code: a bug of the reactor
+        };
+        self.adopt_handlers(program);
+        if let Some(Forward { token, range }) = self.forward.take() {
+            self.push(token, Payload::Copied(driver.lent(range)));
+        }
+        self.fail(program, token, Error::Panicked(message));
+    }
+
+    /// Calls one method of the handler of `token`, with `bytes` that the driver lends, behind a
+    /// guard of its own. The one place but `receive` where events meet the program's code; a
+    /// stale token ends here.
+    #[cold]
     pub(crate) fn call(
         &mut self,
-        state: &mut S,
+        program: &mut Program<S>,
         token: Token,
         bytes: &[u8],
         method: impl FnOnce(&mut dyn Handler<S>, &mut S, &mut Context<'_, S>) -> Result,
@@ -281,7 +343,7 @@ impl<S: 'static> Core<S> {
         if source.is_ending() {
             return; // what still comes is nobody's
         }
-        let Some(mut handler) = source.handler.take() else {
+        let Some((handler, state)) = program.parts(token) else {
             return;
         };
         if !bytes.is_empty() {
@@ -293,34 +355,21 @@ impl<S: 'static> Core<S> {
             Some(inbox) => (inbox.append(bytes), &[][..]),
         };
         let mut cx = Context::new(self, token, data, lent);
-        let outcome = guard(|| method(&mut *handler, state, &mut cx));
+        let outcome = guard(|| method(handler, state, &mut cx));
         let Context { taken, again, .. } = cx;
-        let unread = data.len() - taken;
-        if let Some(source) = self.sources.get_mut(token)
-            && source.handler.is_none()
-        {
-            source.handler = Some(handler);
-        }
-        let usual = unread == 0 && inbox.is_none() && self.replacement.is_none();
-        if !usual || !matches!(outcome, Ok(Ok(()))) {
-            let outcome = outcome.unwrap_or_else(|message| Err(Error::Panicked(message)));
-            self.settle(
-                state,
-                token,
-                Returned {
-                    outcome,
-                    inbox,
-                    bytes,
-                    taken,
-                    again,
-                },
-            );
-        }
+        let returned = Returned {
+            outcome: outcome.unwrap_or_else(|message| Err(Error::Panicked(message))),
+            inbox,
+            bytes,
+            taken,
+            again,
+        };
+        self.settle(program, token, returned);
     }
 
     /// What a call left behind, apart from the usual nothing.
     #[cold]
-    fn settle(&mut self, state: &mut S, token: Token, returned: Returned<'_>) {
+    fn settle(&mut self, program: &mut Program<S>, token: Token, returned: Returned<'_>) {
         let Returned {
             mut outcome,
             inbox,
@@ -328,10 +377,8 @@ impl<S: 'static> Core<S> {
             taken,
             mut again,
         } = returned;
-        if let Some(new) = self.replacement.take() {
-            self.replace_handler(token, new);
-            again = true; // what is unread is for the new one
-        }
+        again |= self.is_replaced(token); // what is unread is for the new one
+        self.adopt_handlers(program);
         let kept = inbox.as_ref().map_or(0, |inbox| inbox.len() - bytes.len());
         let inbox = match inbox {
             Some(mut inbox) => {
@@ -357,12 +404,12 @@ impl<S: 'static> Core<S> {
             if self.forward.is_some() {
                 self.keep_forward(bytes); // `handle_error` may send as well, and lends nothing
             }
-            self.fail(state, token, error);
+            self.fail(program, token, error);
         }
     }
 
-    fn accepted(&mut self, state: &mut S, token: Token, stream: TcpStream) {
-        self.call(state, token, &[], |handler, state, cx| {
+    fn accepted(&mut self, program: &mut Program<S>, token: Token, stream: TcpStream) {
+        self.call(program, token, &[], |handler, state, cx| {
             if let Err(error) = handler.handle_accepted(state, cx, stream) {
                 handler.handle_error(state, cx, &error); // of that connection, not the listener
             }
@@ -422,14 +469,14 @@ impl<S: 'static> AsFd for Reactor<S> {
 
 impl<S: 'static> Drop for Reactor<S> {
     fn drop(&mut self) {
-        self.core.end_all(&mut self.state, &mut self.driver);
+        self.core.end_all(&mut self.program, &mut self.driver);
     }
 }
 
 impl<S: fmt::Debug + 'static> fmt::Debug for Reactor<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reactor")
-            .field("state", &self.state)
+            .field("state", &self.program.state)
             .field("sources", &self.sources())
             .field("buffered", &self.buffered())
             .finish_non_exhaustive()

@@ -8,6 +8,7 @@ use crate::core::{Core, Request};
 use crate::driver::READ_BUFFER;
 use crate::handler::Close;
 use crate::inbox::Inbox;
+use crate::program::Program;
 use crate::reactor::read;
 use crate::sources::Phase;
 use crate::{Error, Result, Token};
@@ -73,7 +74,7 @@ impl<S: 'static> Core<S> {
 
     /// Offers inboxes again whose handlers asked for it, and then the end of the stream, if it
     /// had to wait for that. The end of step 2 of a tick.
-    pub(crate) fn offer_unread(&mut self, state: &mut S) {
+    pub(crate) fn offer_unread(&mut self, program: &mut Program<S>) {
         for token in mem::take(&mut self.again) {
             let Some(source) = self.sources.get_mut(token) else {
                 continue;
@@ -83,14 +84,14 @@ impl<S: 'static> Core<S> {
                 continue; // offered when reading is resumed
             }
             if source.inbox.is_some() {
-                self.offer_inbox(state, token);
+                self.offer_inbox(program, token);
             }
             let Some(source) = self.sources.get_mut(token) else {
                 continue;
             };
             if source.eof_due && source.reads() && !source.again && !source.has_refused_unread() {
                 source.eof_due = false;
-                self.call(state, token, &[], |handler, state, cx| {
+                self.call(program, token, &[], |handler, state, cx| {
                     handler.handle_eof(state, cx)
                 });
                 self.close_if_ended(token);
@@ -100,19 +101,19 @@ impl<S: 'static> Core<S> {
 
     /// Calls `handle_read` without new bytes. If the inbox is full, this was the last chance to
     /// make room in it: nothing more will come.
-    fn offer_inbox(&mut self, state: &mut S, token: Token) {
-        self.call(state, token, &[], read);
+    fn offer_inbox(&mut self, program: &mut Program<S>, token: Token) {
+        self.call(program, token, &[], read);
         let Some(source) = self.sources.get(token) else {
             return;
         };
         let limit = source.options.inbox_limit as usize;
         let waits = source.again || source.is_waiting();
         if source.phase == Phase::Open && source.inbox_len() >= limit && !waits {
-            self.fail(state, token, Error::InboxFull { limit });
+            self.fail(program, token, Error::InboxFull { limit });
         }
     }
 
-    pub(crate) fn end_of_file(&mut self, state: &mut S, token: Token) {
+    pub(crate) fn end_of_file(&mut self, program: &mut Program<S>, token: Token) {
         let Some(source) = self.sources.get_mut(token) else {
             return;
         };
@@ -123,7 +124,7 @@ impl<S: 'static> Core<S> {
             // Behind what is unread, if that only waits for its turn or for room in the outbox.
             Phase::Open if source.again || source.has_refused_unread() => source.eof_due = true,
             Phase::Open => {
-                self.call(state, token, &[], |handler, state, cx| {
+                self.call(program, token, &[], |handler, state, cx| {
                     handler.handle_eof(state, cx)
                 });
                 self.close_if_ended(token);

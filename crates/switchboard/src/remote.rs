@@ -12,6 +12,7 @@ use crate::LoopContext;
 use crate::core::Core;
 use crate::driver::Waker;
 use crate::guard::guard;
+use crate::program::Program;
 
 /// Closures run in one tick at most; the rest waits for the next, which does not sleep.
 const TICK_POSTS: usize = 256;
@@ -182,23 +183,24 @@ impl<S: 'static> std::error::Error for PostError<S> {}
 
 impl<S: 'static> Core<S> {
     /// Step 4 of a tick.
-    pub(crate) fn run_posted(&mut self, state: &mut S) {
+    pub(crate) fn run_posted(&mut self, program: &mut Program<S>) {
         for _ in 0..TICK_POSTS {
             let Ok(post) = self.posts.receiver.try_recv() else {
                 return;
             };
             tracing::trace!("posted closure");
-            self.run_closure(state, post);
+            self.run_closure(program, post);
         }
     }
 
     /// Runs a closure that belongs to no source; a panic in it (or in its drop) ends it alone.
     pub(crate) fn run_closure(
         &mut self,
-        state: &mut S,
+        program: &mut Program<S>,
         closure: impl FnOnce(&mut S, &mut LoopContext<'_, S>),
     ) {
-        let outcome = guard(|| closure(state, &mut self.context()));
+        let outcome = guard(|| closure(&mut program.state, &mut self.context()));
+        self.adopt_handlers(program);
         self.note_any_panic(outcome);
     }
 }

@@ -40,7 +40,7 @@ pub(crate) struct Forward {
 impl<S: 'static> Core<S> {
     /// The source of `token`, if it can still send.
     #[inline]
-    pub(crate) fn sender(&mut self, token: Token) -> Result<&mut Source<S>> {
+    pub(crate) fn sender(&mut self, token: Token) -> Result<&mut Source> {
         match self.sources.get_mut(token) {
             Some(source) if source.can_send() => Ok(source),
             Some(source) if source.kind != Kind::Stream => Err(Error::WrongKind {
@@ -137,7 +137,7 @@ impl<S: 'static> Core<S> {
     }
 
     #[inline(always)]
-    fn push(&mut self, token: Token, payload: Payload<'_>) {
+    pub(crate) fn push(&mut self, token: Token, payload: Payload<'_>) {
         let Some(source) = self.sources.get_mut(token) else {
             return;
         };

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::handler::{Close, Handler};
+use crate::handler::Close;
 use crate::inbox::Inbox;
 use crate::options::SourceOptions;
 use crate::outbox::Outbox;
@@ -55,10 +55,8 @@ pub(crate) enum Phase {
     Finishing,
 }
 
-pub(crate) struct Source<S: 'static> {
+pub(crate) struct Source {
     pub(crate) token: Token,
-    /// Moved out while it runs, so that it can borrow the state and the context at once.
-    pub(crate) handler: Option<Box<dyn Handler<S>>>,
     pub(crate) inbox: Option<Box<Inbox>>,
     pub(crate) outbox: Option<Box<Outbox>>,
     pub(crate) why: Option<Box<Close>>,
@@ -93,7 +91,7 @@ pub(crate) struct Source<S: 'static> {
     pub(crate) idle_timer: Option<TimerId>,
 }
 
-impl<S: 'static> Source<S> {
+impl Source {
     /// Whether it is closing, or is to close once it is connected.
     #[inline]
     pub(crate) fn is_ending(&self) -> bool {
@@ -147,8 +145,8 @@ impl<S: 'static> Source<S> {
     }
 }
 
-enum Slot<S: 'static> {
-    Used(Source<S>),
+enum Slot {
+    Used(Source),
     /// The generation of the next source here, and the next free slot.
     Free {
         generation: u32,
@@ -157,15 +155,15 @@ enum Slot<S: 'static> {
 }
 
 /// All sources, by slot. Insert, look-up and removal take constant time.
-pub(crate) struct Sources<S: 'static> {
-    slots: Vec<Slot<S>>,
+pub(crate) struct Sources {
+    slots: Vec<Slot>,
     free: Option<u32>,
     len: usize,
     limit: usize,
 }
 
-impl<S: 'static> Sources<S> {
-    pub(crate) fn new(limit: usize) -> Sources<S> {
+impl Sources {
+    pub(crate) fn new(limit: usize) -> Sources {
         Sources {
             slots: Vec::new(),
             free: None,
@@ -188,7 +186,6 @@ impl<S: 'static> Sources<S> {
         phase: Phase,
         options: SourceOptions,
         now: Time,
-        handler: Box<dyn Handler<S>>,
     ) -> Result<Token> {
         if self.is_full() {
             return Err(Error::TooManySources { limit: self.limit });
@@ -197,7 +194,6 @@ impl<S: 'static> Sources<S> {
         let token = Token { slot, generation };
         self.slots[slot as usize] = Slot::Used(Source {
             token,
-            handler: Some(handler),
             inbox: None,
             outbox: None,
             why: None,
@@ -245,7 +241,7 @@ impl<S: 'static> Sources<S> {
     }
 
     #[inline]
-    pub(crate) fn get(&self, token: Token) -> Option<&Source<S>> {
+    pub(crate) fn get(&self, token: Token) -> Option<&Source> {
         match self.slots.get(token.slot as usize) {
             Some(Slot::Used(source)) if source.token.generation == token.generation => Some(source),
             _ => None,
@@ -253,14 +249,14 @@ impl<S: 'static> Sources<S> {
     }
 
     #[inline]
-    pub(crate) fn get_mut(&mut self, token: Token) -> Option<&mut Source<S>> {
+    pub(crate) fn get_mut(&mut self, token: Token) -> Option<&mut Source> {
         match self.slots.get_mut(token.slot as usize) {
             Some(Slot::Used(source)) if source.token.generation == token.generation => Some(source),
             _ => None,
         }
     }
 
-    pub(crate) fn remove(&mut self, token: Token) -> Option<Source<S>> {
+    pub(crate) fn remove(&mut self, token: Token) -> Option<Source> {
         self.get(token)?;
         // A generation may come round after 2^32 lives of one slot; a token kept that long is
         // the one stale token that is not told apart.
@@ -277,7 +273,7 @@ impl<S: 'static> Sources<S> {
         Some(source)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Source<S>> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Source> {
         self.slots.iter().filter_map(|slot| match slot {
             Slot::Used(source) => Some(source),
             Slot::Free { .. } => None,

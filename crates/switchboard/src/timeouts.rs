@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::core::Core;
 use crate::handler::{Close, Deadline};
+use crate::program::Program;
 use crate::sources::Phase;
 use crate::{LoopContext, Result, Time, TimerId, Token};
 
@@ -60,7 +61,7 @@ impl<S: 'static> Core<S> {
     }
 
     /// Step 3 of a tick. What is inserted by the handlers called here waits for the next tick.
-    pub(crate) fn fire_timers(&mut self, state: &mut S) {
+    pub(crate) fn fire_timers(&mut self, program: &mut Program<S>) {
         self.timers.advance(self.now);
         while let Some((id, due)) = self.timers.next_due() {
             tracing::trace!(timer = ?id, "due");
@@ -69,14 +70,14 @@ impl<S: 'static> Core<S> {
                     Some(period) => self.timers.restart(id, self.now + period),
                     None => drop(self.cancel_timer(id)),
                 }
-                self.call(state, token, &[], |handler, state, cx| {
+                self.call(program, token, &[], |handler, state, cx| {
                     handler.handle_timer(state, cx, id)
                 });
                 continue;
             }
             match self.cancel_timer(id) {
                 Some(Due::Closure(closure)) => {
-                    self.run_closure(state, closure);
+                    self.run_closure(program, closure);
                 }
                 Some(Due::Idle(token)) => self.check_idleness(token),
                 Some(Due::Deadline(token)) => self.deadline_passed(token),

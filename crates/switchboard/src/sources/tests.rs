@@ -8,10 +8,6 @@ use super::*;
 
 const LIMIT: usize = 20;
 
-struct Nobody;
-
-impl Handler<()> for Nobody {}
-
 #[derive(Clone, Debug)]
 enum Step {
     Insert,
@@ -32,7 +28,7 @@ fn step() -> impl Strategy<Value = Step> {
 /// A slab, and the sources that should be in it, told apart by a number that stands where the
 /// time of their last activity would.
 struct Pair {
-    sources: Sources<()>,
+    sources: Sources,
     model: HashMap<Token, Time>,
     given: Vec<Token>,
     most: usize,
@@ -51,10 +47,9 @@ impl Pair {
     fn insert(&mut self) {
         let name = Time::from_nanos(self.given.len() as u64);
         let options = SourceOptions::default();
-        let nobody = Box::new(Nobody);
         let inserted = self
             .sources
-            .insert(Kind::Stream, Phase::Open, options, name, nobody);
+            .insert(Kind::Stream, Phase::Open, options, name);
         match inserted {
             Ok(token) => {
                 assert!(self.model.len() < LIMIT, "more than the bound");
@@ -122,7 +117,6 @@ proptest! {
 fn a_bound_of_zero_takes_nothing() {
     let mut sources = Sources::new(0);
     let options = SourceOptions::default();
-    let nobody = Box::new(Nobody);
-    let inserted = sources.insert(Kind::Watch, Phase::Open, options, Time::ZERO, nobody);
+    let inserted = sources.insert(Kind::Watch, Phase::Open, options, Time::ZERO);
     assert!(matches!(inserted, Err(Error::TooManySources { limit: 0 })));
 }

@@ -143,6 +143,8 @@ suite! {
     }
     panics {
         a_panic_closes_its_source_alone_in_each_method
+        a_panic_between_the_messages_of_others_ends_its_source_alone
+        what_a_handler_did_for_others_before_it_panicked_stays_done
         a_panic_in_handle_close_is_contained
         a_panic_in_handle_error_is_contained
         a_panic_in_a_posted_closure_is_contained

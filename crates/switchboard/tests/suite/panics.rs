@@ -79,6 +79,46 @@ pub fn a_panic_closes_its_source_alone_in_each_method(world: &mut World) {
     witness.is_well(world);
 }
 
+pub fn a_panic_between_the_messages_of_others_ends_its_source_alone(world: &mut World) {
+    let peers: Vec<Peer> = ["first", "second", "third", "fourth", "fifth"]
+        .into_iter()
+        .enumerate()
+        .map(|(i, name)| match i % 2 {
+            0 => world.open(Probe::echo(name)).1,
+            _ => world.open(Probe::new(name).on_read(panics)).1,
+        })
+        .collect();
+    world.settle();
+    for peer in &peers {
+        world.send_at_once(*peer, "x");
+    }
+    for peer in [peers[0], peers[2], peers[4]] {
+        world.drive_until_received(peer, "x");
+    }
+    for name in ["second", "fourth"] {
+        assert_eq!(world.drive_to_end(name), "Panicked(boom)");
+    }
+    assert_eq!(world.reactor.sources(), 3);
+}
+
+pub fn what_a_handler_did_for_others_before_it_panicked_stays_done(world: &mut World) {
+    let (other, others_peer) = world.open(Probe::echo("other"));
+    let (_, address) = world.listen(Probe::new("listener").on_accepted(|_, _, _| Ok(())));
+    let (_, peer) = world.open(Probe::new("near").on_read(move |_, cx| {
+        let data = cx.recv(usize::MAX);
+        cx.send_to(other, data)?;
+        cx.connect(address, Probe::new("new"))?;
+        panic!("boom");
+    }));
+    let bytes = crate::world::pattern(1000); // enough to be sent on as they lie
+    world.send_at_once(peer, &bytes);
+    assert_eq!(world.drive_to_end("near"), "Panicked(boom)");
+    world.drive_until_received(others_peer, &bytes);
+    world.drive_until("the new source", |world| {
+        world.log().of("new").contains(&"connected")
+    });
+}
+
 pub fn a_panic_in_handle_close_is_contained(world: &mut World) {
     let witness = Witness::new(world);
     let (first, _) = world.open(Probe::new("first").on_close(panics));
