@@ -22,6 +22,7 @@ use crate::program::Program;
 use crate::remote::Posts;
 use crate::sending::Forward;
 use crate::sources::{Kind, Phase, Source, Sources};
+use crate::stage::Stage;
 use crate::timeouts::Due;
 use crate::timers::Wheel;
 use crate::{Error, LoopContext, Result, Time, Token};
@@ -72,6 +73,7 @@ pub(crate) struct Core<S: 'static> {
     pub(crate) buffered: usize,
     /// Those of them in outboxes.
     pub(crate) outboxed: usize,
+    pub(crate) stage: Stage,
     /// Sources that were refused a send for the sake of all, each once, and how many bytes were
     /// buffered then.
     pub(crate) refused: Vec<Token>,
@@ -117,6 +119,7 @@ impl<S: 'static> Core<S> {
             said_paused: None,
             buffered: 0,
             outboxed: 0,
+            stage: Stage::default(),
             refused: Vec::new(),
             refused_at: 0,
             jobs: 0,

@@ -10,53 +10,90 @@ use crate::driver::Driver;
 use crate::handler::Close;
 use crate::program::Program;
 use crate::sources::Phase;
+use crate::stage::Staged;
 
 impl<S: 'static> Core<S> {
     pub(crate) fn flush_outboxes(&mut self, program: &mut Program<S>, driver: &mut Driver) {
         let mut dirty = mem::take(&mut self.dirty);
+        dirty.retain(|&token| self.flush(driver, token));
+        self.stage.clear();
+        // What the handlers called here send is flushed in the next tick, which does not wait: a
+        // handler that sends in every `handle_write` must not hold this one.
         for &token in &dirty {
-            self.flush(program, driver, token);
+            self.flushed(program, driver, token);
         }
-        // What the handlers called above have sent is flushed in the next tick, which does not
-        // wait: a handler that sends in every `handle_write` must not hold this one.
         dirty.clear();
         if self.dirty.is_empty() {
             self.dirty = dirty; // keeps the memory
         }
     }
 
+    /// Sends what a source has staged, and says whether `flushed` has to look at it: if nothing is
+    /// left, and nobody waits for that, it has not.
     #[inline]
-    fn flush(&mut self, program: &mut Program<S>, driver: &mut Driver, token: Token) {
+    fn flush(&mut self, driver: &mut Driver, token: Token) -> bool {
         let Some(source) = self.sources.get_mut(token) else {
-            return;
+            return false;
         };
         source.dirty = false;
+        let bytes = self.stage.bytes(source.staged);
+        if bytes.is_empty() || source.phase != Phase::Open {
+            return self.flush_outbox(driver, token);
+        }
+        let sent = match driver.send_bytes(token, bytes) {
+            Ok(sent) => sent,
+            Err(error) => {
+                self.unstage(token);
+                self.finish(token, Close::Io(error));
+                return false;
+            }
+        };
+        self.buffered -= sent;
+        self.outboxed -= sent;
+        tracing::trace!(%token, sent, left = bytes.len() - sent, "flushed");
+        if sent > 0 {
+            source.last_active = self.now;
+        }
+        if sent < bytes.len() {
+            self.stage.unstage(source, sent);
+            return self.flush_outbox(driver, token);
+        }
+        source.staged = Staged::default();
+        source.is_awaiting_flush()
+    }
+
+    /// As `flush`, for more than a little.
+    #[cold]
+    fn flush_outbox(&mut self, driver: &mut Driver, token: Token) -> bool {
+        self.unstage(token);
+        let Some(source) = self.sources.get_mut(token) else {
+            return false;
+        };
         if !matches!(source.phase, Phase::Open | Phase::Flushing) {
-            return;
+            return false;
         }
-        if let Some(mut outbox) = source.outbox.take() {
-            let before = outbox.len();
-            let result = driver.send(token, &mut outbox);
-            let left = outbox.len();
-            self.buffered -= before - left;
-            self.outboxed -= before - left;
-            if left < before {
-                source.last_active = self.now;
-            }
-            tracing::trace!(%token, sent = before - left, left, "flushed");
-            if let Err(error) = result {
-                source.outbox = Some(outbox);
-                return self.finish(token, Close::Io(error));
-            }
-            if left > 0 {
-                source.outbox = Some(outbox);
-            } else if source.is_awaiting_flush() {
-                self.recycle(outbox);
-            } else {
-                return self.recycle(outbox);
-            }
+        let Some(mut outbox) = source.outbox.take() else {
+            return true;
+        };
+        let before = outbox.len();
+        let result = driver.send(token, &mut outbox);
+        let left = outbox.len();
+        self.buffered -= before - left;
+        self.outboxed -= before - left;
+        if left < before {
+            source.last_active = self.now;
         }
-        self.flushed(program, driver, token);
+        tracing::trace!(%token, sent = before - left, left, "flushed");
+        if left > 0 || result.is_err() {
+            source.outbox = Some(outbox);
+        } else {
+            self.recycle(outbox);
+        }
+        if let Err(error) = result {
+            self.finish(token, Close::Io(error));
+            return false;
+        }
+        true
     }
 
     /// What the state of the outbox means for reading, for half-close and close, and for a

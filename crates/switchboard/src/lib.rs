@@ -72,6 +72,7 @@ mod reading;
 mod remote;
 mod sending;
 mod sources;
+mod stage;
 mod time;
 mod timeouts;
 mod timers;

@@ -20,6 +20,22 @@ impl Payload<'_> {
             Payload::Shared(bytes) => bytes.len(),
         }
     }
+
+    /// The bytes, if copying them is right: if they are borrowed, or not more than `share`.
+    #[inline]
+    pub(crate) fn to_copy(&self, share: usize) -> Option<&[u8]> {
+        match self {
+            Payload::Copied(bytes) => Some(bytes),
+            Payload::Shared(bytes) => (bytes.len() <= share).then_some(bytes),
+        }
+    }
+
+    pub(crate) fn into_bytes(self) -> Bytes {
+        match self {
+            Payload::Copied(bytes) => Bytes::copy_from_slice(bytes),
+            Payload::Shared(bytes) => bytes,
+        }
+    }
 }
 
 macro_rules! payload_from {

@@ -52,9 +52,45 @@ impl<S: 'static> Core<S> {
         }
     }
 
-    /// Appends to an outbox. `lent` is what the driver has lent to the handler that asks.
+    /// Has `payload` sent at the end of the tick. `lent` is what the driver has lent to the handler
+    /// that asks.
     #[inline]
     pub(crate) fn send(&mut self, token: Token, payload: Payload<'_>, lent: &[u8]) -> Result {
+        if let Payload::Copied(bytes) = payload
+            && bytes.len() < FORWARD
+            && self.stage(token, bytes)
+        {
+            return Ok(());
+        }
+        self.send_at_length(token, payload, lent)
+    }
+
+    /// The usual send: a little, to a source of which nothing waits since an earlier tick. False,
+    /// and nothing is done, if it is another one.
+    #[inline]
+    fn stage(&mut self, token: Token, bytes: &[u8]) -> bool {
+        let Some(source) = self.sources.get_mut(token) else {
+            return false;
+        };
+        let usual = source.can_stage()
+            && source.staged.len() + bytes.len() <= source.options.low as usize
+            && self.buffered + bytes.len() <= self.config.max_buffered
+            && self.forward.is_none()
+            && self.stage.push(&mut source.staged, bytes);
+        if usual {
+            self.buffered += bytes.len();
+            self.outboxed += bytes.len();
+            if !source.dirty {
+                source.dirty = true;
+                self.dirty.push(token);
+            }
+        }
+        usual
+    }
+
+    /// Any send.
+    #[inline(never)]
+    fn send_at_length(&mut self, token: Token, payload: Payload<'_>, lent: &[u8]) -> Result {
         if self.forward.is_some() {
             self.keep_forward(lent);
         }
@@ -74,6 +110,11 @@ impl<S: 'static> Core<S> {
             self.forward = Some(Forward { token, range });
             return Ok(());
         }
+        if let Some(bytes) = payload.to_copy(SHARE)
+            && self.stage(token, bytes)
+        {
+            return Ok(());
+        }
         self.push(token, payload);
         Ok(())
     }
@@ -83,6 +124,7 @@ impl<S: 'static> Core<S> {
     fn make_room(&mut self, token: Token, len: usize) -> Result {
         let max_buffered = self.config.max_buffered;
         let total = self.buffered + len;
+        self.unstage(token);
         let source = self.sender(token)?;
         let limit = source.options.high as usize;
         let most = limit.min(max_buffered);
@@ -136,11 +178,19 @@ impl<S: 'static> Core<S> {
         }
     }
 
-    #[inline(always)]
+    /// Moves what a source has staged to its outbox: something has to follow it there.
+    pub(crate) fn unstage(&mut self, token: Token) {
+        if let Some(source) = self.sources.get_mut(token) {
+            self.stage.unstage(source, 0);
+        }
+    }
+
+    /// Appends to an outbox.
     pub(crate) fn push(&mut self, token: Token, payload: Payload<'_>) {
         let Some(source) = self.sources.get_mut(token) else {
             return;
         };
+        self.stage.unstage(source, 0);
         let spare = &mut self.spare_outboxes;
         let outbox = source
             .outbox
@@ -148,14 +198,10 @@ impl<S: 'static> Core<S> {
         let drops = source.options.policy == OutboxPolicy::DropOldest;
         self.buffered += payload.len();
         self.outboxed += payload.len();
-        match payload {
+        match payload.to_copy(SHARE) {
             // Dropping whole sends needs their boundaries, so they are not gathered then.
-            Payload::Copied(bytes) if drops => {
-                outbox.push_shared(bytes::Bytes::copy_from_slice(bytes));
-            }
-            Payload::Shared(bytes) if bytes.len() > SHARE || drops => outbox.push_shared(bytes),
-            Payload::Copied(bytes) => outbox.push(bytes),
-            Payload::Shared(bytes) => outbox.push(&bytes),
+            Some(bytes) if !drops => outbox.push(bytes),
+            _ => outbox.push_shared(payload.into_bytes()),
         }
         source.wants_write |= outbox.len() > source.options.low as usize;
         if !source.dirty {

@@ -6,7 +6,8 @@ use std::fmt;
 use crate::handler::Close;
 use crate::inbox::Inbox;
 use crate::options::SourceOptions;
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, OutboxPolicy};
+use crate::stage::Staged;
 use crate::timers::{OwnerTimers, TimerId};
 use crate::{Error, Result, Time};
 
@@ -58,6 +59,8 @@ pub(crate) enum Phase {
 pub(crate) struct Source {
     pub(crate) token: Token,
     pub(crate) inbox: Option<Box<Inbox>>,
+    /// What it has sent in this tick, if that was little and its outbox was empty.
+    pub(crate) staged: Staged,
     pub(crate) outbox: Option<Box<Outbox>>,
     pub(crate) why: Option<Box<Close>>,
     pub(crate) last_active: Time,
@@ -115,8 +118,18 @@ impl Source {
         self.kind == Kind::Stream && !self.is_ending() && !self.write_ending
     }
 
+    /// Whether what it sends may be staged: it goes out in this tick, as far as we know.
+    #[inline]
+    pub(crate) fn can_stage(&self) -> bool {
+        self.can_send()
+            && self.phase == Phase::Open
+            && self.outbox.is_none()
+            && self.options.policy != OutboxPolicy::DropOldest
+    }
+
+    #[inline]
     pub(crate) fn outbox_len(&self) -> usize {
-        self.outbox.as_ref().map_or(0, |outbox| outbox.len())
+        self.staged.len() + self.outbox.as_ref().map_or(0, |outbox| outbox.len())
     }
 
     /// Whether its events are wanted from the driver.
@@ -195,6 +208,7 @@ impl Sources {
         self.slots[slot as usize] = Slot::Used(Source {
             token,
             inbox: None,
+            staged: Staged::default(),
             outbox: None,
             why: None,
             last_active: now,

@@ -15,6 +15,9 @@
 //!   what the kernel has taken for good. When that is not all, a `Sent` completion comes as soon
 //!   as it makes sense to call again.
 //! - `forward`: sends a part of the bytes lent last, without a copy, and says how many went.
+//! - `send_bytes`: as `forward`, for bytes that are the loop's own and stay where they are until
+//!   the call returns. A driver that cannot answer at once copies them, or answers 0: then they are
+//!   put into the outbox, and `send` is called.
 //! - `set_reading(false)`: from now on the source has no `Received`, `Accepted`, `EndOfFile` or
 //!   `Ready`; what has arrived already waits in the driver until `set_reading(true)`.
 //! - `set_room`: no `Received` of the source is longer than this; at zero there is none.
@@ -161,6 +164,11 @@ impl Driver {
     #[inline]
     pub(crate) fn forward(&mut self, token: Token, lent: Range<usize>) -> io::Result<usize> {
         each_driver!(self, driver => driver.forward(token, lent))
+    }
+
+    #[inline]
+    pub(crate) fn send_bytes(&mut self, token: Token, bytes: &[u8]) -> io::Result<usize> {
+        each_driver!(self, driver => driver.send_bytes(token, bytes))
     }
 
     /// The bytes that the last `next` lent, as far as they are in `range`.

@@ -329,7 +329,7 @@ impl Readiness {
 
     #[inline]
     pub(crate) fn send(&mut self, token: Token, outbox: &mut Outbox) -> io::Result<()> {
-        let Some((fd, flags)) = self.stream(token) else {
+        let Some((fd, flags)) = stream(&mut self.slots, token) else {
             return Ok(());
         };
         if flags.any(BLOCKED | CONNECTING) {
@@ -359,28 +359,19 @@ impl Readiness {
         Ok(())
     }
 
-    #[inline]
     pub(crate) fn forward(&mut self, token: Token, lent: Range<usize>) -> io::Result<usize> {
-        let Some(slot) = self.slots.get_mut(token.slot as usize) else {
-            return Ok(0);
-        };
-        let (Entry::Stream(fd), flags) = (&slot.entry, &mut slot.flags) else {
-            return Ok(0);
-        };
-        if flags.generation != token.generation || flags.any(BLOCKED | CONNECTING) {
-            return Ok(0);
+        match stream(&mut self.slots, token) {
+            Some((fd, flags)) => sending::some(fd, flags, &self.buffer[lent]),
+            None => Ok(0),
         }
-        let bytes = &self.buffer[lent];
-        let sent = match sending::single(fd.as_fd(), bytes) {
-            Ok(n) => n,
-            Err(Errno::INTR) => return Ok(0),
-            Err(Errno::AGAIN) => 0,
-            Err(error) => return Err(error.into()),
-        };
-        if sent < bytes.len() {
-            flags.block();
+    }
+
+    #[inline]
+    pub(crate) fn send_bytes(&mut self, token: Token, bytes: &[u8]) -> io::Result<usize> {
+        match stream(&mut self.slots, token) {
+            Some((fd, flags)) => sending::some(fd, flags, bytes),
+            None => Ok(0),
         }
-        Ok(sent)
     }
 
     pub(crate) fn lent(&self, range: Range<usize>) -> &[u8] {
@@ -422,7 +413,7 @@ impl Readiness {
     }
 
     pub(crate) fn shutdown(&mut self, token: Token, how: Shutdown) {
-        if let Some((fd, _)) = self.stream(token) {
+        if let Some((fd, _)) = stream(&mut self.slots, token) {
             let how = match how {
                 Shutdown::Read => rustix::net::Shutdown::Read,
                 Shutdown::Write => rustix::net::Shutdown::Write,
@@ -453,15 +444,16 @@ impl Readiness {
     pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
         self.poll.registry().as_fd()
     }
+}
 
-    fn stream(&mut self, token: Token) -> Option<(BorrowedFd<'_>, &mut Flags)> {
-        let slot = self.slots.get_mut(token.slot as usize)?;
-        match &slot.entry {
-            Entry::Stream(fd) if slot.flags.generation == token.generation => {
-                Some((fd.as_fd(), &mut slot.flags))
-            }
-            _ => None,
+#[inline]
+fn stream(slots: &mut [Slot], token: Token) -> Option<(BorrowedFd<'_>, &mut Flags)> {
+    let slot = slots.get_mut(token.slot as usize)?;
+    match &slot.entry {
+        Entry::Stream(fd) if slot.flags.generation == token.generation => {
+            Some((fd.as_fd(), &mut slot.flags))
         }
+        _ => None,
     }
 }
 

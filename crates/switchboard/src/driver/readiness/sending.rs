@@ -1,12 +1,13 @@
 //! The system calls that send: one piece, or many in one call (`writev`, in the form that can be
 //! told not to raise a signal). It must never loop: the driver decides whether to go on.
 
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 use std::os::fd::BorrowedFd;
 
 use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendFlags};
 
+use super::steps::{BLOCKED, CONNECTING, Flags};
 use crate::outbox::Outbox;
 
 /// Chunks given to the kernel in one call; Linux takes up to 1024, and copies the array first.
@@ -15,6 +16,24 @@ const SLICES: usize = 32;
 #[inline]
 pub(super) fn single(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize, Errno> {
     rustix::net::send(fd, bytes, NO_SIGNAL)
+}
+
+/// Sends what the kernel takes of `bytes` now, and says how much that was.
+#[inline]
+pub(super) fn some(fd: BorrowedFd<'_>, flags: &mut Flags, bytes: &[u8]) -> io::Result<usize> {
+    if flags.any(BLOCKED | CONNECTING) {
+        return Ok(0); // a `Sent` or `Connected` completion will come
+    }
+    let sent = match single(fd, bytes) {
+        Ok(n) => n,
+        Err(Errno::INTR) => return Ok(0),
+        Err(Errno::AGAIN) => 0,
+        Err(error) => return Err(error.into()),
+    };
+    if sent < bytes.len() {
+        flags.block();
+    }
+    Ok(sent)
 }
 
 /// Sends as many chunks of an outbox as one call takes, and says how much that would be.
