@@ -10,12 +10,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use crate::core::Core;
+use crate::core::{Core, Seen};
 use crate::driver::{Driver, Waker};
 use crate::guard::guard;
 use crate::handler::Close;
 use crate::program::Program;
-use crate::sources::{Kind, Phase};
+use crate::sources::{Kind, Phase, Sources};
 use crate::timeouts::Due;
 use crate::{Context, Error, OnPanic, Token};
 
@@ -173,6 +173,10 @@ impl<S: 'static> Core<S> {
         // What the program's own error does when it is shown, and its own descriptor when it is
         // dropped, is the program's code too.
         self.note_any_panic(guard(|| tracing::debug!(%token, %why, "source ended")));
+        if self.seen.is_some() {
+            let told = guard(|| self.see(|| Seen::Closed(token, why.to_string())));
+            self.note_any_panic(told);
+        }
         self.discard_reason(why);
         self.note_any_panic(guard(|| driver.close(token)));
         self.attempts.remove(&token);
@@ -353,6 +357,11 @@ impl<S: 'static> Core<S> {
         for token in std::mem::take(&mut self.finishing) {
             self.end_source(program, driver, token);
         }
+    }
+
+    /// Has nobody told of the end.
+    pub(crate) fn forget_sources(&mut self) {
+        self.sources = Sources::new(0);
     }
 
     pub(crate) fn note_any_panic(&mut self, outcome: Result<(), String>) {

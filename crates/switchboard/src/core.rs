@@ -38,6 +38,14 @@ pub(crate) enum Request {
     Shutdown(Token, Shutdown),
 }
 
+/// What happens in a tick without a completion.
+pub(crate) enum Seen {
+    Timer(Option<Token>),
+    Post,
+    /// And why.
+    Closed(Token, String),
+}
+
 pub(crate) struct Core<S: 'static> {
     pub(crate) config: Builder,
     pub(crate) sources: Sources,
@@ -82,6 +90,8 @@ pub(crate) struct Core<S: 'static> {
     /// Names being looked up, those of sources included that have ended meanwhile.
     pub(crate) lookups: usize,
     pub(crate) next_job: u64,
+    /// What has happened without the driver, for a simulation to tell; `None` elsewhere.
+    pub(crate) seen: Option<Vec<Seen>>,
     /// A panic under `OnPanic::Stop`.
     pub(crate) panicked: Option<String>,
     #[expect(
@@ -125,6 +135,7 @@ impl<S: 'static> Core<S> {
             jobs: 0,
             lookups: 0,
             next_job: 0,
+            seen: matches!(driver, Driver::Simulated(_)).then(Vec::new),
             panicked: None,
             spare_outboxes: Vec::new(),
             config,
@@ -302,6 +313,13 @@ impl<S: 'static> Core<S> {
             Request::SetReading(token, reading) => driver.set_reading(token, reading),
             Request::SetRoom(token, room) => driver.set_room(token, room),
             Request::Shutdown(token, how) => driver.shutdown(token, how),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn see(&mut self, event: impl FnOnce() -> Seen) {
+        if let Some(seen) = &mut self.seen {
+            seen.push(event());
         }
     }
 

@@ -71,6 +71,7 @@ mod reactor;
 mod reading;
 mod remote;
 mod sending;
+pub mod sim;
 mod sources;
 mod stage;
 mod time;

@@ -61,6 +61,18 @@ pub(crate) struct Job {
     pub(crate) run: Box<dyn FnOnce() -> Value + Send>,
 }
 
+impl Job {
+    /// Runs it here and now. A panic in it is its result.
+    pub(crate) fn perform(self) -> Done {
+        let value = catch_unwind(AssertUnwindSafe(self.run))
+            .map_err(|payload| Error::Panicked(panic_message(payload)));
+        Done {
+            job: self.id,
+            value,
+        }
+    }
+}
+
 enum Task {
     Job(Job),
     Resolve(Endpoint),
@@ -162,11 +174,7 @@ impl Drop for Pool {
 fn perform(task: Task) -> Outcome {
     match task {
         Task::Resolve(endpoint) => Outcome::Resolved(resolve::resolve(&endpoint)),
-        Task::Job(Job { id, run }) => {
-            let value = catch_unwind(AssertUnwindSafe(run))
-                .map_err(|payload| Error::Panicked(panic_message(payload)));
-            Outcome::Done(Box::new(Done { job: id, value }))
-        }
+        Task::Job(job) => Outcome::Done(Box::new(job.perform())),
     }
 }
 

@@ -95,7 +95,16 @@ impl<S: 'static> Reactor<S> {
     /// The address is malformed, has no host, or cannot be bound (its port is taken); there are
     /// too many sources, or the reactor is shutting down.
     pub fn listen(&mut self, endpoint: impl ToEndpoint, handler: impl Handler<S>) -> Result<Token> {
-        self.listen_on(TcpListener::bind(endpoint)?, handler)
+        let listener = self.bind(endpoint)?;
+        self.listen_on(listener, handler)
+    }
+
+    /// As [`TcpListener::bind`], in the world of this reactor, which may be a simulated one.
+    ///
+    /// # Errors
+    /// As [`TcpListener::bind`].
+    pub fn bind(&mut self, endpoint: impl ToEndpoint) -> Result<TcpListener> {
+        Ok(self.driver.bind(&endpoint.to_endpoint()?)?)
     }
 
     /// Listens on sockets that are bound already.
@@ -164,6 +173,7 @@ impl<S: 'static> Reactor<S> {
         let timeout = self.core.timeout(limit, self.driver.now());
         tracing::trace!(?timeout, sources = self.core.sources.len(), "waiting");
         self.tick(timeout)?;
+        self.driver.tell(&mut self.core.seen);
         if cfg!(debug_assertions) {
             self.core.check_invariants(&mut self.program);
         }
@@ -192,6 +202,12 @@ impl<S: 'static> Reactor<S> {
         core.finish_closing(program, driver); // 6. handle_close
         core.submit(driver);
         Ok(())
+    }
+
+    /// Ends the reactor as a loss of power does: no handler is told.
+    pub(crate) fn abandon(mut self) {
+        self.core.forget_sources();
+        let _ = guard(move || drop(self)); // what the program left may panic; that ends nothing
     }
 
     /// How long the next [`turn`](Self::turn) would sleep: `None` for as long as it takes.

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::LoopContext;
-use crate::core::Core;
+use crate::core::{Core, Seen};
 use crate::driver::Waker;
 use crate::guard::guard;
 use crate::program::Program;
@@ -189,6 +189,7 @@ impl<S: 'static> Core<S> {
                 return;
             };
             tracing::trace!("posted closure");
+            self.see(|| Seen::Post);
             self.run_closure(program, post);
         }
     }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::core::Core;
+use crate::core::{Core, Seen};
 use crate::handler::{Close, Deadline};
 use crate::program::Program;
 use crate::sources::Phase;
@@ -65,7 +65,9 @@ impl<S: 'static> Core<S> {
         self.timers.advance(self.now);
         while let Some((id, due)) = self.timers.next_due() {
             tracing::trace!(timer = ?id, "due");
+            let owner = due.owner();
             if let Due::Handler { token, every } = *due {
+                self.see(|| Seen::Timer(owner));
                 match every {
                     Some(period) => self.timers.restart(id, self.now + period),
                     None => drop(self.cancel_timer(id)),
@@ -75,6 +77,7 @@ impl<S: 'static> Core<S> {
                 });
                 continue;
             }
+            self.see(|| Seen::Timer(owner));
             match self.cancel_timer(id) {
                 Some(Due::Closure(closure)) => {
                     self.run_closure(program, closure);

@@ -9,6 +9,7 @@
 //! - `next`: the tick's completions one by one. Bytes are lent until the next call of `next` or
 //!   `wait`; whoever wants to keep them longer copies them. `None` ends the tick's dispatch, even
 //!   if more could be read: then the next `wait` does not sleep.
+//! - `bind`: listens without a token yet; may block while a name is looked up.
 //! - `register`, `listen`, `connect`, `resolve`, `offload`: begin something under a token; the
 //!   outcome is a completion. An `Err` says that it could not begin.
 //! - `send`: sends from the front of the outbox what it can now, and advances the outbox by
@@ -34,16 +35,19 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use crate::core::Seen;
 use crate::io::Interest;
-use crate::net::{ConnectOptions, Endpoint};
+use crate::net::{ConnectOptions, Endpoint, cannot_listen};
 use crate::offload::{Done, Job};
 use crate::outbox::Outbox;
 use crate::{Ready, TcpListener, TcpStream, Time, Token};
 
 mod readiness;
+mod simulated;
 mod waker;
 
 pub(crate) use readiness::{READ_BUFFER, Readiness};
+pub(crate) use simulated::Simulated;
 pub(crate) use waker::Waker;
 
 /// Something that has happened to the source `token`.
@@ -96,14 +100,20 @@ pub(crate) enum Resource {
 }
 
 /// The drivers there are: a closed set, so a call is a `match` and no `dyn`.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one for each reactor, and a box would be one more hop for each call"
+)]
 pub(crate) enum Driver {
     Readiness(Readiness),
+    Simulated(Simulated),
 }
 
 macro_rules! each_driver {
     ($self:ident, $driver:ident => $call:expr) => {
         match $self {
             Driver::Readiness($driver) => $call,
+            Driver::Simulated($driver) => $call,
         }
     };
 }
@@ -133,6 +143,11 @@ impl Driver {
 
     pub(crate) fn register(&mut self, token: Token, resource: Resource) -> io::Result<()> {
         each_driver!(self, driver => driver.register(token, resource))
+    }
+
+    pub(crate) fn bind(&mut self, endpoint: &Endpoint) -> io::Result<TcpListener> {
+        let listener = each_driver!(self, driver => driver.bind(endpoint));
+        listener.map_err(|error| cannot_listen(endpoint, &error))
     }
 
     pub(crate) fn listen(&mut self, token: Token, addresses: &[SocketAddr]) -> io::Result<()> {
@@ -192,6 +207,14 @@ impl Driver {
 
     pub(crate) fn close(&mut self, token: Token) {
         each_driver!(self, driver => driver.close(token));
+    }
+
+    /// What the loop did without the driver, for a log of all that happened.
+    #[inline]
+    pub(crate) fn tell(&mut self, seen: &mut Option<Vec<Seen>>) {
+        if let (Driver::Simulated(driver), Some(seen)) = (self, seen) {
+            driver.tell(seen.drain(..));
+        }
     }
 
     pub(crate) fn waker(&self) -> Arc<Waker> {

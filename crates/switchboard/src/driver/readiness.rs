@@ -19,6 +19,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use rustix::io::Errno;
 
+use super::waker::Bell;
 use super::{Completion, Event, Waker};
 use crate::net::{ConnectOptions, Endpoint, open_stream};
 use crate::offload::{Job, Outcome, Pool};
@@ -81,7 +82,8 @@ pub(crate) struct Readiness {
 impl Readiness {
     pub(crate) fn new(threads: usize) -> io::Result<Readiness> {
         let poll = mio::Poll::new()?;
-        let waker = Arc::new(Waker::new(mio::Waker::new(poll.registry(), WAKE)?));
+        let waker = mio::Waker::new(poll.registry(), WAKE)?;
+        let waker = Arc::new(Waker::new(Bell::Mio(waker)));
         Ok(Readiness {
             poll,
             events: mio::Events::with_capacity(EVENTS),

@@ -3,25 +3,46 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::sim::MachineWaker;
+
 /// A wake-up that is counted once, however many threads ask before the loop has looked.
 #[derive(Debug)]
 pub(crate) struct Waker {
     pending: AtomicBool,
-    waker: mio::Waker,
+    bell: Bell,
+}
+
+/// What a waiting driver hears.
+#[derive(Debug)]
+pub(crate) enum Bell {
+    Mio(mio::Waker),
+    Simulated(MachineWaker),
+}
+
+impl Bell {
+    fn ring(&self) -> std::io::Result<()> {
+        match self {
+            Bell::Mio(waker) => waker.wake(),
+            Bell::Simulated(waker) => {
+                waker.wake();
+                Ok(())
+            }
+        }
+    }
 }
 
 impl Waker {
-    pub(crate) fn new(waker: mio::Waker) -> Waker {
+    pub(crate) fn new(bell: Bell) -> Waker {
         Waker {
             pending: AtomicBool::new(false),
-            waker,
+            bell,
         }
     }
 
     /// Call after the work lies in its queue. One system call for each batch, none otherwise.
     pub(crate) fn wake(&self) {
         if !self.pending.swap(true, Ordering::AcqRel)
-            && let Err(error) = self.waker.wake()
+            && let Err(error) = self.bell.ring()
         {
             // Only a full eventfd counter or a lack of memory can do that. The next one to ask
             // tries again.

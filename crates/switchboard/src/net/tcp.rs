@@ -6,9 +6,11 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 
 use super::{Address, Endpoint, resolve};
+use crate::sim::{SimulatedListener, SimulatedStream};
 use crate::{Result, ToEndpoint};
 
 /// Connections that the kernel holds for us before we accept them. Linux caps it at
@@ -32,12 +34,20 @@ pub struct TcpStream {
 #[derive(Debug)]
 enum StreamEnd {
     System(OwnedFd),
+    Simulated(SimulatedStream),
 }
 
 impl TcpStream {
     pub(crate) fn new(fd: OwnedFd) -> TcpStream {
         TcpStream {
             end: StreamEnd::System(fd),
+            nodelay: true,
+        }
+    }
+
+    pub(crate) fn simulated(stream: SimulatedStream) -> TcpStream {
+        TcpStream {
+            end: StreamEnd::Simulated(stream),
             nodelay: true,
         }
     }
@@ -49,6 +59,10 @@ impl TcpStream {
     pub fn peer(&self) -> Result<Address> {
         match &self.end {
             StreamEnd::System(fd) => ip_address(SockRef::from(fd).peer_addr()?),
+            StreamEnd::Simulated(stream) if stream.is_gone() => {
+                Err(io::Error::from(Errno::NOTCONN).into())
+            }
+            StreamEnd::Simulated(stream) => Ok(stream.remote.into()),
         }
     }
 
@@ -59,6 +73,7 @@ impl TcpStream {
     pub fn local(&self) -> Result<Address> {
         match &self.end {
             StreamEnd::System(fd) => ip_address(SockRef::from(fd).local_addr()?),
+            StreamEnd::Simulated(stream) => Ok(stream.local.into()),
         }
     }
 
@@ -78,6 +93,7 @@ impl TcpStream {
         let keepalive = TcpKeepalive::new().with_time(idle).with_interval(probe);
         match &self.end {
             StreamEnd::System(fd) => SockRef::from(fd).set_tcp_keepalive(&keepalive),
+            StreamEnd::Simulated(_) => Ok(()),
         }
     }
 
@@ -85,6 +101,7 @@ impl TcpStream {
     pub fn as_fd(&self) -> Option<BorrowedFd<'_>> {
         match &self.end {
             StreamEnd::System(fd) => Some(fd.as_fd()),
+            StreamEnd::Simulated(_) => None,
         }
     }
 
@@ -97,6 +114,15 @@ impl TcpStream {
                 }
                 Ok(fd)
             }
+            StreamEnd::Simulated(_) => Err(not_of_the_system()),
+        }
+    }
+
+    /// The simulated end, if it is one.
+    pub(crate) fn into_simulated(self) -> Option<SimulatedStream> {
+        match self.end {
+            StreamEnd::System(_) => None,
+            StreamEnd::Simulated(stream) => Some(stream),
         }
     }
 }
@@ -129,6 +155,7 @@ pub struct TcpListener {
 enum ListenerEnd {
     /// Never empty: the names that resolve have an address.
     System(Vec<OwnedFd>),
+    Simulated(SimulatedListener),
 }
 
 impl TcpListener {
@@ -196,6 +223,7 @@ impl TcpListener {
     pub fn local(&self) -> Result<Address> {
         match &self.end {
             ListenerEnd::System(fds) => ip_address(SockRef::from(&fds[0]).local_addr()?),
+            ListenerEnd::Simulated(listener) => Ok(listener.addresses()[0].1.into()),
         }
     }
 
@@ -209,15 +237,39 @@ impl TcpListener {
                 .iter()
                 .map(|fd| ip_address(SockRef::from(fd).local_addr()?))
                 .collect(),
+            ListenerEnd::Simulated(listener) => {
+                let addresses = listener.addresses().iter();
+                Ok(addresses.map(|(_, address)| (*address).into()).collect())
+            }
         }
     }
 
     /// The descriptors, for a driver of the operating system's sockets.
-    pub(crate) fn into_descriptors(self) -> Vec<OwnedFd> {
+    pub(crate) fn into_descriptors(self) -> io::Result<Vec<OwnedFd>> {
         match self.end {
-            ListenerEnd::System(fds) => fds,
+            ListenerEnd::System(fds) => Ok(fds),
+            ListenerEnd::Simulated(_) => Err(not_of_the_system()),
         }
     }
+
+    pub(crate) fn simulated(listener: SimulatedListener) -> TcpListener {
+        TcpListener {
+            end: ListenerEnd::Simulated(listener),
+        }
+    }
+
+    /// The simulated end, if it is one.
+    pub(crate) fn into_simulated(self) -> Option<SimulatedListener> {
+        match self.end {
+            ListenerEnd::System(_) => None,
+            ListenerEnd::Simulated(listener) => Some(listener),
+        }
+    }
+}
+
+fn not_of_the_system() -> io::Error {
+    let text = "a simulated connection or listener belongs to the reactor of its own machine";
+    io::Error::new(io::ErrorKind::InvalidInput, text)
 }
 
 /// The system's error, with the address as it was given.
@@ -246,7 +298,6 @@ fn listen_on(address: SocketAddr) -> io::Result<Socket> {
 
 /// This machine has no such address or no such protocol, as with IPv6 switched off.
 fn is_unavailable(error: &io::Error) -> bool {
-    use rustix::io::Errno;
     let code = error.raw_os_error();
     code == Some(Errno::ADDRNOTAVAIL.raw_os_error())
         || code == Some(Errno::AFNOSUPPORT.raw_os_error())

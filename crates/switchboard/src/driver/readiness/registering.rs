@@ -12,6 +12,7 @@ use super::steps::{Entry, Flags, Listener, PAUSED, READABLE, Signals, Slot, WRIT
 use super::{READ_BUFFER, Readiness, enqueue, pack};
 use crate::driver::Resource;
 use crate::io::{Interest, SignalSet};
+use crate::net::{Endpoint, resolve};
 use crate::{TcpListener, Token};
 
 impl Readiness {
@@ -28,7 +29,7 @@ impl Readiness {
                 Entry::Stream(fd)
             }
             Resource::Listener(listener) => {
-                let fds = listener.into_descriptors();
+                let fds = listener.into_descriptors()?;
                 for fd in &fds {
                     self.arm(fd.as_fd(), token, mio::Interest::READABLE)?;
                 }
@@ -67,6 +68,11 @@ impl Readiness {
             );
         }
         Ok(())
+    }
+
+    pub(crate) fn bind(&mut self, endpoint: &Endpoint) -> io::Result<TcpListener> {
+        let addresses = resolve::resolve(endpoint)?;
+        TcpListener::bind_all(&addresses)
     }
 
     pub(crate) fn listen(&mut self, token: Token, addresses: &[SocketAddr]) -> io::Result<()> {

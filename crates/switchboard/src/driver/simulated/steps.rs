@@ -1,0 +1,112 @@
+//! What one look at a source finds: the outcome of a connect, bytes, a connection, a signal.
+//! It must never look at a source twice before the others had their turn, unless what follows
+//! belongs to what was found.
+
+use rustix::io::Errno;
+
+use super::{Entry, Simulated, Step, slot_of};
+use crate::driver::Event;
+use crate::sim::EndId;
+use crate::{TcpStream, Token};
+
+impl Simulated {
+    pub(super) fn stream_step(&mut self, token: Token, end: EndId) -> Option<Step> {
+        let slot = slot_of(&mut self.slots, token)?;
+        let mut world = self.world.borrow_mut();
+        if slot.connecting {
+            return match world.connected(end)? {
+                Ok(()) => {
+                    slot.connecting = false;
+                    drop(world);
+                    self.again(token, true);
+                    Some(Step::Event(Event::Connected))
+                }
+                Err(error) => Some(Step::Event(Event::Failed(error.into()))),
+            };
+        }
+        if slot.blocked
+            && world
+                .network
+                .ends
+                .get(&end)
+                .is_some_and(|end| end.is_writable())
+        {
+            slot.blocked = false;
+            drop(world);
+            self.again(token, true);
+            return Some(Step::Event(Event::Sent));
+        }
+        let limit = self.buffer.len().min(slot.room).min(self.bytes_left);
+        if slot.paused || limit == 0 {
+            return None;
+        }
+        match world.recv(end, &mut self.buffer[..limit]) {
+            Ok(0) if std::mem::replace(&mut slot.ended, true) => None,
+            Ok(0) => Some(Step::Event(Event::EndOfFile)),
+            Ok(n) => {
+                self.bytes_left -= n;
+                let more = world
+                    .network
+                    .ends
+                    .get(&end)
+                    .is_some_and(|end| end.is_readable());
+                drop(world);
+                if more {
+                    self.again(token, false);
+                }
+                Some(Step::Bytes(n))
+            }
+            Err(Errno::AGAIN) => None,
+            Err(error) => Some(Step::Event(Event::Failed(error.into()))),
+        }
+    }
+
+    pub(super) fn accept_step(&mut self, token: Token) -> Option<Step> {
+        let slot = slot_of(&mut self.slots, token)?;
+        let Entry::Listener(listeners) = &slot.entry else {
+            return None;
+        };
+        if slot.paused {
+            return None;
+        }
+        let mut world = self.world.borrow_mut();
+        for listener in listeners {
+            loop {
+                if self.accepts_left == 0 {
+                    drop(world);
+                    self.again(token, false);
+                    return None;
+                }
+                self.accepts_left -= 1;
+                match world.accept(*listener) {
+                    Ok(end) => {
+                        let Some(stream) = world.hand_out(end) else {
+                            continue;
+                        };
+                        drop(world);
+                        self.again(token, true);
+                        let stream = TcpStream::simulated(stream);
+                        return Some(Step::Event(Event::Accepted(stream)));
+                    }
+                    Err(Errno::MFILE) => {
+                        slot.paused = true;
+                        let error = Errno::MFILE.into();
+                        return Some(Step::Event(Event::AcceptFailed(error)));
+                    }
+                    Err(Errno::AGAIN) => break,
+                    Err(_) => {} // ended before it was accepted
+                }
+            }
+        }
+        None
+    }
+
+    pub(super) fn signal_step(&mut self, token: Token) -> Option<Step> {
+        let mut world = self.world.borrow_mut();
+        let signals = &mut world.machine_mut(self.machine).signals;
+        let signal = signals.get_mut(&token)?.pending.pop()?;
+        drop(world);
+        self.again(token, true);
+        Some(Step::Event(Event::Signal(signal)))
+    }
+}

@@ -1,0 +1,464 @@
+//! The simulation as a test sees it: hosts, the passing of time, and what has happened. It must
+//! never let a host run while another one does, nor while it is down or paused.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::dice::Purpose;
+use super::faults::{Counts, Faults};
+use super::host::{Host, HostId, Program, ProgramOf};
+use super::socket::{Socket, SocketListener};
+use super::world::{MachineId, Shared, World, perform};
+use crate::driver::{Driver, Simulated};
+use crate::{Builder, Error, LoopContext, OnPanic, Reactor, Result, TcpStream, Time, ToEndpoint};
+
+/// What a tick takes at least: a host that always has something to do cannot stop the clock.
+const TICK: Duration = Duration::from_micros(1);
+
+/// How much virtual time `run_until` lets pass at most.
+const PATIENCE: Duration = Duration::from_secs(3600);
+
+/// Steps in one call, so that a host that spins is an error and not a test that hangs.
+const MAX_STEPS: u64 = 50_000_000;
+
+/// A world of hosts that repeats exactly from its seed.
+///
+/// Each host has a reactor of its own, and the same handlers that run on a real network. Time is
+/// virtual and jumps to whatever happens next, so a minute costs no more than what happens in it.
+/// Latencies, faults, the order of simultaneous events and [`LoopContext::random`] are drawn from
+/// the seed; `now`, `wall_time`, timers, jobs, look-ups of names and posted closures follow the
+/// virtual clock.
+///
+/// ```
+/// use std::time::Duration;
+/// use switchboard::sim::Simulation;
+/// use switchboard::{Context, Handler, Result, TcpStream};
+///
+/// struct Echo;
+/// impl Handler<()> for Echo {
+///     fn handle_accepted(&mut self, _: &mut (), cx: &mut Context<'_, ()>, s: TcpStream) -> Result {
+///         cx.register(s, Echo).map(drop)
+///     }
+///     fn handle_read(&mut self, _: &mut (), cx: &mut Context<'_, ()>) -> Result {
+///         let data = cx.recv(8192);
+///         cx.send(data)
+///     }
+/// }
+///
+/// struct Client;
+/// impl Handler<Vec<u8>> for Client {
+///     fn handle_connect(&mut self, _: &mut Vec<u8>, cx: &mut Context<'_, Vec<u8>>) -> Result {
+///         cx.send("hello")
+///     }
+///     fn handle_read(&mut self, got: &mut Vec<u8>, cx: &mut Context<'_, Vec<u8>>) -> Result {
+///         got.extend_from_slice(cx.recv(8192));
+///         Ok(())
+///     }
+/// }
+///
+/// let mut sim = Simulation::new(42);
+/// sim.host("server", || (), |reactor| reactor.listen("0.0.0.0:8080", Echo).map(drop))?;
+/// let client = sim.host("client", Vec::new, |reactor| {
+///     reactor.connect("server:8080", Client).map(drop)
+/// })?;
+/// sim.run_for(Duration::from_secs(60))?;
+/// assert_eq!(sim.state(client), b"hello");
+/// println!("{}", sim.story());
+/// # Ok::<(), switchboard::Error>(())
+/// ```
+pub struct Simulation {
+    world: Shared,
+    hosts: Vec<Running>,
+}
+
+struct Running {
+    machine: MachineId,
+    program: Box<dyn Program>,
+    /// When its reactor wants to run next, if nothing happens before.
+    wakes: Option<Time>,
+    /// Its last tick takes until then.
+    busy_until: Time,
+}
+
+impl Simulation {
+    /// An empty world; everything random in it comes from `seed`.
+    pub fn new(seed: u64) -> Simulation {
+        Simulation {
+            world: World::new(seed).into_shared(),
+            hosts: Vec::new(),
+        }
+    }
+
+    /// The seed that it was made with.
+    pub fn seed(&self) -> u64 {
+        self.world.borrow().dice.seed()
+    }
+
+    /// Sets how the network is, and what goes wrong from now on.
+    pub fn faults(&mut self, faults: Faults) -> &mut Simulation {
+        self.world.borrow_mut().faults = faults;
+        self
+    }
+
+    /// How often each fault has happened.
+    pub fn counts(&self) -> Counts {
+        self.world.borrow().counts.clone()
+    }
+
+    /// Adds a host with a name and an address (10.0.0.1 and so on), and starts it: makes its state
+    /// and its reactor, and calls `boot`, which sets up listeners, connections and timers. Both
+    /// are called again whenever the host is started again after a crash.
+    ///
+    /// A panic in one of its handlers ends the run with an error ([`OnPanic::Stop`]): for a test,
+    /// use `assert` in handlers as you please.
+    ///
+    /// # Errors
+    /// What `boot` returns, or that the name is taken.
+    pub fn host<S: 'static>(
+        &mut self,
+        name: &str,
+        state: impl FnMut() -> S + 'static,
+        boot: impl FnMut(&mut Reactor<S>) -> Result + 'static,
+    ) -> Result<Host<S>> {
+        let builder = Reactor::builder().on_panic(OnPanic::Stop);
+        self.host_with(name, builder, state, boot)
+    }
+
+    /// As [`host`](Self::host), with other bounds than the default ones. The builder's seed is
+    /// not used: it comes from the simulation's.
+    ///
+    /// # Errors
+    /// As [`host`](Self::host).
+    pub fn host_with<S: 'static>(
+        &mut self,
+        name: &str,
+        builder: Builder,
+        state: impl FnMut() -> S + 'static,
+        boot: impl FnMut(&mut Reactor<S>) -> Result + 'static,
+    ) -> Result<Host<S>> {
+        let machine = {
+            let mut world = self.world.borrow_mut();
+            if world.machine_called(name).is_some() {
+                return Err(format!("there is a machine called {name:?} already").into());
+            }
+            world.add_machine(name)
+        };
+        self.hosts.push(Running {
+            machine,
+            program: Box::new(ProgramOf {
+                machine,
+                builder,
+                state: Box::new(state),
+                boot: Box::new(boot),
+                reactor: None,
+            }),
+            wakes: None,
+            busy_until: Time::ZERO,
+        });
+        self.start_host(self.hosts.len() - 1)?;
+        Ok(Host::new(machine))
+    }
+
+    fn start_host(&mut self, index: usize) -> Result {
+        let host = &mut self.hosts[index];
+        host.wakes = Some(self.world.borrow().now);
+        let outcome = host.program.start(&self.world);
+        outcome.map_err(|error| self.failure(index, &error))
+    }
+
+    /// A reactor on a machine of this world that the caller runs: while it waits in
+    /// [`turn`](Reactor::turn), the world's time passes, though not for [hosts](Self::host). For
+    /// tests that drive one reactor step by step, together with [sockets](Self::pair).
+    ///
+    /// # Errors
+    /// What the system reports.
+    pub fn reactor<S: 'static>(
+        &mut self,
+        machine: &str,
+        builder: Builder,
+        state: S,
+    ) -> Result<Reactor<S>> {
+        let machine = self.world.borrow_mut().add_machine(machine);
+        let seed = self.world.borrow_mut().start(machine);
+        let driver = Driver::Simulated(Simulated::new(self.world.clone(), machine)?);
+        Ok(Reactor::with_driver(builder.seed(seed), state, driver))
+    }
+
+    /// A connection that is there already: one end for a reactor on the machine `near`, the other
+    /// one, on the machine `far`, for the test to read and write itself.
+    pub fn pair(&mut self, near: &str, far: &str) -> (TcpStream, Socket) {
+        let mut world = self.world.borrow_mut();
+        let (near, far) = (world.add_machine(near), world.add_machine(far));
+        let (stream, socket) = world.pair(near, far);
+        drop(world);
+        (
+            TcpStream::simulated(stream),
+            Socket::new(&self.world, socket),
+        )
+    }
+
+    /// Begins a connection from a machine to an address, for the test to read and write itself.
+    /// It is there when enough time has passed.
+    ///
+    /// # Errors
+    /// The address is malformed, or its name unknown.
+    pub fn dial(&mut self, machine: &str, to: impl ToEndpoint) -> Result<Socket> {
+        let endpoint = to.to_endpoint()?;
+        let mut world = self.world.borrow_mut();
+        let machine = world.add_machine(machine);
+        let address = world.look_up(&endpoint)?[0];
+        let end = world.connect(machine, address);
+        drop(world);
+        Ok(Socket::new(&self.world, end))
+    }
+
+    /// Listens on a machine, for the test to accept itself; port 0 is any that is free.
+    ///
+    /// # Errors
+    /// The port is taken.
+    pub fn listen(&mut self, machine: &str, port: u16) -> Result<SocketListener> {
+        let machine = self.world.borrow_mut().add_machine(machine);
+        Ok(SocketListener::bind(&self.world, machine, port)?)
+    }
+
+    /// Lets `duration` pass.
+    ///
+    /// # Errors
+    /// A host could not be started again, or failed: a handler panicked (see
+    /// [`host`](Self::host)). The text names the host, the moment and the seed.
+    pub fn run_for(&mut self, duration: Duration) -> Result {
+        let until = self.now() + duration;
+        self.run(until, |_| false)?;
+        self.world.borrow_mut().now = until;
+        Ok(())
+    }
+
+    /// Lets time pass until `done` holds, which is asked after each event.
+    ///
+    /// # Errors
+    /// As [`run_for`](Self::run_for); that an hour has passed, or nothing is left to happen, and
+    /// it does not hold.
+    pub fn run_until(&mut self, done: impl FnMut(&Simulation) -> bool) -> Result {
+        let until = self.now() + PATIENCE;
+        if self.run(until, done)? {
+            return Ok(());
+        }
+        let why = match self.world.borrow().agenda.next_at() {
+            Some(_) => "an hour of virtual time has passed",
+            None => "nothing is left to happen",
+        };
+        let (seed, story) = (self.seed(), self.story());
+        Err(format!("{why} in vain (seed {seed}); the story:\n{story}").into())
+    }
+
+    fn run(&mut self, until: Time, mut done: impl FnMut(&Simulation) -> bool) -> Result<bool> {
+        for _ in 0..MAX_STEPS {
+            if done(self) {
+                return Ok(true);
+            }
+            if !self.step(until)? {
+                return Ok(false);
+            }
+        }
+        let (now, seed) = (self.now() - Time::ZERO, self.seed());
+        let text = format!(
+            "{MAX_STEPS} steps and no end: a host does something in every tick \
+             (at {now:?}, seed {seed})"
+        );
+        Err(text.into())
+    }
+
+    /// The next event, or the next turn of a host. False if none is due by `until`.
+    fn step(&mut self, until: Time) -> Result<bool> {
+        let mut world = self.world.borrow_mut();
+        world.heed_notices();
+        let mut next = None;
+        let mut equals = Vec::new();
+        for (index, host) in self.hosts.iter().enumerate() {
+            let machine = world.machine(host.machine);
+            if !machine.up || machine.paused {
+                continue;
+            }
+            let wakes = if machine.has_news() {
+                Some(world.now)
+            } else {
+                host.wakes
+            };
+            let Some(at) = wakes.map(|at| at.max(host.busy_until).max(world.now)) else {
+                continue;
+            };
+            if next.is_none_or(|next| at < next) {
+                next = Some(at);
+                equals.clear();
+            }
+            if next == Some(at) {
+                equals.push(index);
+            }
+        }
+        let event = world.agenda.next_at().filter(|at| *at <= until);
+        match next.filter(|at| *at <= until) {
+            Some(at) if event.is_none_or(|event| at < event) => {
+                let chosen = match equals.len() {
+                    1 => 0,
+                    several => world.dice.of(Purpose::Order).usize(0..several),
+                };
+                world.now = at;
+                drop(world);
+                self.turn(equals[chosen])?;
+                Ok(true)
+            }
+            _ => {
+                let Some(deed) = world.step(until) else {
+                    return Ok(false);
+                };
+                drop(world);
+                if let Some(deed) = deed {
+                    perform(&self.world, deed);
+                }
+                Ok(true)
+            }
+        }
+    }
+
+    fn turn(&mut self, index: usize) -> Result {
+        let host = &mut self.hosts[index];
+        let outcome = host.program.turn();
+        let now = self.world.borrow().now;
+        host.wakes = host.program.next_timeout().map(|after| now + after);
+        let slow = self.world.borrow_mut().slowness(host.machine);
+        host.busy_until = now + TICK + slow;
+        outcome.map_err(|error| self.failure(index, &error))
+    }
+
+    /// The state of a host.
+    ///
+    /// # Panics
+    /// If the host is down: see [`is_up`](Self::is_up).
+    pub fn state<S: 'static>(&self, host: Host<S>) -> &S {
+        let program = self.running(host.id()).program.as_any();
+        let reactor = program
+            .downcast_ref::<ProgramOf<S>>()
+            .and_then(|program| program.reactor.as_ref());
+        reactor.expect("the host is up").state()
+    }
+
+    /// The state of a host, and what a handler of it could ask for: to have it send or connect
+    /// now. As [`Reactor::with`].
+    ///
+    /// # Panics
+    /// If the host is down: see [`is_up`](Self::is_up).
+    pub fn with<S: 'static, T>(
+        &mut self,
+        host: Host<S>,
+        ask: impl FnOnce(&mut S, &mut LoopContext<'_, S>) -> T,
+    ) -> T {
+        let index = self.index(host.id());
+        let running = &mut self.hosts[index];
+        let program = running.program.as_any_mut().downcast_mut::<ProgramOf<S>>();
+        let reactor = program.and_then(|program| program.reactor.as_mut());
+        let result = reactor.expect("the host is up").with(ask);
+        running.wakes = Some(self.world.borrow().now);
+        result
+    }
+
+    /// Whether a host runs, or would if it were not paused.
+    pub fn is_up(&self, host: impl Into<HostId>) -> bool {
+        self.world.borrow().machine(host.into().0).up
+    }
+
+    fn index(&self, host: HostId) -> usize {
+        let mut hosts = self.hosts.iter();
+        hosts
+            .position(|running| running.machine == host.0)
+            .expect("the host belongs to this simulation")
+    }
+
+    fn running(&self, host: HostId) -> &Running {
+        &self.hosts[self.index(host)]
+    }
+
+    /// How much time has passed since the beginning.
+    pub fn now(&self) -> Time {
+        self.world.borrow().now
+    }
+
+    /// A hash of all that has happened, with every byte and its moment: equal for two runs of the
+    /// same program with the same seed, in any process.
+    pub fn log_hash(&self) -> u128 {
+        self.world.borrow().story.hash()
+    }
+
+    /// What has happened, a line for each event with its moment in virtual time: the last 10,000.
+    pub fn story(&self) -> String {
+        let world = self.world.borrow();
+        world.story.text(|id| world.machine(id).name.clone())
+    }
+
+    /// Takes the power from a host: its reactor and its state are gone without a call, its
+    /// connections without a packet. Does nothing if it is down.
+    pub fn crash(&mut self, host: impl Into<HostId>) {
+        let id = host.into();
+        let index = self.index(id);
+        if self.world.borrow_mut().power_off(id.0) {
+            self.hosts[index].program.power_off();
+        }
+    }
+
+    /// Starts a host again that is down. Does nothing if it is up.
+    ///
+    /// # Errors
+    /// What its boot closure returns.
+    pub fn restart(&mut self, host: impl Into<HostId>) -> Result {
+        let id = host.into();
+        if self.is_up(id) {
+            return Ok(());
+        }
+        self.start_host(self.index(id))
+    }
+
+    /// Stops a host: its reactor does not run, while its kernel goes on taking what comes.
+    pub fn pause(&mut self, host: impl Into<HostId>) {
+        self.world.borrow_mut().machine_mut(host.into().0).paused = true;
+    }
+
+    /// Lets a paused host go on.
+    pub fn resume(&mut self, host: impl Into<HostId>) {
+        self.world.borrow_mut().machine_mut(host.into().0).paused = false;
+    }
+
+    /// From now on, nothing that `from` sends reaches `to`; the other way is as it was. What TCP
+    /// sends meanwhile is sent again, and arrives when the two are [healed](Self::heal).
+    pub fn block(&mut self, from: impl Into<HostId>, to: impl Into<HostId>) {
+        let pair = (from.into().0, to.into().0);
+        self.world.borrow_mut().network.blocked.insert(pair);
+    }
+
+    /// Lets everybody reach everybody again.
+    pub fn heal(&mut self) {
+        self.world.borrow_mut().network.blocked.clear();
+    }
+
+    /// Raises a signal on a host. False if none of its sources catches it.
+    pub fn signal(&mut self, host: impl Into<HostId>, signal: i32) -> bool {
+        self.world.borrow_mut().raise(host.into().0, signal)
+    }
+
+    fn failure(&self, index: usize, error: &Error) -> Error {
+        let world = self.world.borrow();
+        let name = &world.machine(self.hosts[index].machine).name;
+        let (now, seed) = (world.now - Time::ZERO, world.dice.seed());
+        Error::from(format!(
+            "host {name} failed at {now:?} (seed {seed}): {error}"
+        ))
+    }
+}
+
+impl fmt::Debug for Simulation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Simulation")
+            .field("seed", &self.seed())
+            .field("now", &self.now())
+            .field("hosts", &self.hosts.len())
+            .finish_non_exhaustive()
+    }
+}
