@@ -27,6 +27,10 @@ use crate::timeouts::Due;
 use crate::timers::Wheel;
 use crate::{Error, LoopContext, Result, Time, Token};
 
+/// When to read the wall clock again, which somebody may have set meanwhile: rarely enough that
+/// a tick costs no second system call.
+const WALL_CLOCK_AGE: Duration = Duration::from_secs(1);
+
 /// What a handler asked of the driver, applied when the handler has returned.
 pub(crate) enum Request {
     Register(Token, Resource),
@@ -53,7 +57,8 @@ pub(crate) struct Core<S: 'static> {
     pub(crate) posts: Arc<Posts<S>>,
     pub(crate) stop: Stop,
     pub(crate) now: Time,
-    pub(crate) started: SystemTime,
+    /// The wall clock when it was read last, and when that was.
+    pub(crate) wall_clock: (Time, SystemTime),
     pub(crate) random: fastrand::Rng,
     pub(crate) requests: Vec<Request>,
     pub(crate) forward: Option<Forward>,
@@ -110,7 +115,7 @@ impl<S: 'static> Core<S> {
             posts: Arc::new(Posts::new(config.max_posts, Arc::clone(&waker))),
             stop: Stop::new(waker),
             now: driver.now(),
-            started: driver.wall_time(),
+            wall_clock: (driver.now(), driver.wall_time()),
             random: config
                 .seed
                 .map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed),
@@ -139,6 +144,19 @@ impl<S: 'static> Core<S> {
             panicked: None,
             spare_outboxes: Vec::new(),
             config,
+        }
+    }
+
+    pub(crate) fn begin_tick(&mut self, driver: &Driver) {
+        self.read_clocks(driver);
+        self.heed_shutdown();
+    }
+
+    #[inline]
+    pub(crate) fn read_clocks(&mut self, driver: &Driver) {
+        self.now = driver.now();
+        if self.now - self.wall_clock.0 >= WALL_CLOCK_AGE {
+            self.wall_clock = (self.now, driver.wall_time());
         }
     }
 

@@ -33,10 +33,12 @@ impl<S: 'static> LoopContext<'_, S> {
         self.core.now
     }
 
-    /// The time of day at which this tick began, for people: it follows the monotonic clock from
-    /// the reactor's start on, so it never jumps. Costs nothing.
+    /// The time of day at which this tick began, for people. The system's clock is read again in
+    /// the first tick of each second, so this follows it when it is set, and jumps with it: measure
+    /// durations by [`now`](Self::now). Costs nothing.
     pub fn wall_time(&self) -> SystemTime {
-        self.core.started + (self.core.now - Time::ZERO)
+        let (read, wall_clock) = self.core.wall_clock;
+        wall_clock + (self.core.now - read)
     }
 
     /// A random number, the same ones in the same order for the same [seed](crate::Builder::seed).

@@ -18,7 +18,7 @@ use crate::program::Program;
 use crate::reading::Unread;
 use crate::sending::Forward;
 use crate::{
-    Context, Error, LoopContext, Remote, Result, TcpListener, TcpStream, Time, ToEndpoint, Token,
+    Context, Error, LoopContext, Remote, Result, TcpListener, TcpStream, ToEndpoint, Token,
 };
 
 /// Calls of `handle_read` in a row for the bytes of one read. A handler that takes them in
@@ -143,7 +143,7 @@ impl<S: 'static> Reactor<S> {
     /// # Ok::<(), switchboard::Error>(())
     /// ```
     pub fn with<T>(&mut self, setup: impl FnOnce(&mut S, &mut LoopContext<'_, S>) -> T) -> T {
-        self.core.now = self.driver.now();
+        self.core.read_clocks(&self.driver);
         let result = setup(&mut self.program.state, &mut self.core.context());
         self.core.adopt_handlers(&mut self.program);
         self.core.submit(&mut self.driver);
@@ -190,7 +190,7 @@ impl<S: 'static> Reactor<S> {
             driver,
         } = self;
         driver.wait(timeout)?; // 1. the only place that sleeps
-        core.begin_tick(driver.now());
+        core.begin_tick(driver);
         while let Err(panic) = guard(|| core.dispatch_all(program, driver)) {
             core.receiver_panicked(program, driver, panic); // 2. goes on with the next
         }
@@ -255,11 +255,6 @@ impl<S: 'static> Reactor<S> {
 }
 
 impl<S: 'static> Core<S> {
-    fn begin_tick(&mut self, now: Time) {
-        self.now = now;
-        self.heed_shutdown();
-    }
-
     fn dispatch_all(&mut self, program: &mut Program<S>, driver: &mut Driver) {
         while let Some(completion) = driver.next() {
             self.dispatch(program, completion); // lends bytes until the next one

@@ -2,5 +2,13 @@
 
 #[path = "simulation/chat.rs"]
 mod chat;
+#[path = "simulation/disks.rs"]
+mod disks;
+#[path = "simulation/faults.rs"]
+mod faults;
 #[path = "simulation/repeating.rs"]
 mod repeating;
+#[path = "simulation/scripts.rs"]
+mod scripts;
+#[path = "simulation/tcp.rs"]
+mod tcp;

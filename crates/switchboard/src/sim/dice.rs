@@ -16,9 +16,10 @@ pub(crate) enum Purpose {
     Jobs,
     Order,
     Hosts,
+    Disk,
 }
 
-const PURPOSES: usize = 4;
+const PURPOSES: usize = 5;
 
 pub(crate) struct Dice {
     seed: u64,

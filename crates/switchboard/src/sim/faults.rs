@@ -38,13 +38,23 @@ pub enum Fault {
     NoDescriptors,
     /// A connection ends before it is accepted: `ECONNABORTED` (per accept).
     AbortedAccept,
+    /// Two hosts cannot reach each other for up to 10 s (per host and minute).
+    Partition,
+    /// What one host sends does not reach another one for up to 10 s (per host and minute).
+    OneWay,
+    /// A host's wall clock jumps by up to an hour, either way (per host and minute).
+    ClockJump,
     /// A tick of a reactor takes up to 50 ms (per tick).
     SlowHandler,
+    /// A host stops for up to 5 s, and goes on as if nothing had been (per host and minute).
+    Pause,
+    /// A host loses its power, and is started again within 5 s (per host and minute).
+    Crash,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 15] = [
+    pub const ALL: [Fault; 20] = [
         Fault::Split,
         Fault::Merge,
         Fault::Delay,
@@ -59,7 +69,12 @@ impl Fault {
         Fault::Unanswered,
         Fault::NoDescriptors,
         Fault::AbortedAccept,
+        Fault::Partition,
+        Fault::OneWay,
+        Fault::ClockJump,
         Fault::SlowHandler,
+        Fault::Pause,
+        Fault::Crash,
     ];
 
     /// What scripts call it.
@@ -79,9 +94,23 @@ impl Fault {
             Fault::Unanswered => "unanswered",
             Fault::NoDescriptors => "no-descriptors",
             Fault::AbortedAccept => "aborted-accept",
+            Fault::Partition => "partition",
+            Fault::OneWay => "one-way",
+            Fault::ClockJump => "clock-jump",
             Fault::SlowHandler => "slow-handler",
+            Fault::Pause => "pause",
+            Fault::Crash => "crash",
         }
     }
+
+    /// Those whose rate is per host and minute: they come by themselves.
+    pub(crate) const OF_HOSTS: [Fault; 5] = [
+        Fault::Partition,
+        Fault::OneWay,
+        Fault::ClockJump,
+        Fault::Pause,
+        Fault::Crash,
+    ];
 
     /// The kind of that name.
     pub fn from_name(name: &str) -> Option<Fault> {
@@ -140,7 +169,8 @@ impl Faults {
         }
     }
 
-    /// Sets how often a fault happens: a probability (0 to 1); see [`Fault`].
+    /// Sets how often a fault happens: a probability (0 to 1), or a number of times per host and
+    /// minute of virtual time; see [`Fault`].
     ///
     /// # Panics
     /// If the rate is negative or not a number.

@@ -1,7 +1,7 @@
 //! Who listens where, who can reach whom, and what a packet does where it arrives. It must never
 //! deliver to an end that its machine does not know any more: that is answered by a reset.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -39,8 +39,8 @@ pub(crate) struct Listener {
 pub(crate) struct Network {
     pub(crate) ends: BTreeMap<EndId, End>,
     pub(crate) listeners: BTreeMap<ListenerId, Listener>,
-    /// Whose packets do not get to whom.
-    pub(crate) blocked: BTreeSet<(MachineId, MachineId)>,
+    /// Whose packets do not get to whom, by the number of the partition that it is part of.
+    pub(crate) partitions: BTreeMap<u64, Vec<(MachineId, MachineId)>>,
     numbers: u64,
 }
 
@@ -51,7 +51,8 @@ impl Network {
     }
 
     pub(crate) fn is_blocked(&self, from: MachineId, to: MachineId) -> bool {
-        self.blocked.contains(&(from, to))
+        let mut partitions = self.partitions.values();
+        partitions.any(|blocked| blocked.contains(&(from, to)))
     }
 
     fn is_taken(&self, machine: MachineId, address: SocketAddr) -> bool {
@@ -274,7 +275,9 @@ impl World {
             }
             return;
         };
-        self.establish(to);
+        if !matches!(content, Content::Rst) {
+            self.establish(to);
+        }
         match content {
             Content::Syn { .. } => {}
             Content::SynAck { edge } => self.complete(to, edge),
@@ -352,7 +355,7 @@ impl World {
     }
 
     /// A reset from a machine that has no such connection, or does not want it.
-    fn refuse(&mut self, to: EndId, machine: MachineId) {
+    pub(crate) fn refuse(&mut self, to: EndId, machine: MachineId) {
         let Some(end) = self.network.ends.get(&to) else {
             return;
         };

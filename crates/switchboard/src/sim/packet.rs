@@ -67,6 +67,10 @@ impl World {
         let Some(end) = self.network.ends.get(&from) else {
             return;
         };
+        let is_reset = matches!(content, Content::Rst);
+        if end.is_cut && !is_reset {
+            return; // behind what is missing, nothing can be delivered
+        }
         let (source, target, to, state) = (end.machine, end.target, end.peer, end.state);
         let packet = Packet {
             from,
@@ -75,7 +79,6 @@ impl World {
             to,
             content,
         };
-        let is_reset = matches!(packet.content, Content::Rst);
         if !is_reset && self.strikes(Fault::HalfOpen, source) {
             self.black_out(from);
         }
@@ -113,12 +116,23 @@ impl World {
             });
         }
         if sides == 1 {
-            self.hold(packet); // sent again, and answered by a reset then
+            self.launch(packet); // and answered by a reset, behind the one above
+        } else if let Some(end) = self.network.ends.get_mut(&from) {
+            end.is_cut = true;
+        }
+    }
+
+    /// The network resets one end of a connection.
+    pub(crate) fn cut_now(&mut self, id: EndId) {
+        if let Some(end) = self.network.ends.get_mut(&id) {
+            end.is_cut = true;
+            let machine = end.machine;
+            self.refuse(id, machine);
         }
     }
 
     /// The network forgets a connection.
-    fn black_out(&mut self, id: EndId) {
+    pub(crate) fn black_out(&mut self, id: EndId) {
         let peer = self.network.ends.get(&id).and_then(|end| end.peer);
         for id in [Some(id), peer].into_iter().flatten() {
             if let Some(end) = self.network.ends.get_mut(&id) {
@@ -175,12 +189,10 @@ impl World {
 
     /// A packet has come to where it was sent, if anything lets it.
     pub(crate) fn arrive(&mut self, packet: Packet) {
-        let stuck = self
-            .network
-            .ends
-            .get(&packet.from)
-            .is_some_and(|end| !end.held.packets.is_empty());
-        if stuck || !self.gets_through(&packet) {
+        let sender = self.network.ends.get(&packet.from);
+        let is_behind = sender.is_some_and(|end| !end.held.packets.is_empty());
+        let is_reset = matches!(packet.content, Content::Rst);
+        if is_behind && !is_reset || !self.gets_through(&packet) {
             return self.hold(packet);
         }
         self.deliver(packet);

@@ -4,22 +4,19 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::dice::Purpose;
+use super::action::Action;
+use super::disk::Disk;
 use super::faults::{Counts, Faults};
-use super::host::{Host, HostId, Program, ProgramOf};
+use super::host::{Host, HostId, ProgramOf};
+use super::schedule::Running;
+use super::script;
 use super::socket::{Socket, SocketListener};
-use super::world::{MachineId, Shared, World, perform};
+use super::world::{Deed, Event, Shared, World, perform};
 use crate::driver::{Driver, Simulated};
-use crate::{Builder, Error, LoopContext, OnPanic, Reactor, Result, TcpStream, Time, ToEndpoint};
-
-/// What a tick takes at least: a host that always has something to do cannot stop the clock.
-const TICK: Duration = Duration::from_micros(1);
+use crate::{Builder, LoopContext, OnPanic, Reactor, Result, TcpStream, Time, ToEndpoint};
 
 /// How much virtual time `run_until` lets pass at most.
 const PATIENCE: Duration = Duration::from_secs(3600);
-
-/// Steps in one call, so that a host that spins is an error and not a test that hangs.
-const MAX_STEPS: u64 = 50_000_000;
 
 /// A world of hosts that repeats exactly from its seed.
 ///
@@ -67,17 +64,8 @@ const MAX_STEPS: u64 = 50_000_000;
 /// # Ok::<(), switchboard::Error>(())
 /// ```
 pub struct Simulation {
-    world: Shared,
-    hosts: Vec<Running>,
-}
-
-struct Running {
-    machine: MachineId,
-    program: Box<dyn Program>,
-    /// When its reactor wants to run next, if nothing happens before.
-    wakes: Option<Time>,
-    /// Its last tick takes until then.
-    busy_until: Time,
+    pub(super) world: Shared,
+    pub(super) hosts: Vec<Running>,
 }
 
 impl Simulation {
@@ -96,7 +84,10 @@ impl Simulation {
 
     /// Sets how the network is, and what goes wrong from now on.
     pub fn faults(&mut self, faults: Faults) -> &mut Simulation {
-        self.world.borrow_mut().faults = faults;
+        let mut world = self.world.borrow_mut();
+        world.faults = faults;
+        world.plan_chances();
+        drop(world);
         self
     }
 
@@ -138,10 +129,12 @@ impl Simulation {
     ) -> Result<Host<S>> {
         let machine = {
             let mut world = self.world.borrow_mut();
-            if world.machine_called(name).is_some() {
-                return Err(format!("there is a machine called {name:?} already").into());
+            let machine = world.add_machine(name);
+            if std::mem::replace(&mut world.machine_mut(machine).is_host, true) {
+                return Err(format!("there is a host called {name:?} already").into());
             }
-            world.add_machine(name)
+            world.plan_chances();
+            machine
         };
         self.hosts.push(Running {
             machine,
@@ -251,85 +244,6 @@ impl Simulation {
         Err(format!("{why} in vain (seed {seed}); the story:\n{story}").into())
     }
 
-    fn run(&mut self, until: Time, mut done: impl FnMut(&Simulation) -> bool) -> Result<bool> {
-        for _ in 0..MAX_STEPS {
-            if done(self) {
-                return Ok(true);
-            }
-            if !self.step(until)? {
-                return Ok(false);
-            }
-        }
-        let (now, seed) = (self.now() - Time::ZERO, self.seed());
-        let text = format!(
-            "{MAX_STEPS} steps and no end: a host does something in every tick \
-             (at {now:?}, seed {seed})"
-        );
-        Err(text.into())
-    }
-
-    /// The next event, or the next turn of a host. False if none is due by `until`.
-    fn step(&mut self, until: Time) -> Result<bool> {
-        let mut world = self.world.borrow_mut();
-        world.heed_notices();
-        let mut next = None;
-        let mut equals = Vec::new();
-        for (index, host) in self.hosts.iter().enumerate() {
-            let machine = world.machine(host.machine);
-            if !machine.up || machine.paused {
-                continue;
-            }
-            let wakes = if machine.has_news() {
-                Some(world.now)
-            } else {
-                host.wakes
-            };
-            let Some(at) = wakes.map(|at| at.max(host.busy_until).max(world.now)) else {
-                continue;
-            };
-            if next.is_none_or(|next| at < next) {
-                next = Some(at);
-                equals.clear();
-            }
-            if next == Some(at) {
-                equals.push(index);
-            }
-        }
-        let event = world.agenda.next_at().filter(|at| *at <= until);
-        match next.filter(|at| *at <= until) {
-            Some(at) if event.is_none_or(|event| at < event) => {
-                let chosen = match equals.len() {
-                    1 => 0,
-                    several => world.dice.of(Purpose::Order).usize(0..several),
-                };
-                world.now = at;
-                drop(world);
-                self.turn(equals[chosen])?;
-                Ok(true)
-            }
-            _ => {
-                let Some(deed) = world.step(until) else {
-                    return Ok(false);
-                };
-                drop(world);
-                if let Some(deed) = deed {
-                    perform(&self.world, deed);
-                }
-                Ok(true)
-            }
-        }
-    }
-
-    fn turn(&mut self, index: usize) -> Result {
-        let host = &mut self.hosts[index];
-        let outcome = host.program.turn();
-        let now = self.world.borrow().now;
-        host.wakes = host.program.next_timeout().map(|after| now + after);
-        let slow = self.world.borrow_mut().slowness(host.machine);
-        host.busy_until = now + TICK + slow;
-        outcome.map_err(|error| self.failure(index, &error))
-    }
-
     /// The state of a host.
     ///
     /// # Panics
@@ -366,10 +280,13 @@ impl Simulation {
         self.world.borrow().machine(host.into().0).up
     }
 
-    fn index(&self, host: HostId) -> usize {
+    fn index_of(&self, host: HostId) -> Option<usize> {
         let mut hosts = self.hosts.iter();
-        hosts
-            .position(|running| running.machine == host.0)
+        hosts.position(|running| running.machine == host.0)
+    }
+
+    fn index(&self, host: HostId) -> usize {
+        self.index_of(host)
             .expect("the host belongs to this simulation")
     }
 
@@ -398,8 +315,9 @@ impl Simulation {
     /// connections without a packet. Does nothing if it is down.
     pub fn crash(&mut self, host: impl Into<HostId>) {
         let id = host.into();
-        let index = self.index(id);
-        if self.world.borrow_mut().power_off(id.0) {
+        if self.world.borrow_mut().power_off(id.0)
+            && let Some(index) = self.index_of(id)
+        {
             self.hosts[index].program.power_off();
         }
     }
@@ -413,43 +331,104 @@ impl Simulation {
         if self.is_up(id) {
             return Ok(());
         }
-        self.start_host(self.index(id))
+        if let Some(index) = self.index_of(id) {
+            return self.start_host(index);
+        }
+        self.world.borrow_mut().start(id.0); // sockets of a test are all that was there
+        Ok(())
     }
 
-    /// Stops a host: its reactor does not run, while its kernel goes on taking what comes.
-    pub fn pause(&mut self, host: impl Into<HostId>) {
-        self.world.borrow_mut().machine_mut(host.into().0).paused = true;
+    /// Does something to the world, now.
+    ///
+    /// # Errors
+    /// A host could not be started again.
+    pub fn act(&mut self, action: Action) -> Result {
+        let deed = self.world.borrow_mut().act(action);
+        deed.map_or(Ok(()), |deed| self.perform(deed))
     }
 
-    /// Lets a paused host go on.
-    pub fn resume(&mut self, host: impl Into<HostId>) {
-        self.world.borrow_mut().machine_mut(host.into().0).paused = false;
+    /// Does something to the world when `at` has passed since the beginning.
+    pub fn at(&mut self, at: Duration, action: Action) -> &mut Simulation {
+        let mut world = self.world.borrow_mut();
+        world.agenda.push(Time::ZERO + at, Event::Act(action));
+        drop(world);
+        self
     }
 
-    /// From now on, nothing that `from` sends reaches `to`; the other way is as it was. What TCP
-    /// sends meanwhile is sent again, and arrives when the two are [healed](Self::heal).
-    pub fn block(&mut self, from: impl Into<HostId>, to: impl Into<HostId>) {
-        let pair = (from.into().0, to.into().0);
-        self.world.borrow_mut().network.blocked.insert(pair);
+    /// Reads what is to be done to the world, one action for each line (or between semicolons).
+    /// Times count from the beginning; what lasts `for` some time ends by itself.
+    ///
+    /// | action | what it does |
+    /// |---|---|
+    /// | `partition {a} from {b, c}` | nothing gets from one side to the other |
+    /// | `partition {a} to {b}` | what `a` sends does not get to `b` |
+    /// | `heal` | everybody reaches everybody |
+    /// | `crash {a}` | `a` loses its power; `for 2 s`: and is started again then |
+    /// | `restart {a}` | starts it |
+    /// | `pause {a}`, `resume {a}` | its reactor does not run, and does again |
+    /// | `jump the clock of {a} by -5 s` | its wall clock |
+    /// | `reset {a} and {b}` | all connections between them |
+    /// | `half-open {a} and {b}` | nothing more arrives on the connections between them |
+    /// | `set split to 0.5 on {a}` | any [`Fault`](super::Fault)'s rate; without `on`, for all |
+    /// | `latency 1 ms to 20 ms`, `bandwidth 10000` | the network |
+    ///
+    /// ```
+    /// # use switchboard::sim::Simulation;
+    /// # let mut sim = Simulation::new(1);
+    /// # for name in ["server", "client"] { sim.host(name, || (), |_| Ok(()))?; }
+    /// sim.script(
+    ///     "at 3 s, partition {server} from {client} for 500 ms
+    ///      at 10 s, crash {server} for 1 s
+    ///      at 20 s, set reset to 0.1 for 5 s",
+    /// )?;
+    /// let error = sim.script("at 3 s, crash {sever}").unwrap_err();
+    /// assert!(error.to_string().contains("no host is called \"sever\""));
+    /// # Ok::<(), switchboard::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A line is not understood; the text says which, and what was expected. Nothing of the
+    /// script is done then.
+    pub fn script(&mut self, script: &str) -> Result<&mut Simulation> {
+        for (at, action) in script::parse(script, &|name| self.host_called(name))? {
+            self.at(at, action);
+        }
+        Ok(self)
     }
 
-    /// Lets everybody reach everybody again.
-    pub fn heal(&mut self) {
-        self.world.borrow_mut().network.blocked.clear();
+    fn host_called(&self, name: &str) -> Result<HostId> {
+        let world = self.world.borrow();
+        let id = world.machine_called(name).map(HostId);
+        id.ok_or_else(|| {
+            let names: Vec<&str> = world.machines.iter().map(|m| m.name.as_str()).collect();
+            format!(
+                "no host is called {name:?}; there are: {}",
+                names.join(", ")
+            )
+            .into()
+        })
+    }
+
+    pub(super) fn perform(&mut self, deed: Deed) -> Result {
+        match deed {
+            Deed::Crash(machine) => self.crash(HostId(machine)),
+            Deed::Start(machine) => self.restart(HostId(machine))?,
+            deed @ Deed::Job { .. } => perform(&self.world, deed),
+        }
+        Ok(())
+    }
+
+    /// The disk of the machine of that name, which may have no host yet: what is synced to it
+    /// survives a crash. Give it to the host's state or handlers.
+    pub fn disk(&mut self, machine: &str) -> Disk {
+        let mut world = self.world.borrow_mut();
+        let machine = world.add_machine(machine);
+        world.machine(machine).disk.clone()
     }
 
     /// Raises a signal on a host. False if none of its sources catches it.
     pub fn signal(&mut self, host: impl Into<HostId>, signal: i32) -> bool {
         self.world.borrow_mut().raise(host.into().0, signal)
-    }
-
-    fn failure(&self, index: usize, error: &Error) -> Error {
-        let world = self.world.borrow();
-        let name = &world.machine(self.hosts[index].machine).name;
-        let (now, seed) = (world.now - Time::ZERO, world.dice.seed());
-        Error::from(format!(
-            "host {name} failed at {now:?} (seed {seed}): {error}"
-        ))
     }
 }
 

@@ -57,6 +57,8 @@ pub(crate) struct End {
     pub(crate) orphaned: bool,
     /// The network has forgotten the connection.
     pub(crate) blacked_out: bool,
+    /// A packet was swallowed in exchange for a reset, which is on its way here.
+    pub(crate) is_cut: bool,
 
     /// Not sent yet.
     unsent: VecDeque<u8>,
@@ -108,6 +110,7 @@ impl End {
             gone: Arc::new(AtomicBool::new(false)),
             orphaned: false,
             blacked_out: false,
+            is_cut: false,
             unsent: VecDeque::new(),
             send_buffer,
             sent: 0,

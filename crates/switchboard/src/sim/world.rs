@@ -10,8 +10,10 @@ use std::time::{Duration, SystemTime};
 
 use crossbeam_channel::{Receiver, unbounded};
 
+use super::action::{Action, Ending};
 use super::agenda::Agenda;
 use super::dice::{self, Dice, Purpose};
+use super::disk::Disk;
 use super::ends::Notifier;
 use super::faults::{Counts, Fault, Faults};
 use super::network::{ListenerId, Network};
@@ -35,6 +37,12 @@ pub(crate) enum Notice {
     Woken(MachineId),
     Dropped(EndId),
     ListenerDropped(Vec<ListenerId>),
+    Disk {
+        machine: MachineId,
+        what: &'static str,
+        path: String,
+        bytes: Vec<u8>,
+    },
 }
 
 /// What is going to happen.
@@ -46,6 +54,11 @@ pub(crate) enum Event {
     Unstall(EndId),
     /// A connection was not completed, or not finished by its peer.
     Expire(EndId),
+    /// A fault of a host comes by itself.
+    Chance(Fault, MachineId),
+    /// A script says so.
+    Act(Action),
+    Ends(Ending),
     Job {
         machine: MachineId,
         boot: u32,
@@ -62,6 +75,8 @@ pub(crate) enum Event {
 
 /// What the world cannot do itself, since it is the program's code.
 pub(crate) enum Deed {
+    Crash(MachineId),
+    Start(MachineId),
     Job {
         machine: MachineId,
         boot: u32,
@@ -94,6 +109,11 @@ pub(crate) struct Machine {
     pub(crate) results: VecDeque<(Token, Outcome)>,
     /// Sources of its reactor that catch signals.
     pub(crate) signals: BTreeMap<Token, Signals>,
+    pub(crate) disk: Disk,
+    /// It has a program that can be started again.
+    pub(crate) is_host: bool,
+    /// Faults that will come by themselves, once each.
+    pub(crate) planned: Vec<Fault>,
     /// Rates that hold for this machine in place of the general ones.
     pub(crate) faults: Option<Faults>,
 }
@@ -123,6 +143,8 @@ pub(crate) struct World {
     pub(crate) story: Story,
     pub(crate) faults: Faults,
     pub(crate) counts: Counts,
+    /// Deeds that a lone reactor came upon, and could not do.
+    pub(crate) left_over: Vec<Deed>,
     notices: Receiver<Notice>,
     notifier: Notifier,
 }
@@ -142,6 +164,7 @@ impl World {
             story: Story::new(seed),
             faults: Faults::none(),
             counts: Counts::default(),
+            left_over: Vec::new(),
             notices,
             notifier: Notifier::new(notifier),
         }
@@ -162,6 +185,7 @@ impl World {
         machine.up = true;
         machine.boot += 1;
         machine.clear();
+        machine.disk.power_on();
         let text = format!("at {}", machine.address);
         self.tell(Some(id), "started", None, Detail::Text(text));
         self.dice.of(Purpose::Hosts).u64(..)
@@ -175,6 +199,8 @@ impl World {
         }
         machine.boot += 1;
         machine.clear();
+        let disk = machine.disk.clone();
+        disk.power_off(self.dice.of(Purpose::Disk));
         self.drop_ends_of(id);
         self.tell(Some(id), "crashed", None, Detail::None);
         true
@@ -233,6 +259,9 @@ impl World {
             touched: Vec::new(),
             results: VecDeque::new(),
             signals: BTreeMap::new(),
+            disk: Disk::new(id, self.notifier()),
+            is_host: false,
+            planned: Vec::new(),
             faults: None,
         });
         id
@@ -298,6 +327,17 @@ impl World {
                 Notice::Woken(machine) => self.machine_mut(machine).woken = true,
                 Notice::Dropped(end) => self.close(end),
                 Notice::ListenerDropped(listeners) => self.unlisten(&listeners),
+                Notice::Disk {
+                    machine,
+                    what,
+                    path,
+                    bytes,
+                } => {
+                    self.tell(Some(machine), what, None, Detail::Text(path));
+                    if !bytes.is_empty() {
+                        self.tell(Some(machine), "", None, Detail::Bytes(&bytes));
+                    }
+                }
             }
         }
     }
@@ -314,6 +354,9 @@ impl World {
             Event::Retry(end) => self.retry(end),
             Event::Unstall(end) => self.unstall(end),
             Event::Expire(end) => self.expire(end),
+            Event::Chance(fault, machine) => return Some(self.chance(fault, machine)),
+            Event::Act(action) => return Some(self.act(action)),
+            Event::Ends(ending) => self.end(ending),
             Event::Job {
                 machine,
                 boot,
@@ -404,6 +447,8 @@ pub(crate) const FIRST_PORT: u16 = 49152;
 /// Does what the world could not do while it was borrowed.
 pub(crate) fn perform(shared: &Shared, deed: Deed) {
     match deed {
+        // Only the simulation knows the programs: it finds these here.
+        deed @ (Deed::Crash(_) | Deed::Start(_)) => shared.borrow_mut().left_over.push(deed),
         Deed::Job {
             machine,
             boot,

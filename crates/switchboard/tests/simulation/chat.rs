@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use switchboard::sim::{Host, Simulation};
 use switchboard::{
-    Close, Context, Done, Handler, OnPanic, Reactor, Result, SourceOptions, TcpStream, TimerId,
+    Close, ConnectOptions, Context, Done, Handler, LoopContext, OnPanic, Reactor, Result,
+    SourceOptions, TcpStream, TimerId,
 };
 
 /// What a host has seen.
 #[derive(Debug, Default)]
 pub struct Seen {
     pub accepted: usize,
-    pub received: Vec<u8>,
     pub answers: usize,
     pub closed: Vec<String>,
 }
@@ -69,7 +69,8 @@ impl Handler<Seen> for Client {
 
     fn handle_read(&mut self, seen: &mut Seen, cx: &mut Context<'_, Seen>) -> Result {
         let data = cx.recv(8192);
-        seen.received.extend_from_slice(data);
+        let asked = &self.question[self.got..];
+        assert!(asked.starts_with(data), "not what was asked");
         self.got += data.len();
         if self.got == self.question.len() {
             seen.answers += 1;
@@ -100,10 +101,15 @@ impl Handler<Seen> for Client {
             let (questions, question) = (self.questions, self.question.clone());
             // In a shutdown there is nobody left to connect for.
             let _ = cx.after(Duration::from_millis(50), move |_, cx| {
-                let _ = cx.connect("server:8080", Client::new(questions, question));
+                let _ = connect(cx, Client::new(questions, question));
             });
         }
     }
+}
+
+fn connect(cx: &mut LoopContext<'_, Seen>, client: Client) -> Result {
+    let patience = ConnectOptions::default().with_timeout(Some(Duration::from_secs(2)));
+    cx.connect_with("server:8080", patience, client).map(drop)
 }
 
 /// A server and some clients, in a world without faults as yet.
@@ -126,7 +132,7 @@ pub fn add_client(sim: &mut Simulation, number: usize, questions: usize) -> Host
     let question = format!("question of {number}, ").repeat(20 + number);
     let boot = move |reactor: &mut Reactor<Seen>| {
         let client = Client::new(questions, question.clone());
-        reactor.connect("server:8080", client).map(drop)
+        reactor.with(|_, cx| connect(cx, client))
     };
     // A reset may reach the other end only: then nothing but silence tells of it.
     let options = SourceOptions::default().with_idle_timeout(Duration::from_secs(1));
