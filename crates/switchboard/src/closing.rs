@@ -182,7 +182,7 @@ impl<S: 'static> Core<S> {
         self.attempts.remove(&token);
         if let Some(source) = self.sources.get_mut(token) {
             self.timers.cancel_all(&mut source.timers);
-            self.buffered -= source.inbox_len() + source.outbox_len();
+            self.inboxed -= source.inbox_len();
             self.outboxed -= source.outbox_len();
             match source.kind {
                 Kind::Listener => self.listeners.retain(|listener| *listener != token),
@@ -199,7 +199,7 @@ impl<S: 'static> Core<S> {
         if self.refused.is_empty() {
             return;
         }
-        if self.buffered >= self.refused_at {
+        if self.buffered() >= self.refused_at {
             // Only what handlers left unread is in the way: that of one of them has to go, since
             // each waits for another to send.
             if self.outboxed == 0

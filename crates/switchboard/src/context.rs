@@ -96,7 +96,7 @@ impl<'a, S: 'static> Context<'a, S> {
     /// As [`send_to`](LoopContext::send_to).
     #[inline]
     pub fn send<'p>(&mut self, payload: impl Into<Payload<'p>>) -> Result {
-        self.inner.send_to(self.token, payload)
+        self.inner.send(self.token, payload)
     }
 
     /// Appends to this source's outbox without a copy: the memory is shared until it is sent.

@@ -82,9 +82,9 @@ pub(crate) struct Core<S: 'static> {
     /// A timer of theirs is in the wheel.
     pub(crate) listeners_due: bool,
     pub(crate) said_paused: Option<Time>,
-    /// Bytes in all inboxes and outboxes.
-    pub(crate) buffered: usize,
-    /// Those of them in outboxes.
+    /// Bytes in all inboxes.
+    pub(crate) inboxed: usize,
+    /// Bytes in all outboxes, staged ones included.
     pub(crate) outboxed: usize,
     pub(crate) stage: Stage,
     /// Sources that were refused a send for the sake of all, each once, and how many bytes were
@@ -132,9 +132,9 @@ impl<S: 'static> Core<S> {
             paused_listeners: Vec::new(),
             listeners_due: false,
             said_paused: None,
-            buffered: 0,
+            inboxed: 0,
             outboxed: 0,
-            stage: Stage::default(),
+            stage: Stage::new(),
             refused: Vec::new(),
             refused_at: 0,
             jobs: 0,
@@ -228,6 +228,12 @@ impl<S: 'static> Core<S> {
             source.dirty = true;
             self.dirty.push(token);
         }
+    }
+
+    /// Bytes in all inboxes and outboxes.
+    #[inline]
+    pub(crate) fn buffered(&self) -> usize {
+        self.inboxed + self.outboxed
     }
 
     /// Whether the handler that runs now has asked for another one in its place.
@@ -350,9 +356,9 @@ impl<S: 'static> Core<S> {
 
     /// Holds after every tick; checked in debug builds.
     pub(crate) fn check_invariants(&self, program: &mut Program<S>) {
-        let (mut buffered, mut outboxed) = (0, 0);
+        let (mut inboxed, mut outboxed) = (0, 0);
         for source in self.sources.iter() {
-            buffered += source.inbox_len() + source.outbox_len();
+            inboxed += source.inbox_len();
             outboxed += source.outbox_len();
             assert!(
                 program.parts(source.token).is_some(),
@@ -366,8 +372,8 @@ impl<S: 'static> Core<S> {
             );
         }
         assert_eq!(
-            buffered, self.buffered,
-            "buffered bytes are counted wrongly"
+            inboxed, self.inboxed,
+            "bytes in inboxes are counted wrongly"
         );
         assert_eq!(
             outboxed, self.outboxed,

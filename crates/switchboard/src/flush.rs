@@ -1,8 +1,8 @@
 //! Step 5 of a tick: outboxes go to the driver, and who waited for room is told.
 //! It must never send for a source twice in one tick, however often it was written to.
 
-use std::mem;
 use std::net::Shutdown;
+use std::{io, mem};
 
 use crate::Token;
 use crate::core::Core;
@@ -13,9 +13,17 @@ use crate::sources::Phase;
 use crate::stage::Staged;
 
 impl<S: 'static> Core<S> {
+    #[inline(never)] // as with `dispatch_all`
     pub(crate) fn flush_outboxes(&mut self, program: &mut Program<S>, driver: &mut Driver) {
         let mut dirty = mem::take(&mut self.dirty);
-        dirty.retain(|&token| self.flush(driver, token));
+        let mut watched = 0;
+        for i in 0..dirty.len() {
+            if self.flush(driver, dirty[i]) {
+                dirty[watched] = dirty[i];
+                watched += 1;
+            }
+        }
+        dirty.truncate(watched);
         self.stage.clear();
         // What the handlers called here send is flushed in the next tick, which does not wait: a
         // handler that sends in every `handle_write` must not hold this one.
@@ -30,7 +38,7 @@ impl<S: 'static> Core<S> {
 
     /// Sends what a source has staged, and says whether `flushed` has to look at it: if nothing is
     /// left, and nobody waits for that, it has not.
-    #[inline]
+    #[inline(always)]
     fn flush(&mut self, driver: &mut Driver, token: Token) -> bool {
         let Some(source) = self.sources.get_mut(token) else {
             return false;
@@ -40,26 +48,38 @@ impl<S: 'static> Core<S> {
         if bytes.is_empty() || source.phase != Phase::Open {
             return self.flush_outbox(driver, token);
         }
-        let sent = match driver.send_bytes(token, bytes) {
-            Ok(sent) => sent,
-            Err(error) => {
-                self.unstage(token);
-                self.finish(token, Close::Io(error));
-                return false;
+        let all = bytes.len();
+        match driver.send_bytes(token, bytes) {
+            Ok(sent) if sent == all => {
+                self.outboxed -= sent;
+                source.staged = Staged::default();
+                source.last_active = self.now;
+                tracing::trace!(%token, sent, "flushed");
+                source.is_awaiting_flush()
             }
-        };
-        self.buffered -= sent;
+            Ok(sent) => self.flush_rest(driver, token, sent),
+            Err(error) => self.flush_failed(token, error),
+        }
+    }
+
+    /// The kernel took `sent` bytes of what was staged, or nothing.
+    #[cold]
+    fn flush_rest(&mut self, driver: &mut Driver, token: Token, sent: usize) -> bool {
         self.outboxed -= sent;
-        tracing::trace!(%token, sent, left = bytes.len() - sent, "flushed");
-        if sent > 0 {
-            source.last_active = self.now;
-        }
-        if sent < bytes.len() {
+        if let Some(source) = self.sources.get_mut(token) {
             self.stage.unstage(source, sent);
-            return self.flush_outbox(driver, token);
+            if sent > 0 {
+                source.last_active = self.now;
+            }
         }
-        source.staged = Staged::default();
-        source.is_awaiting_flush()
+        self.flush_outbox(driver, token)
+    }
+
+    #[cold]
+    fn flush_failed(&mut self, token: Token, error: io::Error) -> bool {
+        self.unstage(token);
+        self.finish(token, Close::Io(error));
+        false
     }
 
     /// As `flush`, for more than a little.
@@ -78,7 +98,6 @@ impl<S: 'static> Core<S> {
         let before = outbox.len();
         let result = driver.send(token, &mut outbox);
         let left = outbox.len();
-        self.buffered -= before - left;
         self.outboxed -= before - left;
         if left < before {
             source.last_active = self.now;
@@ -90,8 +109,7 @@ impl<S: 'static> Core<S> {
             self.recycle(outbox);
         }
         if let Err(error) = result {
-            self.finish(token, Close::Io(error));
-            return false;
+            return self.flush_failed(token, error);
         }
         true
     }

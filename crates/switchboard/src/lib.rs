@@ -49,6 +49,7 @@
 compile_error!("switchboard runs on Unix: it waits for descriptors with epoll or kqueue");
 
 mod builder;
+mod calling;
 mod closing;
 mod connecting;
 mod context;

@@ -177,7 +177,7 @@ impl<S: 'static> LoopContext<'_, S> {
     /// message was taken then.
     #[inline]
     pub fn send_to<'p>(&mut self, token: Token, payload: impl Into<Payload<'p>>) -> Result {
-        self.core.send(token, payload.into(), self.lent)
+        self.send(token, payload)
     }
 
     /// Bytes that wait in the outbox of `token`.

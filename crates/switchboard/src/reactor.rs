@@ -1,29 +1,19 @@
-//! The loop: one tick on one screen, and the way of one event to its handler.
+//! The loop: one tick on one screen, and what each kind of completion leads to.
 //! It must never reach around the seam to the operating system: the driver does, alone.
 
 use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::panic::resume_unwind;
 use std::time::Duration;
 
 use crate::builder::Builder;
+use crate::calling::read;
 use crate::closing::ShutdownHandle;
 use crate::core::Core;
 use crate::driver::{Completion, Driver, Event};
 use crate::guard::guard;
 use crate::handler::Handler;
-use crate::inbox::Inbox;
-use crate::payload::Payload;
 use crate::program::Program;
-use crate::reading::Unread;
-use crate::sending::Forward;
-use crate::{
-    Context, Error, LoopContext, Remote, Result, TcpListener, TcpStream, ToEndpoint, Token,
-};
-
-/// Calls of `handle_read` in a row for the bytes of one read. A handler that takes them in
-/// smaller portions than a 64th goes on in the next tick, after the other sources.
-const READS_IN_A_ROW: usize = 64;
+use crate::{Error, LoopContext, Remote, Result, TcpListener, ToEndpoint, Token};
 
 /// An event loop, the state `S` that its handlers share, and all their event sources.
 ///
@@ -245,7 +235,7 @@ impl<S: 'static> Reactor<S> {
 
     /// Bytes in all inboxes and outboxes.
     pub fn buffered(&self) -> usize {
-        self.core.buffered
+        self.core.buffered()
     }
 
     /// Whether [`run`](Self::run) would return at once.
@@ -255,18 +245,26 @@ impl<S: 'static> Reactor<S> {
 }
 
 impl<S: 'static> Core<S> {
+    #[inline(never)] // the loop that has to keep its registers to itself
     fn dispatch_all(&mut self, program: &mut Program<S>, driver: &mut Driver) {
-        while let Some(completion) = driver.next() {
-            self.dispatch(program, completion); // lends bytes until the next one
+        loop {
+            if let Some((token, bytes)) = driver.next_received() {
+                self.receive(program, token, bytes); // nearly always, so it goes ahead
+            } else if let Some(completion) = driver.next() {
+                self.dispatch(program, completion); // lends bytes until the next one
+            } else {
+                return;
+            }
             self.submit(driver);
         }
     }
 
+    #[inline(never)]
     fn dispatch(&mut self, program: &mut Program<S>, completion: Completion<'_>) {
         let Completion { token, event } = completion;
         tracing::trace!(%token, completion = event.name());
         match event {
-            Event::Received(bytes) => self.receive(program, token, bytes),
+            Event::Received(bytes) => self.call(program, token, bytes, read),
             Event::EndOfFile => self.end_of_file(program, token),
             Event::Sent => self.mark_dirty(token), // step 5 sends more
             Event::Accepted(stream) => self.accepted(program, token, stream),
@@ -291,185 +289,6 @@ impl<S: 'static> Core<S> {
             }
         }
     }
-
-    /// The usual event, and the shortest way to the program: bytes for a handler that has left
-    /// nothing unread. A stale token ends here.
-    #[inline]
-    fn receive(&mut self, program: &mut Program<S>, token: Token, bytes: &[u8]) {
-        let Some(source) = self.sources.get_mut(token) else {
-            return;
-        };
-        if source.inbox.is_some() || source.is_ending() {
-            return self.call(program, token, bytes, read);
-        }
-        source.last_active = self.now;
-        let Some((handler, state)) = program.parts(token) else {
-            return;
-        };
-        self.receiver = Some(token); // for the guard around all of them
-        let mut cx = Context::new(self, token, bytes, bytes);
-        let outcome = read(handler, state, &mut cx);
-        let Context { taken, again, .. } = cx;
-        self.receiver = None;
-        if taken < bytes.len() || outcome.is_err() || !self.handed_over.is_empty() {
-            let returned = Returned {
-                outcome,
-                inbox: None,
-                bytes,
-                taken,
-                again,
-            };
-            self.settle(program, token, returned);
-        }
-    }
-
-    /// The handler of `receive` panicked. Nothing of the source was moved for the call, so there
-    /// is nothing to put back.
-    #[cold]
-    fn receiver_panicked(&mut self, program: &mut Program<S>, driver: &Driver, message: String) {
-        let Some(token) = self.receiver.take() else {
-            resume_unwind(Box::new(message)) // not the program's code: a bug of the reactor
-        };
-        self.adopt_handlers(program);
-        if let Some(Forward { token, range }) = self.forward.take() {
-            self.push(token, Payload::Copied(driver.lent(range)));
-        }
-        self.fail(program, token, Error::Panicked(message));
-    }
-
-    /// Calls one method of the handler of `token`, with `bytes` that the driver lends, behind a
-    /// guard of its own. The one place but `receive` where events meet the program's code; a
-    /// stale token ends here.
-    #[cold]
-    pub(crate) fn call(
-        &mut self,
-        program: &mut Program<S>,
-        token: Token,
-        bytes: &[u8],
-        method: impl FnOnce(&mut dyn Handler<S>, &mut S, &mut Context<'_, S>) -> Result,
-    ) {
-        let Some(source) = self.sources.get_mut(token) else {
-            return;
-        };
-        if source.is_ending() {
-            return; // what still comes is nobody's
-        }
-        let Some((handler, state)) = program.parts(token) else {
-            return;
-        };
-        if !bytes.is_empty() {
-            source.last_active = self.now;
-        }
-        let mut inbox = source.inbox.take();
-        let (data, lent) = match &mut inbox {
-            None => (bytes, bytes),
-            Some(inbox) => (inbox.append(bytes), &[][..]),
-        };
-        let mut cx = Context::new(self, token, data, lent);
-        let outcome = guard(|| method(handler, state, &mut cx));
-        let Context { taken, again, .. } = cx;
-        let returned = Returned {
-            outcome: outcome.unwrap_or_else(|message| Err(Error::Panicked(message))),
-            inbox,
-            bytes,
-            taken,
-            again,
-        };
-        self.settle(program, token, returned);
-    }
-
-    /// What a call left behind, apart from the usual nothing.
-    #[cold]
-    fn settle(&mut self, program: &mut Program<S>, token: Token, returned: Returned<'_>) {
-        let Returned {
-            mut outcome,
-            inbox,
-            bytes,
-            taken,
-            mut again,
-        } = returned;
-        again |= self.is_replaced(token); // what is unread is for the new one
-        self.adopt_handlers(program);
-        let kept = inbox.as_ref().map_or(0, |inbox| inbox.len() - bytes.len());
-        let inbox = match inbox {
-            Some(mut inbox) => {
-                inbox.consume(taken);
-                inbox
-            }
-            None => Box::new(Inbox::from_slice(&bytes[taken..])),
-        };
-        if kept > 0 || inbox.len() > 0 {
-            let stuck = !bytes.is_empty() && taken == 0;
-            outcome = outcome.and(self.keep_unread(
-                token,
-                Unread {
-                    inbox,
-                    kept,
-                    again,
-                    stuck,
-                    consumed: taken > 0,
-                },
-            ));
-        }
-        if let Err(error) = outcome {
-            if self.forward.is_some() {
-                self.keep_forward(bytes); // `handle_error` may send as well, and lends nothing
-            }
-            self.fail(program, token, error);
-        }
-    }
-
-    fn accepted(&mut self, program: &mut Program<S>, token: Token, stream: TcpStream) {
-        self.call(program, token, &[], |handler, state, cx| {
-            if let Err(error) = handler.handle_accepted(state, cx, stream) {
-                handler.handle_error(state, cx, &error); // of that connection, not the listener
-            }
-            Ok(())
-        });
-    }
-}
-
-/// What the call of a method came back with.
-struct Returned<'a> {
-    outcome: Result,
-    /// With `bytes` appended already, and `taken` not consumed yet.
-    inbox: Option<Box<Inbox>>,
-    bytes: &'a [u8],
-    taken: usize,
-    again: bool,
-}
-
-/// Calls `handle_read`, once more for every portion that the handler leaves to itself.
-#[inline]
-pub(crate) fn read<S: 'static>(
-    handler: &mut dyn Handler<S>,
-    state: &mut S,
-    cx: &mut Context<'_, S>,
-) -> Result {
-    handler.handle_read(state, cx)?;
-    if cx.again {
-        read_on(handler, state, cx)
-    } else {
-        Ok(())
-    }
-}
-
-#[cold]
-fn read_on<S: 'static>(
-    handler: &mut dyn Handler<S>,
-    state: &mut S,
-    cx: &mut Context<'_, S>,
-) -> Result {
-    let mut before = 0;
-    for _ in 1..READS_IN_A_ROW {
-        if !cx.again || cx.taken == before || !cx.may_read() {
-            break;
-        }
-        before = cx.taken;
-        cx.again = false;
-        handler.handle_read(state, cx)?;
-    }
-    Ok(())
 }
 
 impl<S: 'static> AsFd for Reactor<S> {

@@ -4,19 +4,19 @@
 use std::io;
 use std::mem;
 
+use crate::calling::read;
 use crate::core::{Core, Request};
 use crate::driver::READ_BUFFER;
 use crate::handler::Close;
 use crate::inbox::Inbox;
 use crate::program::Program;
-use crate::reactor::read;
 use crate::sources::Phase;
 use crate::{Error, Result, Token};
 
 /// What a call has left of the bytes that were lent to it.
 pub(crate) struct Unread {
     pub(crate) inbox: Box<Inbox>,
-    /// How long the inbox was before the call, as it is counted in `Core::buffered`.
+    /// How long the inbox was before the call, as it is counted in `Core::inboxed`.
     pub(crate) kept: usize,
     /// The handler asks to see the rest without waiting for more.
     pub(crate) again: bool,
@@ -37,8 +37,8 @@ impl<S: 'static> Core<S> {
             stuck,
             consumed,
         } = unread;
-        self.buffered -= kept;
-        let total = self.buffered + inbox.len();
+        self.inboxed -= kept;
+        let total = self.buffered() + inbox.len();
         let Some(source) = self.sources.get_mut(token) else {
             return Ok(());
         };
@@ -62,7 +62,7 @@ impl<S: 'static> Core<S> {
         if left > 0 {
             source.inbox = Some(inbox);
         }
-        self.buffered = total;
+        self.inboxed += left;
         // Also if it has not changed: the bounds may have, while it was lent.
         let room = limit.saturating_sub(left);
         self.requests.push(Request::SetRoom(token, room));
@@ -168,7 +168,7 @@ impl<S: 'static> Core<S> {
             return;
         };
         if let Some(inbox) = source.inbox.take() {
-            self.buffered -= inbox.len();
+            self.inboxed -= inbox.len();
         }
         // A full inbox may have stopped the driver.
         self.requests.push(Request::SetRoom(token, READ_BUFFER));

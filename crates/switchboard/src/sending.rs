@@ -10,7 +10,7 @@ use crate::handler::Close;
 use crate::outbox::{Outbox, OutboxPolicy};
 use crate::payload::Payload;
 use crate::sources::{Kind, Phase, Source};
-use crate::{Error, Result, Token};
+use crate::{Error, LoopContext, Result, Token};
 
 /// From this length on, bytes that a handler sends on as it received them go from the driver's
 /// buffer straight to the kernel, right after the call. Shorter ones are copied to the outbox and
@@ -37,6 +37,26 @@ pub(crate) struct Forward {
     pub(crate) range: Range<usize>,
 }
 
+impl<S: 'static> LoopContext<'_, S> {
+    #[inline]
+    pub(crate) fn send<'p>(&mut self, token: Token, payload: impl Into<Payload<'p>>) -> Result {
+        match payload.into() {
+            Payload::Copied(bytes) => self.send_copied(token, bytes),
+            shared => self.core.send_at_length(token, shared, self.lent),
+        }
+    }
+
+    /// One function for all callers, small as it looks: it is too much to be part of each.
+    #[inline(never)]
+    fn send_copied(&mut self, token: Token, bytes: &[u8]) -> Result {
+        if bytes.len() < FORWARD && self.core.stage(token, bytes) {
+            return Ok(());
+        }
+        self.core
+            .send_at_length(token, Payload::Copied(bytes), self.lent)
+    }
+}
+
 impl<S: 'static> Core<S> {
     /// The source of `token`, if it can still send.
     #[inline]
@@ -52,50 +72,42 @@ impl<S: 'static> Core<S> {
         }
     }
 
-    /// Has `payload` sent at the end of the tick. `lent` is what the driver has lent to the handler
-    /// that asks.
-    #[inline]
-    pub(crate) fn send(&mut self, token: Token, payload: Payload<'_>, lent: &[u8]) -> Result {
-        if let Payload::Copied(bytes) = payload
-            && bytes.len() < FORWARD
-            && self.stage(token, bytes)
-        {
-            return Ok(());
-        }
-        self.send_at_length(token, payload, lent)
-    }
-
     /// The usual send: a little, to a source of which nothing waits since an earlier tick. False,
     /// and nothing is done, if it is another one.
-    #[inline]
+    #[inline(always)]
     fn stage(&mut self, token: Token, bytes: &[u8]) -> bool {
         let Some(source) = self.sources.get_mut(token) else {
             return false;
         };
-        let usual = source.can_stage()
+        let fits = source.can_stage()
             && source.staged.len() + bytes.len() <= source.options.low as usize
-            && self.buffered + bytes.len() <= self.config.max_buffered
+            && self.inboxed + self.outboxed + bytes.len() <= self.config.max_buffered
             && self.forward.is_none()
-            && self.stage.push(&mut source.staged, bytes);
-        if usual {
-            self.buffered += bytes.len();
-            self.outboxed += bytes.len();
-            if !source.dirty {
-                source.dirty = true;
-                self.dirty.push(token);
-            }
+            // Whatever is called before the copy, if only to grow a list, costs saved registers.
+            && self.dirty.len() < self.dirty.capacity();
+        if !fits {
+            return false;
         }
-        usual
+        if !source.dirty {
+            self.dirty.push(token);
+            source.dirty = true;
+        }
+        let Some(room) = self.stage.extend(&mut source.staged, bytes.len()) else {
+            return false; // what takes its place will be flushed too
+        };
+        self.outboxed += bytes.len();
+        room.copy_from_slice(bytes); // last: nothing has to be kept in registers meanwhile
+        true
     }
 
-    /// Any send.
-    #[inline(never)]
+    /// Any send. `lent` is what the driver has lent to the handler that asks.
+    #[cold]
     fn send_at_length(&mut self, token: Token, payload: Payload<'_>, lent: &[u8]) -> Result {
         if self.forward.is_some() {
             self.keep_forward(lent);
         }
         let len = payload.len();
-        let fits = self.buffered + len <= self.config.max_buffered;
+        let fits = self.buffered() + len <= self.config.max_buffered;
         let source = self.sender(token)?;
         let outbox_len = source.outbox_len() + len;
         if outbox_len > source.options.high as usize || !fits {
@@ -123,7 +135,7 @@ impl<S: 'static> Core<S> {
     #[cold]
     fn make_room(&mut self, token: Token, len: usize) -> Result {
         let max_buffered = self.config.max_buffered;
-        let total = self.buffered + len;
+        let total = self.buffered() + len;
         self.unstage(token);
         let source = self.sender(token)?;
         let limit = source.options.high as usize;
@@ -142,11 +154,10 @@ impl<S: 'static> Core<S> {
                 };
                 dropped += bytes;
             }
-            self.buffered -= dropped;
             self.outboxed -= dropped;
             tracing::debug!(%token, dropped, "oldest sends dropped");
         }
-        let total = self.buffered + len;
+        let total = self.buffered() + len;
         let source = self.sender(token)?;
         let buffered = source.outbox_len();
         if buffered + len > limit {
@@ -162,7 +173,7 @@ impl<S: 'static> Core<S> {
                 self.refused.push(token);
                 self.prune_refused();
             }
-            self.refused_at = self.buffered;
+            self.refused_at = self.buffered();
             return Err(Error::BufferedLimit {
                 limit: max_buffered,
             });
@@ -196,7 +207,6 @@ impl<S: 'static> Core<S> {
             .outbox
             .get_or_insert_with(|| spare.pop().unwrap_or_default());
         let drops = source.options.policy == OutboxPolicy::DropOldest;
-        self.buffered += payload.len();
         self.outboxed += payload.len();
         match payload.to_copy(SHARE) {
             // Dropping whole sends needs their boundaries, so they are not gathered then.
@@ -226,7 +236,7 @@ impl<S: 'static> Core<S> {
         }
     }
 
-    #[inline]
+    #[inline(never)]
     pub(crate) fn submit_forward(&mut self, driver: &mut Driver) {
         let Some(Forward { token, range }) = self.forward.take() else {
             return;

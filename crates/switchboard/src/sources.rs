@@ -121,8 +121,9 @@ impl Source {
     /// Whether what it sends may be staged: it goes out in this tick, as far as we know.
     #[inline]
     pub(crate) fn can_stage(&self) -> bool {
-        self.can_send()
-            && self.phase == Phase::Open
+        self.phase == Phase::Open // so it is not ending
+            && self.kind == Kind::Stream
+            && !self.write_ending
             && self.outbox.is_none()
             && self.options.policy != OutboxPolicy::DropOldest
     }
@@ -149,8 +150,10 @@ impl Source {
     }
 
     /// Whether something depends on how far the outbox has drained.
+    #[inline]
     pub(crate) fn is_awaiting_flush(&self) -> bool {
-        self.phase == Phase::Flushing || self.held || self.wants_write || self.write_ending
+        // Without a jump for each: it is asked after every flush, and mostly all are false.
+        self.held | self.wants_write | self.write_ending
     }
 
     pub(crate) fn inbox_len(&self) -> usize {

@@ -7,9 +7,9 @@ use crate::sources::Source;
 /// How many bytes are staged at most; what goes beyond is put into outboxes at once.
 const STAGE: usize = 64 * 1024;
 
-#[derive(Default)]
 pub(crate) struct Stage {
-    bytes: Vec<u8>,
+    bytes: Box<[u8]>,
+    filled: usize,
 }
 
 /// Where the bytes of one source lie. They come before those in its outbox.
@@ -27,20 +27,28 @@ impl Staged {
 }
 
 impl Stage {
-    /// Appends to what a source has here. False, and nothing is done, if there is no room, or if
+    /// Makes room, which costs memory only as far as it is used.
+    pub(crate) fn new() -> Stage {
+        Stage {
+            bytes: vec![0; STAGE].into_boxed_slice(),
+            filled: 0,
+        }
+    }
+
+    /// Room for `len` bytes behind what a source has here. `None` if there is not enough, or if
     /// another source has sent since.
-    #[inline]
-    pub(crate) fn push(&mut self, staged: &mut Staged, bytes: &[u8]) -> bool {
-        let end = self.bytes.len();
-        if staged.len == 0 {
-            staged.start = end as u32; // at most STAGE
+    #[inline(always)]
+    pub(crate) fn extend(&mut self, staged: &mut Staged, len: usize) -> Option<&mut [u8]> {
+        let end = self.filled;
+        if staged.len() > 0 && staged.start as usize + staged.len() != end {
+            return None;
         }
-        let fits = end + bytes.len() <= STAGE && staged.start as usize + staged.len() == end;
-        if fits {
-            self.bytes.extend_from_slice(bytes);
-            staged.len += bytes.len() as u32;
-        }
-        fits
+        let room = self.bytes.get_mut(end..end + len)?;
+        self.filled = end + len;
+        // Both are at most STAGE.
+        staged.start = (end - staged.len()) as u32;
+        staged.len += len as u32;
+        Some(room)
     }
 
     #[inline]
@@ -61,6 +69,6 @@ impl Stage {
 
     /// Once no source has anything here.
     pub(crate) fn clear(&mut self) {
-        self.bytes.clear();
+        self.filled = 0;
     }
 }

@@ -9,6 +9,8 @@
 //! - `next`: the tick's completions one by one. Bytes are lent until the next call of `next` or
 //!   `wait`; whoever wants to keep them longer copies them. `None` ends the tick's dispatch, even
 //!   if more could be read: then the next `wait` does not sleep.
+//! - `next_received`: the next completion if it is a `Received`, and at hand. `None` says nothing,
+//!   `next` does: a driver that gains nothing by it always answers so.
 //! - `bind`: listens without a token yet; may block while a name is looked up.
 //! - `register`, `listen`, `connect`, `resolve`, `offload`: begin something under a token; the
 //!   outcome is a completion. An `Err` says that it could not begin.
@@ -132,6 +134,13 @@ impl Driver {
     }
 
     #[inline]
+    pub(crate) fn next_received(&mut self) -> Option<(Token, &[u8])> {
+        match self {
+            Driver::Readiness(driver) => driver.next_received(),
+            Driver::Simulated(_) => None,
+        }
+    }
+
     pub(crate) fn next(&mut self) -> Option<Completion<'_>> {
         each_driver!(self, driver => driver.next())
     }

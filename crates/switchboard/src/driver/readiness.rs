@@ -25,8 +25,10 @@ use crate::net::{ConnectOptions, Endpoint, open_stream};
 use crate::offload::{Job, Outcome, Pool};
 use crate::outbox::Outbox;
 use crate::{Time, Token};
+use registering::unpack;
 use steps::{
-    BLOCKED, CONNECTING, ENDING, Entry, Flags, PAUSED, QUEUED, READABLE, Slot, Step, Then, WRITABLE,
+    BLOCKED, CONNECTING, ENDING, Entry, Flags, PAUSED, QUEUED, READABLE, Slot, Step, Then,
+    WRITABLE, stream,
 };
 
 /// One read buffer for all sources, in bytes. A bulk transfer is decided by the size of one
@@ -69,6 +71,8 @@ pub(crate) struct Readiness {
     accepts_left: usize,
     /// Watched sources to arm again before the next wait.
     rearm: Vec<Token>,
+    /// What a read has found that was not just bytes to be handed out: `next` goes on from there.
+    unusual_read: Option<(Token, (Option<Step>, Then))>,
     buffer: Box<[u8]>,
     jobs: Pool,
     /// Apart from the jobs: four long ones must not keep every `connect` from its name.
@@ -94,6 +98,7 @@ impl Readiness {
             bytes_left: 0,
             accepts_left: 0,
             rearm: Vec::new(),
+            unusual_read: None,
             buffer: vec![0; READ_BUFFER].into_boxed_slice(),
             jobs: Pool::new(threads, Arc::clone(&waker)),
             lookups: Pool::new(LOOKUP_THREADS, Arc::clone(&waker)),
@@ -188,7 +193,47 @@ impl Readiness {
         });
     }
 
+    /// The usual case, written out: the next source to look at is a stream that is readable and
+    /// nothing else, and a read drains it.
     #[inline]
+    pub(crate) fn next_received(&mut self) -> Option<(Token, &[u8])> {
+        let &(token, bits) = self.ready.get(self.looked_at)?;
+        let slot = self.slots.get_mut(token.slot as usize)?;
+        let Entry::Stream(fd) = &slot.entry else {
+            return None;
+        };
+        let bits = slot.flags.bits | bits;
+        let limit = self.bytes_left.min(slot.flags.room as usize);
+        if bits & !WRITABLE != READABLE
+            || slot.flags.generation != token.generation
+            || limit == 0
+            || self.results_left
+        {
+            return None;
+        }
+        self.looked_at += 1;
+        slot.flags.bits = bits;
+        match steps::recv(fd.as_fd(), self.buffer.get_mut(..limit)?) {
+            Ok(n) if n > 0 && n < limit => {
+                slot.flags.clear(READABLE);
+                self.bytes_left -= n;
+                return Some((token, &self.buffer[..n]));
+            }
+            Ok(n) => self.note_read(token, Ok(n), limit),
+            Err(error) => self.note_read(token, Err(error), limit),
+        }
+        None
+    }
+
+    #[cold]
+    fn note_read(&mut self, token: Token, result: Result<usize, Errno>, limit: usize) {
+        if let Some(slot) = self.slots.get_mut(token.slot as usize) {
+            let found = steps::read_step(result, &mut slot.flags, limit);
+            self.unusual_read = Some((token, found));
+        }
+    }
+
+    #[inline(never)]
     pub(crate) fn next(&mut self) -> Option<Completion<'_>> {
         let (token, step) = self.step()?;
         let event = match step {
@@ -199,8 +244,12 @@ impl Readiness {
     }
 
     /// Looks at one ready source after the other until something is found.
-    #[inline]
     fn step(&mut self) -> Option<(Token, Step)> {
+        if let Some((token, found)) = self.unusual_read.take()
+            && let Some(step) = self.settle(token, found)
+        {
+            return Some((token, step));
+        }
         if self.results_left
             && let Some(found) = self.next_result()
         {
@@ -217,38 +266,15 @@ impl Readiness {
                 continue; // closed in this batch or before
             }
             slot.flags.bits = (slot.flags.bits | bits) & !(bits & QUEUED);
-            let limit = self
-                .buffer
-                .len()
-                .min(self.bytes_left)
-                .min(slot.flags.room as usize);
-            // The usual case, written out: a stream that is readable, and a read that drains it.
-            if slot.flags.bits & !WRITABLE == READABLE
-                && limit > 0
-                && let Entry::Stream(fd) = &slot.entry
-            {
-                let result = steps::recv(fd.as_fd(), &mut self.buffer[..limit]);
-                if let Ok(n) = result
-                    && n > 0
-                    && n < limit
-                {
-                    slot.flags.clear(READABLE);
-                    self.bytes_left -= n;
-                    return Some((token, Step::Bytes(n)));
-                }
-                let found = steps::read_step(result, &mut slot.flags, limit);
-                if let Some(step) = self.settle(token, found) {
-                    return Some((token, step));
-                }
-            } else if let Some(step) = self.unusual_step(token, limit) {
+            let limit = self.bytes_left.min(slot.flags.room as usize);
+            if let Some(step) = self.look(token, limit) {
                 return Some((token, step));
             }
         }
         None
     }
 
-    #[cold]
-    fn unusual_step(&mut self, token: Token, limit: usize) -> Option<Step> {
+    fn look(&mut self, token: Token, limit: usize) -> Option<Step> {
         let Slot { entry, flags } = self.slots.get_mut(token.slot as usize)?;
         if flags.any(QUEUED) {
             return None; // has its turn later in this tick
@@ -407,7 +433,7 @@ impl Readiness {
         };
         if slot.flags.generation == token.generation {
             let had_room = slot.flags.room > 0;
-            slot.flags.room = u32::try_from(room).unwrap_or(u32::MAX);
+            slot.flags.room = room.min(READ_BUFFER) as u32;
             if !had_room {
                 enqueue(&mut self.next_tick, token, &mut slot.flags); // it may wait for that
             }
@@ -445,28 +471,6 @@ impl Readiness {
 
     pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
         self.poll.registry().as_fd()
-    }
-}
-
-#[inline]
-fn stream(slots: &mut [Slot], token: Token) -> Option<(BorrowedFd<'_>, &mut Flags)> {
-    let slot = slots.get_mut(token.slot as usize)?;
-    match &slot.entry {
-        Entry::Stream(fd) if slot.flags.generation == token.generation => {
-            Some((fd.as_fd(), &mut slot.flags))
-        }
-        _ => None,
-    }
-}
-
-fn pack(token: Token) -> mio::Token {
-    mio::Token((token.generation as usize) << 32 | token.slot as usize)
-}
-
-fn unpack(token: mio::Token) -> Token {
-    Token {
-        slot: token.0 as u32,
-        generation: (token.0 >> 32) as u32,
     }
 }
 

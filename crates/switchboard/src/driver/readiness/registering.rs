@@ -9,7 +9,7 @@ use mio::unix::SourceFd;
 use rustix::io::Errno;
 
 use super::steps::{Entry, Flags, Listener, PAUSED, READABLE, Signals, Slot, WRITABLE, Watch};
-use super::{READ_BUFFER, Readiness, enqueue, pack};
+use super::{READ_BUFFER, Readiness, enqueue};
 use crate::driver::Resource;
 use crate::io::{Interest, SignalSet};
 use crate::net::{Endpoint, resolve};
@@ -149,6 +149,17 @@ impl Readiness {
                 enqueue(&mut self.next_tick, token, &mut slot.flags);
             }
         }
+    }
+}
+
+fn pack(token: Token) -> mio::Token {
+    mio::Token((token.generation as usize) << 32 | token.slot as usize)
+}
+
+pub(super) fn unpack(token: mio::Token) -> Token {
+    Token {
+        slot: token.0 as u32,
+        generation: (token.0 >> 32) as u32,
     }
 }
 

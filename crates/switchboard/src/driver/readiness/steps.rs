@@ -93,6 +93,18 @@ pub(super) struct Slot {
     pub(super) flags: Flags,
 }
 
+/// The stream of `token`, unless that is stale, or another kind of source.
+#[inline]
+pub(super) fn stream(slots: &mut [Slot], token: Token) -> Option<(BorrowedFd<'_>, &mut Flags)> {
+    let slot = slots.get_mut(token.slot as usize)?;
+    match &slot.entry {
+        Entry::Stream(fd) if slot.flags.generation == token.generation => {
+            Some((fd.as_fd(), &mut slot.flags))
+        }
+        _ => None,
+    }
+}
+
 /// The outcome of looking at one ready source, by value: lending comes last (see `next`).
 pub(super) enum Step {
     Bytes(usize),
@@ -131,7 +143,7 @@ pub(super) fn stream_step(
 
 #[inline]
 pub(super) fn recv(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize, Errno> {
-    rustix::net::recv(fd, buffer, RecvFlags::empty()).map(|(n, _)| n)
+    rustix::net::recv(fd, buffer, RecvFlags::empty()).map(|(_, n)| n)
 }
 
 /// What a read of at most `limit` bytes has found.
