@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
+use crate::driver::recorded::{Header, Recorder};
 use crate::driver::{Driver, Readiness};
 use crate::options::SourceOptions;
-use crate::{Reactor, Result};
+use crate::{Reactor, Recording, Replay, Result};
 
 /// What a panic in the program's code means for the loop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,6 +45,15 @@ pub struct Builder {
     pub(crate) shutdown_timeout: Duration,
     pub(crate) on_panic: OnPanic,
     pub(crate) seed: Option<u64>,
+    tape: Tape,
+}
+
+/// What a reactor has to do with recordings.
+#[derive(Clone, Debug)]
+enum Tape {
+    None,
+    Record(Recording),
+    Replay(Replay),
 }
 
 impl Default for Builder {
@@ -60,6 +70,7 @@ impl Default for Builder {
             shutdown_timeout: Duration::from_secs(10),
             on_panic: OnPanic::Continue,
             seed: None,
+            tape: Tape::None,
         }
     }
 }
@@ -144,14 +155,78 @@ impl Builder {
         self
     }
 
+    /// Records all that comes and goes, so that it can be [replayed](Self::replay); see
+    /// [`Recording`] for what it costs, and for what cannot be recorded.
+    pub fn record(mut self, recording: Recording) -> Builder {
+        self.tape = Tape::Record(recording);
+        self
+    }
+
+    /// Replays a recording, in place of a world of its own. The seed comes from there; the other
+    /// bounds must be those that the recording was made with.
+    pub fn replay(mut self, replay: &Replay) -> Builder {
+        self.tape = Tape::Replay(replay.clone());
+        self
+    }
+
     /// Builds the reactor, with the state that its handlers share.
     ///
     /// Allocates the read buffer (256 KiB) and opens two descriptors.
     ///
     /// # Errors
-    /// What the system reports, e.g. that no descriptor is left.
-    pub fn build<S: 'static>(self, state: S) -> Result<Reactor<S>> {
-        let driver = Driver::Readiness(Readiness::new(self.threads)?);
+    /// What the system reports, e.g. that no descriptor is left, or that the file of a recording
+    /// cannot be made; [`Error::Recording`](crate::Error::Recording) if the one to replay was made
+    /// with other bounds than these.
+    pub fn build<S: 'static>(mut self, state: S) -> Result<Reactor<S>> {
+        let driver = match std::mem::replace(&mut self.tape, Tape::None) {
+            Tape::None => self.live_driver()?,
+            Tape::Record(recording) => {
+                let seed = *self.seed.get_or_insert_with(|| fastrand::u64(..));
+                let header = Header::new(&recording, seed, self.bounds());
+                let recorder = Recorder::new(self.live_driver()?, &recording, &header)?;
+                Driver::Recorder(Box::new(recorder))
+            }
+            Tape::Replay(replay) => {
+                replay.check(self.seed, &self.bounds())?;
+                self.seed = Some(replay.seed());
+                Driver::Replayer(Box::new(replay.start()?))
+            }
+        };
         Ok(Reactor::with_driver(self, state, driver))
+    }
+
+    fn live_driver(&self) -> Result<Driver> {
+        Ok(Driver::Readiness(Readiness::new(self.threads)?))
+    }
+
+    /// All that makes one reactor decide otherwise than another, by name, for a recording.
+    fn bounds(&self) -> Vec<(String, u64)> {
+        let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let SourceOptions {
+            inbox_limit,
+            low,
+            high,
+            policy,
+            backpressure,
+            ..
+        } = self.options;
+        let idle = self.options.idle_timeout().map_or(0, nanos);
+        [
+            ("max_sources", self.max_sources as u64),
+            ("max_buffered", self.max_buffered as u64),
+            ("max_timers", self.max_timers as u64),
+            ("max_jobs", self.max_jobs as u64),
+            ("close_timeout", nanos(self.close_timeout)),
+            ("shutdown_timeout", nanos(self.shutdown_timeout)),
+            ("on_panic", self.on_panic as u64),
+            ("inbox limit", inbox_limit.into()),
+            ("low watermark", low.into()),
+            ("high watermark", high.into()),
+            ("idle timeout", idle),
+            ("outbox policy", policy as u64),
+            ("backpressure", backpressure.map_or(2, u64::from)),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
     }
 }

@@ -251,7 +251,11 @@ impl Stop {
     }
 
     pub(crate) fn is_new(&self) -> bool {
-        self.handle.level.load(Ordering::Acquire) != self.seen
+        self.asked() != self.seen
+    }
+
+    fn asked(&self) -> u8 {
+        self.handle.level.load(Ordering::Acquire)
     }
 }
 
@@ -287,16 +291,16 @@ impl ShutdownHandle {
 impl<S: 'static> Core<S> {
     /// Acts on a shutdown that was asked for since the last tick.
     #[inline]
-    pub(crate) fn heed_shutdown(&mut self) {
-        if self.stop.is_new() {
-            self.begin_shutdown();
+    pub(crate) fn heed_shutdown(&mut self, driver: &mut Driver) {
+        let level = driver.heed_stop(self.stop.asked(), self.stop.seen);
+        if level != self.stop.seen {
+            self.begin_shutdown(level);
         }
     }
 
     #[cold]
-    fn begin_shutdown(&mut self) {
-        let before = self.stop.seen;
-        self.stop.seen = self.stop.handle.level.load(Ordering::Acquire);
+    fn begin_shutdown(&mut self, level: u8) {
+        let before = std::mem::replace(&mut self.stop.seen, level);
         if self.stop.seen == ABORT {
             return self.abort_all();
         }
@@ -339,7 +343,10 @@ impl<S: 'static> Core<S> {
     }
 
     /// Whether nothing is left that could ever happen.
-    pub(crate) fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self, driver: &Driver) -> bool {
+        if let Some(is_over) = driver.is_replayed() {
+            return is_over; // who else could do something is not there in a replay
+        }
         if self.sources.len() > 0 || !self.finishing.is_empty() {
             return false;
         }
@@ -351,6 +358,7 @@ impl<S: 'static> Core<S> {
     /// Ends every source, for a reactor that is dropped. What `handle_close` registers in its
     /// turn is refused, as in any shutdown.
     pub(crate) fn end_all(&mut self, program: &mut Program<S>, driver: &mut Driver) {
+        driver.begin_drop();
         self.stop.seen = ABORT;
         self.posts.close();
         self.abort_all();

@@ -11,9 +11,9 @@ use bytes::Bytes;
 
 use crate::core::{Core, Request};
 use crate::handler::Handler;
-use crate::offload::{Job, JobId};
+use crate::offload::{Codec, Job, JobId};
 use crate::sources::Phase;
-use crate::{Error, LoopContext, Payload, Result, SourceOptions, TimerId, Token};
+use crate::{Error, LoopContext, Payload, Replayable, Result, SourceOptions, TimerId, Token};
 
 /// What a handler's method gets: the bytes, the token and the wishes of its own source, and (by
 /// `Deref`) all that [`LoopContext`] offers.
@@ -182,11 +182,34 @@ impl<'a, S: 'static> Context<'a, S> {
     }
 
     /// Runs `job` in another thread, and calls `handle_done` of this source with what it
-    /// returns. If the source ends before, the value is dropped.
+    /// returns. If the source ends before, the value is dropped. A [recording](crate::Recording)
+    /// cannot hold a value of any type, and ends at one: see
+    /// [`offload_replayable`](Self::offload_replayable).
     ///
     /// # Errors
     /// [`Error::TooManyJobs`]; [`Error::Stale`] in `handle_close`. The job is dropped then.
     pub fn offload<T, F>(&mut self, job: F) -> Result<JobId>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.start_job(job, None)
+    }
+
+    /// As [`offload`](Self::offload), for a value that a [recording](crate::Recording) can hold:
+    /// a replay has it from there, and does not run the job.
+    ///
+    /// # Errors
+    /// As [`offload`](Self::offload).
+    pub fn offload_replayable<T, F>(&mut self, job: F) -> Result<JobId>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Replayable + Send + 'static,
+    {
+        self.start_job(job, Some(Codec::of::<T>()))
+    }
+
+    fn start_job<T, F>(&mut self, job: F, codec: Option<Codec>) -> Result<JobId>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
@@ -205,7 +228,7 @@ impl<'a, S: 'static> Context<'a, S> {
         let run = Box::new(move || Box::new(job()) as crate::offload::Value);
         self.core
             .requests
-            .push(Request::Offload(token, Job { id, run }));
+            .push(Request::Offload(token, Job { id, codec, run }));
         Ok(id)
     }
 

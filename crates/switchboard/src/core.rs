@@ -40,6 +40,8 @@ pub(crate) enum Request {
     SetReading(Token, bool),
     SetRoom(Token, usize),
     Shutdown(Token, Shutdown),
+    /// To be told to a recording.
+    Unrecordable(&'static str),
 }
 
 /// What happens in a tick without a completion.
@@ -97,6 +99,8 @@ pub(crate) struct Core<S: 'static> {
     pub(crate) next_job: u64,
     /// What has happened without the driver, for a simulation to tell; `None` elsewhere.
     pub(crate) seen: Option<Vec<Seen>>,
+    /// Whether the driver is to be told of what no recording can hold.
+    pub(crate) is_recorded: bool,
     /// A panic under `OnPanic::Stop`.
     pub(crate) panicked: Option<String>,
     #[expect(
@@ -107,15 +111,15 @@ pub(crate) struct Core<S: 'static> {
 }
 
 impl<S: 'static> Core<S> {
-    pub(crate) fn new(config: Builder, driver: &Driver) -> Core<S> {
-        let waker = driver.waker();
+    pub(crate) fn new(config: Builder, driver: &mut Driver) -> Core<S> {
+        let (waker, now) = (driver.waker(), driver.read_clock());
         Core {
             sources: Sources::new(config.max_sources),
             timers: Wheel::new(config.max_timers),
             posts: Arc::new(Posts::new(config.max_posts, Arc::clone(&waker))),
             stop: Stop::new(waker),
-            now: driver.now(),
-            wall_clock: (driver.now(), driver.wall_time()),
+            now,
+            wall_clock: (now, driver.wall_time()),
             random: config
                 .seed
                 .map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed),
@@ -141,20 +145,21 @@ impl<S: 'static> Core<S> {
             lookups: 0,
             next_job: 0,
             seen: matches!(driver, Driver::Simulated(_)).then(Vec::new),
+            is_recorded: driver.is_recorded(),
             panicked: None,
             spare_outboxes: Vec::new(),
             config,
         }
     }
 
-    pub(crate) fn begin_tick(&mut self, driver: &Driver) {
+    pub(crate) fn begin_tick(&mut self, driver: &mut Driver) {
         self.read_clocks(driver);
-        self.heed_shutdown();
+        self.heed_shutdown(driver);
     }
 
     #[inline]
-    pub(crate) fn read_clocks(&mut self, driver: &Driver) {
-        self.now = driver.now();
+    pub(crate) fn read_clocks(&mut self, driver: &mut Driver) {
+        self.now = driver.read_clock();
         if self.now - self.wall_clock.0 >= WALL_CLOCK_AGE {
             self.wall_clock = (self.now, driver.wall_time());
         }
@@ -337,6 +342,7 @@ impl<S: 'static> Core<S> {
             Request::SetReading(token, reading) => driver.set_reading(token, reading),
             Request::SetRoom(token, room) => driver.set_room(token, room),
             Request::Shutdown(token, how) => driver.shutdown(token, how),
+            Request::Unrecordable(what) => driver.unrecordable(what),
         }
     }
 

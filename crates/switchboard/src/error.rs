@@ -3,7 +3,7 @@
 
 use std::{fmt, io};
 
-use crate::Token;
+use crate::{Divergence, Token};
 
 /// What handlers and the reactor's own calls return; `Result` alone means "nothing or an error".
 pub type Result<T = (), E = Error> = std::result::Result<T, E>;
@@ -75,6 +75,10 @@ pub enum Error {
     Unhandled(&'static str),
     /// A handler, a posted closure or a job panicked; the text is the panic's message.
     Panicked(String),
+    /// A recording cannot be replayed; the text says why, and what to do.
+    Recording(String),
+    /// In a replay, the program did something else than when it was recorded.
+    Diverged(Box<Divergence>),
     /// What the program's own code reported.
     Other(Box<dyn std::error::Error + Send + Sync>),
 }
@@ -137,6 +141,8 @@ impl fmt::Display for Error {
             Error::ShuttingDown => f.write_str("the reactor is shutting down"),
             Error::Unhandled(method) => write!(f, "the handler does not implement {method}"),
             Error::Panicked(message) => write!(f, "panicked: {message}"),
+            Error::Recording(why) => f.write_str(why),
+            Error::Diverged(divergence) => divergence.fmt(f),
             Error::Other(error) => error.fmt(f),
         }
     }

@@ -14,7 +14,7 @@ use crate::driver::Waker;
 use crate::guard::{guard, panic_message};
 use crate::net::{Endpoint, resolve};
 use crate::program::Program;
-use crate::{Error, Result, Token};
+use crate::{Error, Replayable, Result, Token};
 
 /// Names one job that a source has [offloaded](crate::Context::offload).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -55,9 +55,35 @@ impl fmt::Debug for Done {
 /// What a job returns, before anybody knows its type.
 pub(crate) type Value = Box<dyn Any + Send>;
 
+/// How values of one type are written to a recording, and read again.
+#[derive(Clone, Copy)]
+pub(crate) struct Codec {
+    pub(crate) encode: fn(&(dyn Any + Send), &mut Vec<u8>),
+    pub(crate) decode: fn(&[u8]) -> Option<Value>,
+}
+
+impl Codec {
+    pub(crate) fn of<T: Replayable + Send + 'static>() -> Codec {
+        Codec {
+            encode: |value, out| {
+                // It is what a job of this type has returned.
+                if let Some(value) = value.downcast_ref::<T>() {
+                    value.encode(out);
+                }
+            },
+            decode: |mut bytes| {
+                let value = T::decode(&mut bytes)?;
+                bytes.is_empty().then(|| Box::new(value) as Value)
+            },
+        }
+    }
+}
+
 /// A job, before anybody has run it.
 pub(crate) struct Job {
     pub(crate) id: JobId,
+    /// `None`: no recording can hold what it returns.
+    pub(crate) codec: Option<Codec>,
     pub(crate) run: Box<dyn FnOnce() -> Value + Send>,
 }
 

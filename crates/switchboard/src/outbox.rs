@@ -40,6 +40,8 @@ pub(crate) struct Outbox {
     /// Bytes of the first chunk (of `tail`, if there is none) that have gone out.
     head: usize,
     len: usize,
+    /// Bytes that were dropped since somebody asked.
+    dropped: usize,
 }
 
 impl Outbox {
@@ -92,6 +94,17 @@ impl Outbox {
         filled
     }
 
+    /// What goes out next, but for its first `skip` bytes, piece by piece.
+    pub(crate) fn pieces(&self, skip: usize) -> impl Iterator<Item = &[u8]> + Clone {
+        let mut skip = self.head + skip;
+        let chunks = self.chunks.iter().map(|chunk| &chunk[..]);
+        chunks.chain([&self.tail[..]]).filter_map(move |chunk| {
+            let rest = chunk.get(skip..);
+            skip = skip.saturating_sub(chunk.len());
+            rest.filter(|rest| !rest.is_empty())
+        })
+    }
+
     /// What goes out next, if it lies in one piece.
     #[inline]
     pub(crate) fn single(&self) -> Option<&[u8]> {
@@ -123,7 +136,13 @@ impl Outbox {
         let oldest = usize::from(self.head > 0);
         let dropped = self.chunks.remove(oldest)?.len();
         self.len -= dropped;
+        self.dropped += dropped;
         Some(dropped)
+    }
+
+    /// How many bytes were dropped since this was called last.
+    pub(crate) fn take_dropped(&mut self) -> usize {
+        mem::take(&mut self.dropped)
     }
 
     /// Whether an empty one is worth keeping for another source: it holds little memory.

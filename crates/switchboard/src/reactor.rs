@@ -69,8 +69,8 @@ impl<S: 'static> Reactor<S> {
         Builder::default().build(state)
     }
 
-    pub(crate) fn with_driver(config: Builder, state: S, driver: Driver) -> Reactor<S> {
-        let core = Core::new(config, &driver);
+    pub(crate) fn with_driver(config: Builder, state: S, mut driver: Driver) -> Reactor<S> {
+        let core = Core::new(config, &mut driver);
         Reactor {
             program: Program::new(state),
             core,
@@ -89,7 +89,7 @@ impl<S: 'static> Reactor<S> {
         self.listen_on(listener, handler)
     }
 
-    /// As [`TcpListener::bind`], in the world of this reactor, which may be a simulated one.
+    /// As [`TcpListener::bind`], in the world of this reactor: a simulated or replayed one, perhaps.
     ///
     /// # Errors
     /// As [`TcpListener::bind`].
@@ -133,7 +133,7 @@ impl<S: 'static> Reactor<S> {
     /// # Ok::<(), switchboard::Error>(())
     /// ```
     pub fn with<T>(&mut self, setup: impl FnOnce(&mut S, &mut LoopContext<'_, S>) -> T) -> T {
-        self.core.read_clocks(&self.driver);
+        self.core.read_clocks(&mut self.driver);
         let result = setup(&mut self.program.state, &mut self.core.context());
         self.core.adopt_handlers(&mut self.program);
         self.core.submit(&mut self.driver);
@@ -147,10 +147,10 @@ impl<S: 'static> Reactor<S> {
     /// The driver cannot wait (the system is out of memory), or a handler panicked under
     /// [`OnPanic::Stop`](crate::OnPanic::Stop).
     pub fn run(&mut self) -> Result {
-        while !self.core.is_done() {
+        while !self.is_done() {
             self.turn(None)?;
         }
-        Ok(())
+        self.driver.end_turn()
     }
 
     /// Runs one tick, which sleeps no longer than `limit`: for tests, and for a reactor inside
@@ -191,7 +191,7 @@ impl<S: 'static> Reactor<S> {
         core.flush_outboxes(program, driver); // 5. once for each source
         core.finish_closing(program, driver); // 6. handle_close
         core.submit(driver);
-        Ok(())
+        driver.end_turn()
     }
 
     /// Ends the reactor as a loss of power does: no handler is told.
@@ -240,7 +240,7 @@ impl<S: 'static> Reactor<S> {
 
     /// Whether [`run`](Self::run) would return at once.
     pub fn is_done(&self) -> bool {
-        self.core.is_done()
+        self.core.is_done(&self.driver)
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::LoopContext;
-use crate::core::{Core, Seen};
+use crate::core::{Core, Request, Seen};
 use crate::driver::Waker;
 use crate::guard::guard;
 use crate::program::Program;
@@ -190,6 +190,10 @@ impl<S: 'static> Core<S> {
             };
             tracing::trace!("posted closure");
             self.see(|| Seen::Post);
+            if self.is_recorded {
+                let what = "a closure that was posted to the reactor";
+                self.requests.push(Request::Unrecordable(what));
+            }
             self.run_closure(program, post);
         }
     }

@@ -4,6 +4,8 @@
 //! What every driver promises, method by method, as [`Driver`] forwards them:
 //!
 //! - `now`, `wall_time`: the clocks; the first never runs backwards.
+//! - `read_clock`: the first of them again, for what the program gets to see: a recording has
+//!   these answers, while `now` only says how long to sleep.
 //! - `wait`: the only call that sleeps, until a completion, a wake-up or the timeout; it
 //!   begins a tick and fixes how much may be dispatched in it.
 //! - `next`: the tick's completions one by one. Bytes are lent until the next call of `next` or
@@ -45,10 +47,12 @@ use crate::outbox::Outbox;
 use crate::{Ready, TcpListener, TcpStream, Time, Token};
 
 mod readiness;
+pub(crate) mod recorded;
 mod simulated;
 mod waker;
 
 pub(crate) use readiness::{READ_BUFFER, Readiness};
+use recorded::{Recorder, Replayer};
 pub(crate) use simulated::Simulated;
 pub(crate) use waker::Waker;
 
@@ -58,6 +62,7 @@ pub(crate) struct Completion<'d> {
     pub(crate) event: Event<'d>,
 }
 
+#[derive(Debug)]
 pub(crate) enum Event<'d> {
     Accepted(TcpStream),
     /// The listener is paused until [`Driver::set_reading`]: it is out of descriptors or memory.
@@ -109,6 +114,8 @@ pub(crate) enum Resource {
 pub(crate) enum Driver {
     Readiness(Readiness),
     Simulated(Simulated),
+    Recorder(Box<Recorder>),
+    Replayer(Box<Replayer>),
 }
 
 macro_rules! each_driver {
@@ -116,6 +123,8 @@ macro_rules! each_driver {
         match $self {
             Driver::Readiness($driver) => $call,
             Driver::Simulated($driver) => $call,
+            Driver::Recorder($driver) => $call,
+            Driver::Replayer($driver) => $call,
         }
     };
 }
@@ -125,8 +134,26 @@ impl Driver {
         each_driver!(self, driver => driver.now())
     }
 
-    pub(crate) fn wall_time(&self) -> SystemTime {
+    pub(crate) fn read_clock(&mut self) -> Time {
+        match self {
+            Driver::Recorder(recorder) => recorder.read_clock(),
+            Driver::Replayer(replayer) => replayer.read_clock(),
+            live => live.now(),
+        }
+    }
+
+    pub(crate) fn wall_time(&mut self) -> SystemTime {
         each_driver!(self, driver => driver.wall_time())
+    }
+
+    /// How far a shutdown is to go that was asked to go as far as `asked`, when it has gone as far
+    /// as `heeded`: for any thread may ask, and a recording says when it was heard.
+    pub(crate) fn heed_stop(&mut self, asked: u8, heeded: u8) -> u8 {
+        match self {
+            Driver::Recorder(recorder) => recorder.heed_stop(asked, heeded),
+            Driver::Replayer(replayer) => replayer.heed_stop(asked, heeded),
+            _ => asked,
+        }
     }
 
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
@@ -137,7 +164,8 @@ impl Driver {
     pub(crate) fn next_received(&mut self) -> Option<(Token, &[u8])> {
         match self {
             Driver::Readiness(driver) => driver.next_received(),
-            Driver::Simulated(_) => None,
+            Driver::Recorder(recorder) => recorder.next_received(),
+            Driver::Simulated(_) | Driver::Replayer(_) => None,
         }
     }
 
@@ -155,7 +183,12 @@ impl Driver {
     }
 
     pub(crate) fn bind(&mut self, endpoint: &Endpoint) -> io::Result<TcpListener> {
-        let listener = each_driver!(self, driver => driver.bind(endpoint));
+        let listener = match self {
+            Driver::Readiness(driver) => driver.bind(endpoint),
+            Driver::Simulated(driver) => driver.bind(endpoint),
+            Driver::Recorder(recorder) => return recorder.bind(endpoint),
+            Driver::Replayer(replayer) => return replayer.bind(endpoint),
+        };
         listener.map_err(|error| cannot_listen(endpoint, &error))
     }
 
@@ -223,6 +256,46 @@ impl Driver {
     pub(crate) fn tell(&mut self, seen: &mut Option<Vec<Seen>>) {
         if let (Driver::Simulated(driver), Some(seen)) = (self, seen) {
             driver.tell(seen.drain(..));
+        }
+    }
+
+    /// Whether somebody has to be told of what no recording can hold.
+    pub(crate) fn is_recorded(&self) -> bool {
+        matches!(self, Driver::Recorder(_) | Driver::Replayer(_))
+    }
+
+    /// Something of the program's own has come that no recording can hold.
+    pub(crate) fn unrecordable(&mut self, what: &str) {
+        match self {
+            Driver::Recorder(recorder) => recorder.unrecordable(what),
+            Driver::Replayer(replayer) => replayer.unrecordable(what),
+            _ => {}
+        }
+    }
+
+    /// Whether a replay has nothing more to bring until the program asks for something; `None`
+    /// where there is no replay.
+    pub(crate) fn is_replayed(&self) -> Option<bool> {
+        match self {
+            Driver::Replayer(replayer) => Some(replayer.is_over()),
+            _ => None,
+        }
+    }
+
+    /// A turn ends; what has gone wrong with a replay in it.
+    pub(crate) fn end_turn(&mut self) -> crate::Result {
+        match self {
+            Driver::Replayer(replayer) => replayer.end_turn(),
+            _ => Ok(()),
+        }
+    }
+
+    /// The reactor is being dropped; what follows is the end of its sources.
+    pub(crate) fn begin_drop(&mut self) {
+        match self {
+            Driver::Recorder(recorder) => recorder.begin_drop(),
+            Driver::Replayer(replayer) => replayer.begin_drop(),
+            _ => {}
         }
     }
 

@@ -2,10 +2,12 @@
 //! It must never know of handlers or of a running loop.
 
 mod address;
+mod known;
 mod tcp;
 
 pub(crate) mod resolve;
 
 pub use address::{Address, Endpoint, ToEndpoint};
+pub(crate) use known::{KnownEnds, copy_of};
 pub use tcp::{ConnectOptions, TcpListener, TcpStream};
 pub(crate) use tcp::{cannot_listen, open_stream};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 
-use super::{Address, Endpoint, resolve};
+use super::{Address, Endpoint, KnownEnds, resolve};
 use crate::sim::{SimulatedListener, SimulatedStream};
 use crate::{Result, ToEndpoint};
 
@@ -28,6 +28,8 @@ const PORT_TRIES: usize = 16;
 pub struct TcpStream {
     end: StreamEnd,
     nodelay: bool,
+    /// What a recording has written down of it, or a replay has found there.
+    known: Option<Box<KnownEnds>>,
 }
 
 /// What a [`TcpStream`] is in the world that it belongs to.
@@ -35,6 +37,8 @@ pub struct TcpStream {
 enum StreamEnd {
     System(OwnedFd),
     Simulated(SimulatedStream),
+    /// All there is to know of it is known.
+    Replayed,
 }
 
 impl TcpStream {
@@ -42,6 +46,7 @@ impl TcpStream {
         TcpStream {
             end: StreamEnd::System(fd),
             nodelay: true,
+            known: None,
         }
     }
 
@@ -49,7 +54,28 @@ impl TcpStream {
         TcpStream {
             end: StreamEnd::Simulated(stream),
             nodelay: true,
+            known: None,
         }
+    }
+
+    /// The end of a connection that there was when it was recorded.
+    pub(crate) fn replayed(known: KnownEnds) -> TcpStream {
+        TcpStream {
+            end: StreamEnd::Replayed,
+            nodelay: true,
+            known: Some(Box::new(known)),
+        }
+    }
+
+    /// Asks for the addresses of both ends, and from then on answers what it has heard: so a
+    /// recording and the program cannot be told different things. Makes two system calls.
+    pub(crate) fn get_to_know(&mut self) {
+        self.known = Some(Box::new(KnownEnds::new(self.peer(), self.local())));
+    }
+
+    /// What is known of both ends, if it was ever asked.
+    pub(crate) fn known_ends(&self) -> Option<&KnownEnds> {
+        self.known.as_deref()
     }
 
     /// The peer's address. Makes a system call.
@@ -57,12 +83,16 @@ impl TcpStream {
     /// # Errors
     /// The peer may be gone already (`NotConnected`).
     pub fn peer(&self) -> Result<Address> {
+        if let Some(known) = &self.known {
+            return known.peer();
+        }
         match &self.end {
             StreamEnd::System(fd) => ip_address(SockRef::from(fd).peer_addr()?),
             StreamEnd::Simulated(stream) if stream.is_gone() => {
                 Err(io::Error::from(Errno::NOTCONN).into())
             }
             StreamEnd::Simulated(stream) => Ok(stream.remote.into()),
+            StreamEnd::Replayed => Err(not_of_the_system().into()),
         }
     }
 
@@ -71,9 +101,13 @@ impl TcpStream {
     /// # Errors
     /// What the system reports.
     pub fn local(&self) -> Result<Address> {
+        if let Some(known) = &self.known {
+            return known.local();
+        }
         match &self.end {
             StreamEnd::System(fd) => ip_address(SockRef::from(fd).local_addr()?),
             StreamEnd::Simulated(stream) => Ok(stream.local.into()),
+            StreamEnd::Replayed => Err(not_of_the_system().into()),
         }
     }
 
@@ -93,7 +127,7 @@ impl TcpStream {
         let keepalive = TcpKeepalive::new().with_time(idle).with_interval(probe);
         match &self.end {
             StreamEnd::System(fd) => SockRef::from(fd).set_tcp_keepalive(&keepalive),
-            StreamEnd::Simulated(_) => Ok(()),
+            StreamEnd::Simulated(_) | StreamEnd::Replayed => Ok(()),
         }
     }
 
@@ -101,7 +135,7 @@ impl TcpStream {
     pub fn as_fd(&self) -> Option<BorrowedFd<'_>> {
         match &self.end {
             StreamEnd::System(fd) => Some(fd.as_fd()),
-            StreamEnd::Simulated(_) => None,
+            StreamEnd::Simulated(_) | StreamEnd::Replayed => None,
         }
     }
 
@@ -114,14 +148,14 @@ impl TcpStream {
                 }
                 Ok(fd)
             }
-            StreamEnd::Simulated(_) => Err(not_of_the_system()),
+            StreamEnd::Simulated(_) | StreamEnd::Replayed => Err(not_of_the_system()),
         }
     }
 
     /// The simulated end, if it is one.
     pub(crate) fn into_simulated(self) -> Option<SimulatedStream> {
         match self.end {
-            StreamEnd::System(_) => None,
+            StreamEnd::System(_) | StreamEnd::Replayed => None,
             StreamEnd::Simulated(stream) => Some(stream),
         }
     }
@@ -156,6 +190,8 @@ enum ListenerEnd {
     /// Never empty: the names that resolve have an address.
     System(Vec<OwnedFd>),
     Simulated(SimulatedListener),
+    /// Where it listened when it was recorded.
+    Replayed(Vec<SocketAddr>),
 }
 
 impl TcpListener {
@@ -169,6 +205,13 @@ impl TcpListener {
         let endpoint: Endpoint = endpoint.to_endpoint()?;
         let listener = resolve::resolve(&endpoint).and_then(|all| TcpListener::bind_all(&all));
         Ok(listener.map_err(|error| cannot_listen(&endpoint, &error))?)
+    }
+
+    /// A listener that there was when it was recorded.
+    pub(crate) fn replayed(addresses: Vec<SocketAddr>) -> TcpListener {
+        TcpListener {
+            end: ListenerEnd::Replayed(addresses),
+        }
     }
 
     pub(crate) fn bind_all(addresses: &[SocketAddr]) -> io::Result<TcpListener> {
@@ -224,6 +267,10 @@ impl TcpListener {
         match &self.end {
             ListenerEnd::System(fds) => ip_address(SockRef::from(&fds[0]).local_addr()?),
             ListenerEnd::Simulated(listener) => Ok(listener.addresses()[0].1.into()),
+            ListenerEnd::Replayed(addresses) => {
+                let first = addresses.first().ok_or_else(not_of_the_system)?;
+                Ok(Address::Ip(*first))
+            }
         }
     }
 
@@ -241,6 +288,9 @@ impl TcpListener {
                 let addresses = listener.addresses().iter();
                 Ok(addresses.map(|(_, address)| (*address).into()).collect())
             }
+            ListenerEnd::Replayed(addresses) => {
+                Ok(addresses.iter().copied().map(Address::Ip).collect())
+            }
         }
     }
 
@@ -248,7 +298,7 @@ impl TcpListener {
     pub(crate) fn into_descriptors(self) -> io::Result<Vec<OwnedFd>> {
         match self.end {
             ListenerEnd::System(fds) => Ok(fds),
-            ListenerEnd::Simulated(_) => Err(not_of_the_system()),
+            ListenerEnd::Simulated(_) | ListenerEnd::Replayed(_) => Err(not_of_the_system()),
         }
     }
 
@@ -261,14 +311,14 @@ impl TcpListener {
     /// The simulated end, if it is one.
     pub(crate) fn into_simulated(self) -> Option<SimulatedListener> {
         match self.end {
-            ListenerEnd::System(_) => None,
+            ListenerEnd::System(_) | ListenerEnd::Replayed(_) => None,
             ListenerEnd::Simulated(listener) => Some(listener),
         }
     }
 }
 
 fn not_of_the_system() -> io::Error {
-    let text = "a simulated connection or listener belongs to the reactor of its own machine";
+    let text = "a simulated or replayed connection or listener belongs to a reactor of its world";
     io::Error::new(io::ErrorKind::InvalidInput, text)
 }
 

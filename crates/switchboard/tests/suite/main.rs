@@ -36,6 +36,7 @@ mod writing;
 macro_rules! suite {
     ($($topic:ident { $($case:ident)* })*) => {
         suite!(on readiness, Readiness: $($topic { $($case)* })*);
+        suite!(on recorded, Recorded: $($topic { $($case)* })*);
     };
     (on $driver:ident, $variant:ident: $($topic:ident { $($case:ident)* })*) => {
         mod $driver {

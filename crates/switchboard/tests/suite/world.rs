@@ -5,11 +5,13 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::{Domain, Socket, Type};
-use switchboard::{Builder, LoopContext, Reactor, Result, SourceOptions, Time, Token};
+use switchboard::{Builder, LoopContext, Reactor, Recording, Result, SourceOptions, Time, Token};
 
 use crate::peers::{End, PeerEnd};
 use crate::probe::{Log, Probe};
@@ -18,13 +20,35 @@ use crate::probe::{Log, Probe};
 #[derive(Clone, Copy, Debug)]
 pub enum Driver {
     Readiness,
+    /// The readiness driver, while all that passes is recorded: nobody may notice.
+    Recorded,
 }
 
-impl Driver {
-    fn builder(self) -> Builder {
-        match self {
+/// The file of a recording that nobody will replay.
+struct Tape(PathBuf);
+
+impl Tape {
+    fn new() -> Tape {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("suite-{}-{number}.rec", std::process::id());
+        Tape(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name))
+    }
+
+    fn builder(&self, driver: Driver) -> Builder {
+        match driver {
             Driver::Readiness => Reactor::builder(),
+            Driver::Recorded => {
+                let recording = Recording::new(&self.0, "the suite", "1").with_earlier(0);
+                Reactor::builder().record(recording)
+            }
         }
+    }
+}
+
+impl Drop for Tape {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0); // where there is one
     }
 }
 
@@ -45,23 +69,23 @@ pub struct World {
     driver: Driver,
     pub reactor: Reactor<Log>,
     peers: Vec<PeerEnd>,
+    tape: Tape,
 }
 
 impl World {
     pub fn new(driver: Driver) -> World {
+        let tape = Tape::new();
         World {
             driver,
-            reactor: driver
-                .builder()
-                .build(Log::default())
-                .expect("a reactor can be built"),
+            reactor: (tape.builder(driver).build(Log::default())).expect("a reactor can be built"),
             peers: Vec::new(),
+            tape,
         }
     }
 
     /// Drops the reactor and goes on with another one, of other bounds.
     pub fn rebuild(&mut self, configure: impl FnOnce(Builder) -> Builder) {
-        let builder = configure(self.driver.builder());
+        let builder = configure(self.tape.builder(self.driver));
         self.reactor = builder
             .build(Log::default())
             .expect("a reactor can be built");

@@ -1,0 +1,408 @@
+//! Recording: a driver that wraps another one, and writes down what passes through the seam.
+//! It must never change what passes, nor fail or wait because of the recording.
+//!
+//! What the core computes again in a replay is not written: timers, inboxes, watermarks, tokens.
+//! Of an outbox, its new bytes are written at each flush, and how many of all went out.
+
+mod entry;
+mod frame;
+mod header;
+mod outcome;
+mod reader;
+mod replayer;
+mod sink;
+mod text;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{Shutdown, SocketAddr};
+use std::ops::Range;
+use std::os::fd::BorrowedFd;
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::{Completion, Driver, Event, Resource, Waker};
+use crate::guard::guard;
+use crate::net::{ConnectOptions, Endpoint};
+use crate::offload::{Codec, Done, Job};
+use crate::outbox::Outbox;
+use crate::sources::Kind;
+use crate::{Error, Recording, TcpListener, Time, Token};
+use entry::{Answer, Call, End};
+use sink::Sink;
+
+pub(crate) use header::{Header, open};
+pub(crate) use outcome::Shared;
+pub(crate) use replayer::Replayer;
+
+/// A frame is cut when it has become so long. Short enough for a reader's memory, long enough for
+/// its checksums to weigh nothing.
+const FRAME: usize = 64 * 1024;
+
+pub(crate) struct Recorder {
+    inner: Driver,
+    sink: Sink,
+    /// Entries that are not in a frame yet.
+    entries: Vec<u8>,
+    outboxes: Outboxes,
+    /// How the values of the jobs under way are written.
+    codecs: BTreeMap<u64, Codec>,
+    /// A wait has returned, and the clock was not read since.
+    tick_begins: bool,
+}
+
+impl Recorder {
+    pub(crate) fn new(
+        inner: Driver,
+        recording: &Recording,
+        header: &Header,
+    ) -> io::Result<Recorder> {
+        Ok(Recorder {
+            inner,
+            sink: Sink::create(recording, header)?,
+            entries: Vec::new(),
+            outboxes: Outboxes::default(),
+            codecs: BTreeMap::new(),
+            tick_begins: false,
+        })
+    }
+
+    fn is_over(&self) -> bool {
+        self.sink.is_over()
+    }
+
+    /// The recording ends with what was noted until now.
+    #[cold]
+    fn end(&mut self, why: &End) {
+        self.sink.commit(&mut self.entries);
+        self.sink.end(why);
+        self.codecs.clear();
+    }
+
+    fn note(&mut self, call: &Call, answer: &Answer) {
+        if !self.is_over() {
+            entry::put_call(&mut self.entries, call, answer);
+        }
+    }
+
+    pub(crate) fn unrecordable(&mut self, what: &str) {
+        if !self.is_over() {
+            self.end(&End::Unrecordable(what.to_owned()));
+        }
+    }
+
+    pub(crate) fn now(&self) -> Time {
+        self.inner.now()
+    }
+
+    pub(crate) fn read_clock(&mut self) -> Time {
+        let now = self.inner.read_clock();
+        if !self.is_over() {
+            match std::mem::take(&mut self.tick_begins) {
+                true => entry::put_tick(&mut self.entries, now),
+                false => entry::put_clock(&mut self.entries, now),
+            }
+        }
+        now
+    }
+
+    pub(crate) fn wall_time(&mut self) -> SystemTime {
+        let time = self.inner.wall_time();
+        if !self.is_over() {
+            entry::put_wall_time(&mut self.entries, time);
+        }
+        time
+    }
+
+    pub(crate) fn heed_stop(&mut self, asked: u8, heeded: u8) -> u8 {
+        let level = self.inner.heed_stop(asked, heeded);
+        if level != heeded && !self.is_over() {
+            entry::put_stop(&mut self.entries, level);
+        }
+        level
+    }
+
+    pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.sink.commit(&mut self.entries);
+        self.inner.wait(timeout)?;
+        self.tick_begins = true;
+        Ok(())
+    }
+
+    #[inline]
+    pub(crate) fn next_received(&mut self) -> Option<(Token, &[u8])> {
+        if self.entries.len() > FRAME {
+            self.sink.commit(&mut self.entries);
+        }
+        let (token, bytes) = self.inner.next_received()?;
+        if !self.sink.is_over() {
+            entry::put_event(&mut self.entries, token, &Event::Received(bytes));
+        }
+        Some((token, bytes))
+    }
+
+    pub(crate) fn next(&mut self) -> Option<Completion<'_>> {
+        if self.entries.len() > FRAME {
+            self.sink.commit(&mut self.entries);
+        }
+        let Some(mut completion) = self.inner.next() else {
+            if !self.sink.is_over() {
+                entry::put_nothing_more(&mut self.entries);
+            }
+            return None;
+        };
+        if self.sink.is_over() {
+            return Some(completion);
+        }
+        let Completion { token, event } = &mut completion;
+        let unrecordable = match event {
+            Event::Accepted(stream) => {
+                stream.get_to_know();
+                None
+            }
+            Event::Done(done) => note_done(&mut self.entries, &mut self.codecs, *token, done),
+            Event::Ready(_) => Some("the readiness of a watched descriptor"),
+            _ => None,
+        };
+        match unrecordable {
+            None => entry::put_event(&mut self.entries, *token, event),
+            Some(what) => {
+                self.sink.commit(&mut self.entries);
+                self.sink.end(&End::Unrecordable(what.to_owned()));
+            }
+        }
+        Some(completion)
+    }
+
+    pub(crate) fn has_backlog(&self) -> bool {
+        self.inner.has_backlog()
+    }
+
+    pub(crate) fn bind(&mut self, endpoint: &Endpoint) -> io::Result<TcpListener> {
+        let listener = self.inner.bind(endpoint);
+        if !self.is_over() {
+            let answer = match &listener {
+                Ok(listener) => addresses_of(listener),
+                Err(error) => Answer::of(&Err(crate::net::copy_of(error))),
+            };
+            self.note(&Call::Bind(endpoint.to_string()), &answer);
+        }
+        listener
+    }
+
+    pub(crate) fn register(&mut self, token: Token, resource: Resource) -> io::Result<()> {
+        let kind = resource.kind();
+        // The program's own descriptor is asked in there, and may panic: as it did, so it will.
+        let outcome = guard(|| self.inner.register(token, resource));
+        let answer = match &outcome {
+            Ok(result) => Answer::of(result),
+            Err(message) => Answer::Panicked(message.clone()),
+        };
+        self.note(&Call::Register(token, kind), &answer);
+        outcome.unwrap_or_else(|message| resume_unwind(Box::new(message)))
+    }
+
+    pub(crate) fn listen(&mut self, token: Token, addresses: &[SocketAddr]) -> io::Result<()> {
+        let result = self.inner.listen(token, addresses);
+        let call = Call::Listen(token, addresses.to_vec());
+        self.note(&call, &Answer::of(&result));
+        result
+    }
+
+    pub(crate) fn connect(
+        &mut self,
+        token: Token,
+        address: SocketAddr,
+        options: &ConnectOptions,
+    ) -> io::Result<()> {
+        let result = self.inner.connect(token, address, options);
+        self.note(&Call::Connect(token, address), &Answer::of(&result));
+        result
+    }
+
+    pub(crate) fn resolve(&mut self, token: Token, endpoint: Endpoint) -> io::Result<()> {
+        let call = Call::Resolve(token, endpoint.to_string());
+        let result = self.inner.resolve(token, endpoint);
+        self.note(&call, &Answer::of(&result));
+        result
+    }
+
+    pub(crate) fn offload(&mut self, token: Token, job: Job) -> io::Result<()> {
+        let (id, codec) = (job.id.0, job.codec);
+        let result = self.inner.offload(token, job);
+        if let (Some(codec), Ok(()), false) = (codec, &result, self.is_over()) {
+            self.codecs.insert(id, codec);
+        }
+        self.note(&Call::Offload(token, id), &Answer::of(&result));
+        result
+    }
+
+    #[inline]
+    pub(crate) fn send(&mut self, token: Token, outbox: &mut Outbox) -> io::Result<()> {
+        if self.is_over() {
+            return self.inner.send(token, outbox);
+        }
+        let before = outbox.len();
+        let old = self.outboxes.known(token, outbox);
+        let new = outbox.pieces(old);
+        entry::put_send(&mut self.entries, token, before - old, new);
+        let result = self.inner.send(token, outbox);
+        entry::put_sent(
+            &mut self.entries,
+            before - outbox.len(),
+            result.as_ref().err(),
+        );
+        self.outboxes.flushed(token, outbox.len());
+        if self.entries.len() > FRAME {
+            self.sink.commit(&mut self.entries);
+        }
+        result
+    }
+
+    /// What is staged stands in front of an outbox that is empty.
+    #[inline]
+    pub(crate) fn send_bytes(&mut self, token: Token, bytes: &[u8]) -> io::Result<usize> {
+        let result = self.inner.send_bytes(token, bytes);
+        if !self.is_over() {
+            let went = *result.as_ref().unwrap_or(&0);
+            entry::put_send(&mut self.entries, token, bytes.len(), [bytes].into_iter());
+            entry::put_sent(&mut self.entries, went, result.as_ref().err());
+            self.outboxes.flushed(token, bytes.len() - went);
+            if self.entries.len() > FRAME {
+                self.sink.commit(&mut self.entries);
+            }
+        }
+        result
+    }
+
+    #[inline]
+    pub(crate) fn forward(&mut self, token: Token, lent: Range<usize>) -> io::Result<usize> {
+        let result = self.inner.forward(token, lent.clone());
+        let call = Call::Forward(token, lent);
+        self.note(&call, &Answer::of_count(&result));
+        result
+    }
+
+    pub(crate) fn lent(&self, range: Range<usize>) -> &[u8] {
+        self.inner.lent(range)
+    }
+
+    pub(crate) fn set_reading(&mut self, token: Token, reading: bool) {
+        self.inner.set_reading(token, reading);
+        self.note(&Call::SetReading(token, reading), &Answer::Nothing);
+    }
+
+    pub(crate) fn set_room(&mut self, token: Token, room: usize) {
+        self.inner.set_room(token, room);
+        self.note(&Call::SetRoom(token, room), &Answer::Nothing);
+    }
+
+    pub(crate) fn shutdown(&mut self, token: Token, how: Shutdown) {
+        self.inner.shutdown(token, how);
+        self.note(&Call::Shutdown(token, how), &Answer::Nothing);
+    }
+
+    pub(crate) fn close(&mut self, token: Token) {
+        self.note(&Call::Close(token), &Answer::Nothing);
+        self.outboxes.flushed(token, 0);
+        self.inner.close(token);
+    }
+
+    pub(crate) fn begin_drop(&mut self) {
+        self.note(&Call::Drop, &Answer::Nothing);
+    }
+
+    pub(crate) fn waker(&self) -> Arc<Waker> {
+        self.inner.waker()
+    }
+
+    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
+        self.inner.descriptor()
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.end(&End::Complete);
+    }
+}
+
+/// Writes what a job has returned, or says what cannot be written.
+#[cold]
+fn note_done(
+    entries: &mut Vec<u8>,
+    codecs: &mut BTreeMap<u64, Codec>,
+    token: Token,
+    done: &Done,
+) -> Option<&'static str> {
+    let job = done.job.0;
+    let codec = codecs.remove(&job);
+    match (&done.value, codec) {
+        (Err(Error::Panicked(message)), _) => entry::put_done(entries, token, job, Err(message)),
+        (Ok(value), Some(codec)) => {
+            let mut bytes = Vec::new();
+            (codec.encode)(&**value, &mut bytes);
+            entry::put_done(entries, token, job, Ok(&bytes));
+        }
+        _ => return Some("the value of a job that was not given to `offload_replayable`"),
+    }
+    None
+}
+
+/// Where a listener listens: what a replay answers when it is asked.
+fn addresses_of(listener: &TcpListener) -> Answer {
+    match listener.locals() {
+        Ok(addresses) => {
+            let ip = addresses.iter().filter_map(crate::Address::ip);
+            Answer::Addresses(ip.collect())
+        }
+        Err(_) => Answer::Addresses(Vec::new()),
+    }
+}
+
+impl Resource {
+    fn kind(&self) -> Kind {
+        match self {
+            Resource::Stream(_) => Kind::Stream,
+            Resource::Listener(_) => Kind::Listener,
+            Resource::Watch(..) => Kind::Watch,
+            Resource::Signals(_) => Kind::Signals,
+        }
+    }
+}
+
+/// How much of each outbox has been in an entry: the recorder and the replayer must agree on it.
+#[derive(Default)]
+struct Outboxes {
+    /// By slot: the generation, and how many bytes are left of what was there at the last flush.
+    left: Vec<(u32, usize)>,
+}
+
+impl Outboxes {
+    /// How many bytes at the front of `outbox` are known from an earlier flush.
+    #[inline]
+    fn known(&mut self, token: Token, outbox: &mut Outbox) -> usize {
+        let dropped = outbox.take_dropped();
+        match self.left.get(token.slot as usize) {
+            // What a policy has dropped since was the oldest. If it dropped new bytes too, part of
+            // a message that was begun counts as new once more, in the replay as well.
+            Some((generation, left)) if *generation == token.generation => {
+                left.saturating_sub(dropped).min(outbox.len())
+            }
+            _ => 0,
+        }
+    }
+
+    #[inline]
+    fn flushed(&mut self, token: Token, left: usize) {
+        let slot = token.slot as usize;
+        if slot >= self.left.len() {
+            self.left.resize(slot + 1, (0, 0));
+        }
+        self.left[slot] = (token.generation, left);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,489 @@
+//! What a recording consists of: what the driver answered and brought, and what it was asked for,
+//! one entry after the other. It must never hold what a replay computes again by itself.
+
+use std::io;
+use std::net::{Shutdown, SocketAddr};
+use std::ops::Range;
+use std::time::SystemTime;
+
+use crate::driver::Event;
+use crate::net::{KnownEnds, copy_of};
+use crate::replayable::{Replayable, put_slice, take, take_slice};
+use crate::sources::Kind;
+use crate::{TcpStream, Time, Token};
+
+/// One entry. Bytes are lent from the frame that it lies in.
+#[derive(Debug)]
+pub(super) enum Entry<'f> {
+    /// A wait has returned, and the clock showed this.
+    Tick(Time),
+    /// The clock was read outside of a tick.
+    Clock(Time),
+    WallTime(SystemTime),
+    /// A shutdown was heeded at the beginning of this tick; how far it goes.
+    Stop(u8),
+    Received(Token, &'f [u8]),
+    Happened(Token, Event<'static>),
+    /// A job has ended, with what its value was encoded as.
+    Done {
+        token: Token,
+        job: u64,
+        value: Result<&'f [u8], String>,
+    },
+    /// Nothing more has happened in this tick.
+    NothingMore,
+    Call(Call, Answer),
+    Send(Send<'f>),
+    End(End),
+}
+
+/// What a source has sent was given to the driver.
+#[derive(Debug)]
+pub(super) struct Send<'f> {
+    pub(super) token: Token,
+    /// What is new since that was done last.
+    pub(super) new: &'f [u8],
+    /// How many bytes of all that waited went out.
+    pub(super) went: usize,
+    pub(super) failed: Option<io::Error>,
+}
+
+/// What the driver is asked for, apart from sends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Call {
+    Bind(String),
+    Register(Token, Kind),
+    Listen(Token, Vec<SocketAddr>),
+    Connect(Token, SocketAddr),
+    Resolve(Token, String),
+    Offload(Token, u64),
+    Forward(Token, Range<usize>),
+    SetReading(Token, bool),
+    SetRoom(Token, usize),
+    Shutdown(Token, Shutdown),
+    Close(Token),
+    /// The reactor is dropped.
+    Drop,
+}
+
+/// What it answered.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Nothing,
+    Began,
+    Count(usize),
+    Addresses(Vec<SocketAddr>),
+    Failed(io::Error),
+    /// The program's own descriptor did.
+    Panicked(String),
+}
+
+/// Why a recording ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum End {
+    /// The reactor was dropped.
+    Complete,
+    /// It would have grown beyond its bound.
+    AtBound,
+    /// It could not be written as fast as it grew.
+    TooSlow,
+    /// Something came that cannot be recorded.
+    Unrecordable(String),
+}
+
+impl Answer {
+    pub(super) fn of(result: &io::Result<()>) -> Answer {
+        match result {
+            Ok(()) => Answer::Began,
+            Err(error) => Answer::Failed(copy_of(error)),
+        }
+    }
+
+    pub(super) fn of_count(result: &io::Result<usize>) -> Answer {
+        match result {
+            Ok(n) => Answer::Count(*n),
+            Err(error) => Answer::Failed(copy_of(error)),
+        }
+    }
+}
+
+/// The first byte of an entry says what it is. Numbers are never given a second meaning: a new
+/// kind of entry takes a new one, and raises the version of the format.
+mod tag {
+    pub(super) const TICK: u8 = 1;
+    pub(super) const CLOCK: u8 = 2;
+    pub(super) const WALL_TIME: u8 = 3;
+    pub(super) const STOP: u8 = 4;
+    pub(super) const NOTHING_MORE: u8 = 5;
+    pub(super) const SEND: u8 = 6;
+    pub(super) const END: u8 = 7;
+
+    pub(super) const ACCEPTED: u8 = 16;
+    pub(super) const ACCEPT_FAILED: u8 = 17;
+    pub(super) const CONNECTED: u8 = 18;
+    pub(super) const RECEIVED: u8 = 19;
+    pub(super) const END_OF_FILE: u8 = 20;
+    pub(super) const SENT: u8 = 21;
+    pub(super) const FAILED: u8 = 22;
+    pub(super) const SIGNAL: u8 = 23;
+    pub(super) const RESOLVED: u8 = 24;
+    pub(super) const DONE: u8 = 25;
+
+    pub(super) const BIND: u8 = 32;
+    pub(super) const REGISTER: u8 = 33;
+    pub(super) const LISTEN: u8 = 34;
+    pub(super) const CONNECT: u8 = 35;
+    pub(super) const RESOLVE: u8 = 36;
+    pub(super) const OFFLOAD: u8 = 37;
+    pub(super) const FORWARD: u8 = 38;
+    pub(super) const SET_READING: u8 = 39;
+    pub(super) const SET_ROOM: u8 = 40;
+    pub(super) const SHUTDOWN: u8 = 41;
+    pub(super) const CLOSE: u8 = 42;
+    pub(super) const DROP: u8 = 43;
+}
+
+pub(super) fn put_tick(out: &mut Vec<u8>, now: Time) {
+    out.push(tag::TICK);
+    now.encode(out);
+}
+
+pub(super) fn put_clock(out: &mut Vec<u8>, now: Time) {
+    out.push(tag::CLOCK);
+    now.encode(out);
+}
+
+pub(super) fn put_wall_time(out: &mut Vec<u8>, time: SystemTime) {
+    out.push(tag::WALL_TIME);
+    time.encode(out);
+}
+
+pub(super) fn put_stop(out: &mut Vec<u8>, level: u8) {
+    out.extend_from_slice(&[tag::STOP, level]);
+}
+
+pub(super) fn put_nothing_more(out: &mut Vec<u8>) {
+    out.push(tag::NOTHING_MORE);
+}
+
+pub(super) fn put_end(out: &mut Vec<u8>, end: &End) {
+    out.push(tag::END);
+    match end {
+        End::Complete => out.push(0),
+        End::AtBound => out.push(1),
+        End::TooSlow => out.push(2),
+        End::Unrecordable(what) => {
+            out.push(3);
+            what.encode(out);
+        }
+    }
+}
+
+/// `new` is what an outbox holds that it did not when it was flushed last, piece by piece.
+#[inline]
+pub(super) fn put_send<'a>(
+    out: &mut Vec<u8>,
+    token: Token,
+    len: usize,
+    new: impl Iterator<Item = &'a [u8]>,
+) {
+    out.push(tag::SEND);
+    token.encode(out);
+    len.encode(out);
+    new.for_each(|piece| out.extend_from_slice(piece));
+}
+
+/// What came of it: the end of the entry that [`put_send`] begins.
+#[inline]
+pub(super) fn put_sent(out: &mut Vec<u8>, went: usize, failed: Option<&io::Error>) {
+    went.encode(out);
+    out.push(failed.is_some().into());
+    if let Some(error) = failed {
+        error.encode(out);
+    }
+}
+
+/// What has happened, but for the results of jobs and bare readiness.
+#[inline]
+pub(super) fn put_event(out: &mut Vec<u8>, token: Token, event: &Event<'_>) {
+    let tag = match event {
+        Event::Received(_) => tag::RECEIVED,
+        Event::Sent => tag::SENT,
+        Event::EndOfFile => tag::END_OF_FILE,
+        Event::Accepted(_) => tag::ACCEPTED,
+        Event::AcceptFailed(_) => tag::ACCEPT_FAILED,
+        Event::Connected => tag::CONNECTED,
+        Event::Failed(_) => tag::FAILED,
+        Event::Signal(_) => tag::SIGNAL,
+        Event::Resolved(_) => tag::RESOLVED,
+        Event::Ready(_) | Event::Done(_) => return,
+    };
+    out.push(tag);
+    token.encode(out);
+    match event {
+        Event::Received(bytes) => put_slice(out, bytes),
+        Event::Accepted(stream) => stream
+            .known_ends()
+            .into_iter()
+            .for_each(|ends| ends.encode(out)),
+        Event::AcceptFailed(error) | Event::Failed(error) => error.encode(out),
+        Event::Signal(signal) => signal.encode(out),
+        Event::Resolved(addresses) => addresses.encode(out),
+        _ => {}
+    }
+}
+
+pub(super) fn put_done(out: &mut Vec<u8>, token: Token, job: u64, value: Result<&[u8], &String>) {
+    out.push(tag::DONE);
+    token.encode(out);
+    job.encode(out);
+    out.push(value.is_ok().into());
+    match value {
+        Ok(bytes) => put_slice(out, bytes),
+        Err(message) => message.encode(out),
+    }
+}
+
+pub(super) fn put_call(out: &mut Vec<u8>, call: &Call, answer: &Answer) {
+    match call {
+        Call::Bind(endpoint) => {
+            out.push(tag::BIND);
+            endpoint.encode(out);
+        }
+        Call::Register(token, kind) => {
+            out.push(tag::REGISTER);
+            token.encode(out);
+            kind.encode(out);
+        }
+        Call::Listen(token, addresses) => {
+            out.push(tag::LISTEN);
+            token.encode(out);
+            addresses.encode(out);
+        }
+        Call::Connect(token, address) => {
+            out.push(tag::CONNECT);
+            token.encode(out);
+            address.encode(out);
+        }
+        Call::Resolve(token, endpoint) => {
+            out.push(tag::RESOLVE);
+            token.encode(out);
+            endpoint.encode(out);
+        }
+        Call::Offload(token, job) => {
+            out.push(tag::OFFLOAD);
+            token.encode(out);
+            job.encode(out);
+        }
+        Call::Forward(token, range) => {
+            out.push(tag::FORWARD);
+            token.encode(out);
+            (range.start, range.end).encode(out);
+        }
+        Call::SetReading(token, reading) => {
+            out.push(tag::SET_READING);
+            token.encode(out);
+            reading.encode(out);
+        }
+        Call::SetRoom(token, room) => {
+            out.push(tag::SET_ROOM);
+            token.encode(out);
+            room.encode(out);
+        }
+        Call::Shutdown(token, how) => {
+            out.push(tag::SHUTDOWN);
+            token.encode(out);
+            how.encode(out);
+        }
+        Call::Close(token) => {
+            out.push(tag::CLOSE);
+            token.encode(out);
+        }
+        Call::Drop => out.push(tag::DROP),
+    }
+    answer.encode(out);
+}
+
+impl<'f> Entry<'f> {
+    /// Whether it can stand between two turns of the loop.
+    pub(super) fn is_outside(&self) -> bool {
+        matches!(
+            self,
+            Entry::Tick(_)
+                | Entry::Clock(_)
+                | Entry::Call(Call::Bind(_) | Call::Drop, _)
+                | Entry::End(_)
+        )
+    }
+
+    /// Takes an entry off the front; `None` if there is none that can be understood.
+    pub(super) fn take(bytes: &mut &'f [u8]) -> Option<Entry<'f>> {
+        let tag = u8::decode(bytes)?;
+        Some(match tag {
+            tag::TICK => Entry::Tick(Time::decode(bytes)?),
+            tag::CLOCK => Entry::Clock(Time::decode(bytes)?),
+            tag::WALL_TIME => Entry::WallTime(Replayable::decode(bytes)?),
+            tag::STOP => Entry::Stop(Replayable::decode(bytes)?),
+            tag::NOTHING_MORE => Entry::NothingMore,
+            tag::SEND => Entry::Send(Send {
+                token: Token::decode(bytes)?,
+                new: take_slice(bytes)?,
+                went: Replayable::decode(bytes)?,
+                failed: Replayable::decode(bytes)?,
+            }),
+            tag::END => Entry::End(End::take(bytes)?),
+            tag::DONE => Entry::Done {
+                token: Token::decode(bytes)?,
+                job: Replayable::decode(bytes)?,
+                value: match bool::decode(bytes)? {
+                    true => Ok(take_slice(bytes)?),
+                    false => Err(Replayable::decode(bytes)?),
+                },
+            },
+            tag::RECEIVED => Entry::Received(Token::decode(bytes)?, take_slice(bytes)?),
+            tag::ACCEPTED..tag::BIND => {
+                let token = Token::decode(bytes)?;
+                Entry::Happened(token, take_event(tag, bytes)?)
+            }
+            _ => {
+                let call = Call::take(tag, bytes)?;
+                Entry::Call(call, Answer::decode(bytes)?)
+            }
+        })
+    }
+}
+
+fn take_event(tag: u8, bytes: &mut &[u8]) -> Option<Event<'static>> {
+    Some(match tag {
+        tag::ACCEPTED => Event::Accepted(TcpStream::replayed(KnownEnds::decode(bytes)?)),
+        tag::ACCEPT_FAILED => Event::AcceptFailed(Replayable::decode(bytes)?),
+        tag::CONNECTED => Event::Connected,
+        tag::END_OF_FILE => Event::EndOfFile,
+        tag::SENT => Event::Sent,
+        tag::FAILED => Event::Failed(Replayable::decode(bytes)?),
+        tag::SIGNAL => Event::Signal(Replayable::decode(bytes)?),
+        tag::RESOLVED => Event::Resolved(Replayable::decode(bytes)?),
+        _ => return None,
+    })
+}
+
+impl Call {
+    fn take(tag: u8, bytes: &mut &[u8]) -> Option<Call> {
+        match tag {
+            tag::BIND => return Some(Call::Bind(Replayable::decode(bytes)?)),
+            tag::DROP => return Some(Call::Drop),
+            _ => {}
+        }
+        let token = Token::decode(bytes)?;
+        Some(match tag {
+            tag::REGISTER => Call::Register(token, Replayable::decode(bytes)?),
+            tag::LISTEN => Call::Listen(token, Replayable::decode(bytes)?),
+            tag::CONNECT => Call::Connect(token, Replayable::decode(bytes)?),
+            tag::RESOLVE => Call::Resolve(token, Replayable::decode(bytes)?),
+            tag::OFFLOAD => Call::Offload(token, Replayable::decode(bytes)?),
+            tag::FORWARD => {
+                let (start, end) = Replayable::decode(bytes)?;
+                Call::Forward(token, start..end)
+            }
+            tag::SET_READING => Call::SetReading(token, Replayable::decode(bytes)?),
+            tag::SET_ROOM => Call::SetRoom(token, Replayable::decode(bytes)?),
+            tag::SHUTDOWN => Call::Shutdown(token, Replayable::decode(bytes)?),
+            tag::CLOSE => Call::Close(token),
+            _ => return None,
+        })
+    }
+}
+
+impl End {
+    fn take(bytes: &mut &[u8]) -> Option<End> {
+        Some(match u8::decode(bytes)? {
+            0 => End::Complete,
+            1 => End::AtBound,
+            2 => End::TooSlow,
+            3 => End::Unrecordable(Replayable::decode(bytes)?),
+            _ => return None,
+        })
+    }
+}
+
+impl Replayable for Answer {
+    fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Answer::Nothing => out.push(0),
+            Answer::Began => out.push(1),
+            Answer::Count(n) => {
+                out.push(2);
+                n.encode(out);
+            }
+            Answer::Addresses(addresses) => {
+                out.push(3);
+                addresses.encode(out);
+            }
+            Answer::Failed(error) => {
+                out.push(4);
+                error.encode(out);
+            }
+            Answer::Panicked(message) => {
+                out.push(5);
+                message.encode(out);
+            }
+        }
+    }
+
+    fn decode(bytes: &mut &[u8]) -> Option<Answer> {
+        Some(match u8::decode(bytes)? {
+            0 => Answer::Nothing,
+            1 => Answer::Began,
+            2 => Answer::Count(Replayable::decode(bytes)?),
+            3 => Answer::Addresses(Replayable::decode(bytes)?),
+            4 => Answer::Failed(Replayable::decode(bytes)?),
+            5 => Answer::Panicked(Replayable::decode(bytes)?),
+            _ => return None,
+        })
+    }
+}
+
+impl Replayable for Token {
+    #[inline]
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.slot.encode(out);
+        self.generation.encode(out);
+    }
+
+    fn decode(bytes: &mut &[u8]) -> Option<Token> {
+        let (slot, generation) = Replayable::decode(bytes)?;
+        Some(Token { slot, generation })
+    }
+}
+
+impl Replayable for Time {
+    #[inline]
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.as_nanos().encode(out);
+    }
+
+    fn decode(bytes: &mut &[u8]) -> Option<Time> {
+        u64::decode(bytes).map(Time::from_nanos)
+    }
+}
+
+/// Values of one byte, by their place in a list.
+macro_rules! listed {
+    ($($type:ty: $($value:path),*;)*) => {$(
+        impl Replayable for $type {
+            fn encode(&self, out: &mut Vec<u8>) {
+                let place = [$($value),*].iter().position(|value| value == self);
+                out.push(place.map_or(u8::MAX, |place| place as u8));
+            }
+
+            fn decode(bytes: &mut &[u8]) -> Option<$type> {
+                [$($value),*].get(usize::from(take(bytes, 1)?[0])).copied()
+            }
+        }
+    )*};
+}
+
+listed! {
+    Kind: Kind::Stream, Kind::Listener, Kind::Watch, Kind::Signals;
+    Shutdown: Shutdown::Read, Shutdown::Write, Shutdown::Both;
+}

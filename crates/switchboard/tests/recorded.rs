@@ -1,0 +1,13 @@
+//! Recordings and their replays: what is the same is found to be the same, what differs is shown,
+//! and what cannot be used is refused.
+
+#[path = "recorded/damage.rs"]
+mod damage;
+#[path = "recorded/difference.rs"]
+mod difference;
+#[path = "recorded/program.rs"]
+mod program;
+#[path = "recorded/sameness.rs"]
+mod sameness;
+#[path = "recorded/tape.rs"]
+mod tape;
