@@ -66,6 +66,33 @@ impl Suite {
         self
     }
 
+    /// Adds a test that runs if what it needs of the system is there: `works` says so, or what is
+    /// missing, which has the consequences of a missing partner.
+    #[must_use]
+    pub fn when(
+        mut self,
+        works: Result<(), String>,
+        name: impl Into<String>,
+        body: impl FnOnce() + Send + 'static,
+    ) -> Self {
+        let is_required = self.is_required;
+        let skips = self.skips.0.clone();
+        let name = name.into();
+        self.trials
+            .push(Trial::ignorable_test(name.clone(), move || {
+                let outcome = attempt_when(works, is_required, body)?;
+                if let Completion::Ignored {
+                    reason: Some(reason),
+                } = &outcome
+                {
+                    // The receiver lives in `run` until all tests have ended.
+                    let _ = skips.send(format!("{name}: {reason}"));
+                }
+                Ok(outcome)
+            }));
+        self
+    }
+
     /// Runs the tests that the command line asks for, and names the skipped ones below the summary.
     pub fn run(self) -> ExitCode {
         let Self {
@@ -78,13 +105,29 @@ impl Suite {
         // Every trial, and with it every sender, is gone by now.
         let skipped: Vec<String> = receiver.iter().collect();
         if !skipped.is_empty() {
-            println!("skipped, since a partner is not installed:");
+            println!("skipped, since a partner is missing:");
             for line in skipped {
                 println!("    {line}");
             }
             println!();
         }
         conclusion.exit_code()
+    }
+}
+
+/// Runs `body` if all that it needs works.
+fn attempt_when(
+    works: Result<(), String>,
+    is_required: bool,
+    body: impl FnOnce(),
+) -> Result<Completion, Failed> {
+    match works {
+        Ok(()) => {
+            body();
+            Ok(Completion::Completed)
+        }
+        Err(why) if is_required => Err(format!("{why}, and {REQUIRED} is set").into()),
+        Err(why) => Ok(Completion::ignored_with(why)),
     }
 }
 
@@ -141,6 +184,25 @@ mod tests {
                 .message()
                 .is_some_and(|text| text.contains("no-such-program"))
         );
+    }
+
+    #[test]
+    fn what_the_system_does_not_have_is_a_reason_to_skip_or_to_fail() {
+        let missing = || Err(String::from("not here"));
+        let outcome = attempt_when(missing(), false, || panic!("it must not run"));
+        assert!(matches!(outcome, Ok(Completion::Ignored { .. })));
+        let outcome = attempt_when(missing(), true, || panic!("it must not run"));
+        let Err(failure) = outcome else {
+            panic!("it passed")
+        };
+        assert!(
+            failure
+                .message()
+                .is_some_and(|text| text.contains("not here"))
+        );
+        let mut ran = false;
+        let outcome = attempt_when(Ok(()), true, || ran = true);
+        assert!(matches!(outcome, Ok(Completion::Completed)) && ran);
     }
 
     #[test]
