@@ -1,7 +1,8 @@
-//! The smallest server: it sends back what it receives. `echo [ADDR]` (default `localhost:7777`).
+//! The smallest server: it sends back what it receives.
+//! `echo [--driver auto|readiness|io_uring] [ADDR]` (default `localhost:7777`).
 //! It must never do more than that: `bench/` measures the reactor with it.
 
-use switchboard::{Context, Handler, Reactor, Result, TcpListener, TcpStream};
+use switchboard::{Context, Driver, Handler, Reactor, Result, TcpListener, TcpStream};
 
 struct Echo;
 
@@ -23,12 +24,18 @@ impl Handler<()> for Echo {
 }
 
 fn main() -> Result {
-    let address = std::env::args()
-        .nth(1)
-        .unwrap_or_else(|| "localhost:7777".into());
+    let mut address = "localhost:7777".to_owned();
+    let mut driver = Driver::default();
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--driver" => driver = arguments.next().unwrap_or_default().parse()?,
+            _ => address = argument,
+        }
+    }
+    let mut reactor = Reactor::builder().driver(driver).build(())?;
     let listener = TcpListener::bind(&address)?;
     println!("listening on {}", listener.local()?);
-    let mut reactor = Reactor::new(())?;
     reactor.listen_on(listener, Echo)?;
     reactor.run()
 }

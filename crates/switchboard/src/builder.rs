@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use crate::driver::recorded::{Header, Recorder};
-use crate::driver::{Driver, Readiness};
+use crate::driver::{Choice, Driver};
 use crate::options::SourceOptions;
-use crate::{Reactor, Recording, Replay, Result};
+use crate::{Error, Reactor, Recording, Replay, Result};
 
 /// What a panic in the program's code means for the loop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,6 +45,7 @@ pub struct Builder {
     pub(crate) shutdown_timeout: Duration,
     pub(crate) on_panic: OnPanic,
     pub(crate) seed: Option<u64>,
+    driver: Choice,
     tape: Tape,
 }
 
@@ -70,6 +71,7 @@ impl Default for Builder {
             shutdown_timeout: Duration::from_secs(10),
             on_panic: OnPanic::Continue,
             seed: None,
+            driver: Choice::default(),
             tape: Tape::None,
         }
     }
@@ -155,6 +157,13 @@ impl Builder {
         self
     }
 
+    /// What the reactor waits with (default [`Driver::Readiness`](crate::Driver)). A recording is made
+    /// on that one.
+    pub fn driver(mut self, driver: Choice) -> Builder {
+        self.driver = driver;
+        self
+    }
+
     /// Records all that comes and goes, so that it can be [replayed](Self::replay); see
     /// [`Recording`] for what it costs, and for what cannot be recorded.
     pub fn record(mut self, recording: Recording) -> Builder {
@@ -171,16 +180,23 @@ impl Builder {
 
     /// Builds the reactor, with the state that its handlers share.
     ///
-    /// Allocates the read buffer (256 KiB) and opens two descriptors.
+    /// Allocates the read buffer (256 KiB; with io_uring 1 MiB of buffers) and opens two
+    /// descriptors (with io_uring three).
     ///
     /// # Errors
-    /// What the system reports, e.g. that no descriptor is left, or that the file of a recording
+    /// What the system reports, e.g. that no descriptor is left; why io_uring does not work, if
+    /// that was asked for by name; that the file of a recording
     /// cannot be made; [`Error::Recording`](crate::Error::Recording) if the one to replay was made
     /// with other bounds than these.
     pub fn build<S: 'static>(mut self, state: S) -> Result<Reactor<S>> {
         let driver = match std::mem::replace(&mut self.tape, Tape::None) {
             Tape::None => self.live_driver()?,
             Tape::Record(recording) => {
+                if self.driver == Choice::IoUring {
+                    let text = "a recording is made on the readiness driver: choose that, or auto";
+                    return Err(Error::other(text));
+                }
+                self.driver = Choice::Readiness;
                 let seed = *self.seed.get_or_insert_with(|| fastrand::u64(..));
                 let header = Header::new(&recording, seed, self.bounds());
                 let recorder = Recorder::new(self.live_driver()?, &recording, &header)?;
@@ -196,7 +212,7 @@ impl Builder {
     }
 
     fn live_driver(&self) -> Result<Driver> {
-        Ok(Driver::Readiness(Readiness::new(self.threads)?))
+        Ok(self.driver.start(self.threads)?)
     }
 
     /// All that makes one reactor decide otherwise than another, by name, for a recording.

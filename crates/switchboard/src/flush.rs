@@ -8,6 +8,7 @@ use crate::Token;
 use crate::core::Core;
 use crate::driver::Driver;
 use crate::handler::Close;
+use crate::outbox::Outbox;
 use crate::program::Program;
 use crate::sources::Phase;
 use crate::stage::Staged;
@@ -114,6 +115,22 @@ impl<S: 'static> Core<S> {
         true
     }
 
+    /// What a driver took in an earlier tick has come back: it goes first.
+    #[cold]
+    pub(crate) fn put_back(&mut self, token: Token, mut rest: Box<Outbox>) {
+        self.unstage(token);
+        let Some(source) = self.sources.get_mut(token) else {
+            return;
+        };
+        self.outboxed += rest.len();
+        if let Some(newer) = &mut source.outbox {
+            rest.append(newer);
+        }
+        source.wants_write |= rest.len() > source.options.low as usize;
+        source.outbox = Some(rest);
+        self.mark_dirty(token);
+    }
+
     /// What the state of the outbox means for reading, for half-close and close, and for a
     /// handler that waits for room.
     fn flushed(&mut self, program: &mut Program<S>, driver: &mut Driver, token: Token) {
@@ -121,6 +138,10 @@ impl<S: 'static> Core<S> {
             return;
         };
         let left = source.outbox_len();
+        let awaits = source.phase == Phase::Flushing || source.is_awaiting_flush();
+        if left == 0 && awaits && !driver.is_flushed(token) {
+            return; // `Sent` or `Unsent` comes in the next tick, which does not sleep
+        }
         if source.phase == Phase::Flushing {
             return self.close_flushed(driver, token);
         }

@@ -87,6 +87,7 @@ pub use bytes::Bytes;
 pub use builder::{Builder, OnPanic};
 pub use closing::ShutdownHandle;
 pub use context::Context;
+pub use driver::Choice as Driver;
 pub use error::{Error, Result};
 pub use handler::{Close, Deadline, Handler};
 pub use io::{Interest, Ready};

@@ -130,6 +130,24 @@ impl Outbox {
         }
     }
 
+    /// Drops all that is in it, and keeps its memory.
+    pub(crate) fn clear(&mut self) {
+        self.advance(self.len);
+    }
+
+    /// Appends what was sent after all that is in this one, and leaves `newer` empty. No byte of
+    /// `newer` has gone out.
+    pub(crate) fn append(&mut self, newer: &mut Outbox) {
+        debug_assert_eq!(newer.head, 0, "bytes of the newer one went out first");
+        if newer.is_empty() {
+            return;
+        }
+        self.seal_tail();
+        self.chunks.append(&mut newer.chunks);
+        mem::swap(&mut self.tail, &mut newer.tail);
+        self.len += mem::take(&mut newer.len);
+    }
+
     /// Drops the oldest chunk of which no byte has gone out, and says how long it was: `None`
     /// if there is no such chunk. Each chunk is one send if all were given to `push_shared`.
     pub(crate) fn drop_oldest(&mut self) -> Option<usize> {

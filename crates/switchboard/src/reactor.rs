@@ -150,6 +150,7 @@ impl<S: 'static> Reactor<S> {
         while !self.is_done() {
             self.turn(None)?;
         }
+        self.driver.rest()?;
         self.driver.end_turn()
     }
 
@@ -206,6 +207,11 @@ impl<S: 'static> Reactor<S> {
             return Some(Duration::ZERO);
         }
         self.core.timeout(None, self.driver.now())
+    }
+
+    /// Which driver the reactor runs on: never [`Driver::Auto`](crate::Driver::Auto).
+    pub fn driver(&self) -> crate::Driver {
+        self.driver.choice()
     }
 
     /// The state that the handlers share.
@@ -267,6 +273,7 @@ impl<S: 'static> Core<S> {
             Event::Received(bytes) => self.call(program, token, bytes, read),
             Event::EndOfFile => self.end_of_file(program, token),
             Event::Sent => self.mark_dirty(token), // step 5 sends more
+            Event::Unsent(rest) => self.put_back(token, rest),
             Event::Accepted(stream) => self.accepted(program, token, stream),
             Event::AcceptFailed(error) => self.pause_listener(token, &error),
             Event::Connected => {

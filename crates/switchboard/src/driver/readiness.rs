@@ -19,10 +19,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use rustix::io::Errno;
 
+use super::results::Results;
 use super::waker::Bell;
-use super::{Completion, Event, Waker};
+use super::{Completion, Event, READ_BUFFER, TICK_ACCEPTS, TICK_BYTES, Waker};
 use crate::net::{ConnectOptions, Endpoint, open_stream};
-use crate::offload::{Job, Outcome, Pool};
+use crate::offload::Job;
 use crate::outbox::Outbox;
 use crate::{Time, Token};
 use registering::unpack;
@@ -31,25 +32,8 @@ use steps::{
     WRITABLE, stream,
 };
 
-/// One read buffer for all sources, in bytes. A bulk transfer is decided by the size of one
-/// read: 256 KiB took a quarter off the CPU per byte of 64 KiB (see `bench/`).
-pub(crate) const READ_BUFFER: usize = 256 * 1024;
-
 /// Kernel events taken by one wait. What does not fit comes with the next.
 const EVENTS: usize = 1024;
-
-/// Bytes read in one tick, whatever the number of sources: the others' timers and posts wait no
-/// longer than it takes to handle these.
-const TICK_BYTES: usize = 4 * 1024 * 1024;
-
-/// Connections accepted in one tick.
-const TICK_ACCEPTS: usize = 256;
-
-/// Results of jobs and look-ups handed out in one tick.
-const TICK_RESULTS: usize = 256;
-
-/// Threads that look names up.
-const LOOKUP_THREADS: usize = 2;
 
 const WAKE: mio::Token = mio::Token(usize::MAX);
 
@@ -74,20 +58,16 @@ pub(crate) struct Readiness {
     /// What a read has found that was not just bytes to be handed out: `next` goes on from there.
     unusual_read: Option<(Token, (Option<Step>, Then))>,
     buffer: Box<[u8]>,
-    jobs: Pool,
-    /// Apart from the jobs: four long ones must not keep every `connect` from its name.
-    lookups: Pool,
+    results: Results,
     waker: Arc<Waker>,
-    results_left: bool,
-    results_allowed: usize,
     start: Instant,
 }
 
 impl Readiness {
     pub(crate) fn new(threads: usize) -> io::Result<Readiness> {
         let poll = mio::Poll::new()?;
-        let waker = mio::Waker::new(poll.registry(), WAKE)?;
-        let waker = Arc::new(Waker::new(Bell::Mio(waker)));
+        let bell = Bell::Mio(mio::Waker::new(poll.registry(), WAKE)?);
+        let waker = Arc::new(Waker::new(bell));
         Ok(Readiness {
             poll,
             events: mio::Events::with_capacity(EVENTS),
@@ -100,11 +80,8 @@ impl Readiness {
             rearm: Vec::new(),
             unusual_read: None,
             buffer: vec![0; READ_BUFFER].into_boxed_slice(),
-            jobs: Pool::new(threads, Arc::clone(&waker)),
-            lookups: Pool::new(LOOKUP_THREADS, Arc::clone(&waker)),
+            results: Results::new(threads, &waker),
             waker,
-            results_left: false,
-            results_allowed: 0,
             start: Instant::now(),
         })
     }
@@ -121,7 +98,7 @@ impl Readiness {
         self.looked_at < self.ready.len()
             || !self.next_tick.is_empty()
             || !self.rearm.is_empty() // until then the kernel does not tell of them
-            || self.results_left
+            || self.results.may_be_left()
     }
 
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
@@ -146,7 +123,7 @@ impl Readiness {
         for event in &self.events {
             if event.token() == WAKE {
                 self.waker.acknowledge();
-                self.results_left = true;
+                self.results.look();
                 continue;
             }
             let mut bits = 0;
@@ -167,7 +144,7 @@ impl Readiness {
         self.ready.append(&mut self.next_tick);
         self.bytes_left = TICK_BYTES;
         self.accepts_left = TICK_ACCEPTS;
-        self.results_allowed = TICK_RESULTS;
+        self.results.begin_tick();
         Ok(())
     }
 
@@ -207,7 +184,7 @@ impl Readiness {
         if bits & !WRITABLE != READABLE
             || slot.flags.generation != token.generation
             || limit == 0
-            || self.results_left
+            || self.results.may_be_left()
         {
             return None;
         }
@@ -250,10 +227,10 @@ impl Readiness {
         {
             return Some((token, step));
         }
-        if self.results_left
-            && let Some(found) = self.next_result()
+        if self.results.may_be_left()
+            && let Some((token, event)) = self.results.next()
         {
-            return Some(found);
+            return Some((token, Step::Event(event)));
         }
         while self.bytes_left > 0
             && let Some(&(token, bits)) = self.ready.get(self.looked_at)
@@ -308,24 +285,6 @@ impl Readiness {
         step
     }
 
-    /// The next job's result or name's addresses.
-    #[cold]
-    fn next_result(&mut self) -> Option<(Token, Step)> {
-        if self.results_allowed == 0 {
-            return None; // the rest in the next tick, which does not sleep
-        }
-        let Some((token, outcome)) = self.lookups.next().or_else(|| self.jobs.next()) else {
-            self.results_left = false;
-            return None;
-        };
-        self.results_allowed -= 1;
-        let event = match outcome {
-            Outcome::Done(done) => Event::Done(done),
-            Outcome::Resolved(addresses) => Event::Resolved(addresses),
-        };
-        Some((token, Step::Event(event)))
-    }
-
     pub(crate) fn connect(
         &mut self,
         token: Token,
@@ -348,11 +307,11 @@ impl Readiness {
     }
 
     pub(crate) fn resolve(&mut self, token: Token, endpoint: Endpoint) -> io::Result<()> {
-        self.lookups.resolve(token, endpoint)
+        self.results.resolve(token, endpoint)
     }
 
     pub(crate) fn offload(&mut self, token: Token, job: Job) -> io::Result<()> {
-        self.jobs.run(token, job)
+        self.results.offload(token, job)
     }
 
     #[inline]

@@ -22,7 +22,7 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::{Completion, Driver, Event, Resource, Waker};
+use super::{Choice, Completion, Driver, Event, Resource, Waker};
 use crate::guard::guard;
 use crate::net::{ConnectOptions, Endpoint};
 use crate::offload::{Codec, Done, Job};
@@ -66,6 +66,10 @@ impl Recorder {
             codecs: BTreeMap::new(),
             tick_begins: false,
         })
+    }
+
+    pub(crate) fn choice(&self) -> Choice {
+        self.inner.choice()
     }
 
     fn is_over(&self) -> bool {

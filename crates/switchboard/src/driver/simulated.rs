@@ -15,19 +15,15 @@ use std::time::{Duration, SystemTime};
 
 use rustix::io::Errno;
 
+use super::results::TICK_RESULTS;
 use super::waker::Bell;
-use super::{Completion, Event, READ_BUFFER, Resource, Waker};
+use super::{Completion, Event, READ_BUFFER, Resource, TICK_ACCEPTS, TICK_BYTES, Waker};
 use crate::core::Seen;
 use crate::net::{ConnectOptions, Endpoint};
 use crate::offload::{Job, Outcome};
 use crate::outbox::Outbox;
 use crate::sim::{Detail, EndId, ListenerId, MachineId, Purpose, Shared, Signals, perform};
 use crate::{TcpListener, Time, Token};
-
-/// Bytes read, connections accepted and results handed out in one tick, as in `readiness.rs`.
-const TICK_BYTES: usize = 4 * 1024 * 1024;
-const TICK_ACCEPTS: usize = 256;
-const TICK_RESULTS: usize = 256;
 
 enum Entry {
     Free,

@@ -17,6 +17,10 @@ pub(crate) struct Waker {
 pub(crate) enum Bell {
     Mio(mio::Waker),
     Simulated(MachineWaker),
+    /// An eventfd that the driver polls. Nobody reads it: its counter holds more wake-ups than
+    /// there will be, and the kernel tells of each.
+    #[cfg(target_os = "linux")]
+    Event(std::os::fd::OwnedFd),
 }
 
 impl Bell {
@@ -27,6 +31,8 @@ impl Bell {
                 waker.wake();
                 Ok(())
             }
+            #[cfg(target_os = "linux")]
+            Bell::Event(fd) => Ok(rustix::io::write(fd, &1_u64.to_ne_bytes()).map(drop)?),
         }
     }
 }
@@ -36,6 +42,15 @@ impl Waker {
         Waker {
             pending: AtomicBool::new(false),
             bell,
+        }
+    }
+
+    /// The descriptor that tells of a wake-up, if the driver has made one itself.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn event(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
+        match &self.bell {
+            Bell::Event(fd) => Some(std::os::fd::AsFd::as_fd(fd)),
+            Bell::Mio(_) | Bell::Simulated(_) => None,
         }
     }
 

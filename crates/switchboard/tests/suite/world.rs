@@ -3,6 +3,7 @@
 //! Nothing here sleeps for a fixed time: a case says what it waits for, and fails if that does not
 //! come within a bound.
 
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
@@ -20,8 +21,29 @@ use crate::probe::{Log, Probe};
 #[derive(Clone, Copy, Debug)]
 pub enum Driver {
     Readiness,
+    IoUring,
     /// The readiness driver, while all that passes is recorded: nobody may notice.
     Recorded,
+}
+
+impl fmt::Display for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Driver::Readiness => "readiness",
+            Driver::IoUring => "io_uring",
+            Driver::Recorded => "recorded",
+        })
+    }
+}
+
+impl Driver {
+    pub const ALL: [Driver; 3] = [Driver::Readiness, Driver::IoUring, Driver::Recorded];
+
+    /// Whether a reactor can be built on it here, and if not, why.
+    pub fn works(self) -> std::result::Result<(), String> {
+        let built = Tape::new().builder(self).build(());
+        built.map(drop).map_err(|error| error.to_string())
+    }
 }
 
 /// The file of a recording that nobody will replay.
@@ -38,6 +60,7 @@ impl Tape {
     fn builder(&self, driver: Driver) -> Builder {
         match driver {
             Driver::Readiness => Reactor::builder(),
+            Driver::IoUring => Reactor::builder().driver(switchboard::Driver::IoUring),
             Driver::Recorded => {
                 let recording = Recording::new(&self.0, "the suite", "1").with_earlier(0);
                 Reactor::builder().record(recording)
@@ -94,6 +117,15 @@ impl World {
     /// As [`rebuild`](Self::rebuild), for cases about the bounds of one source.
     pub fn with_options(&mut self, configure: impl FnOnce(SourceOptions) -> SourceOptions) {
         self.rebuild(|builder| builder.source_options(configure(SourceOptions::default())));
+    }
+
+    /// How many turns later bytes come if a flood of others came before them.
+    pub fn turns_to_receive(&self) -> usize {
+        match self.driver {
+            Driver::Readiness | Driver::Recorded => 0,
+            // The kernel has found no buffer for them: they are asked for again with the next wait.
+            Driver::IoUring => 1,
+        }
     }
 
     pub fn log(&self) -> &Log {

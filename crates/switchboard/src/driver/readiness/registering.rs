@@ -9,8 +9,8 @@ use mio::unix::SourceFd;
 use rustix::io::Errno;
 
 use super::steps::{Entry, Flags, Listener, PAUSED, READABLE, Signals, Slot, WRITABLE, Watch};
-use super::{READ_BUFFER, Readiness, enqueue};
-use crate::driver::Resource;
+use super::{Readiness, enqueue};
+use crate::driver::{READ_BUFFER, Resource};
 use crate::io::{Interest, SignalSet};
 use crate::net::{Endpoint, resolve};
 use crate::{TcpListener, Token};

@@ -216,7 +216,7 @@ pub(super) fn put_event(out: &mut Vec<u8>, token: Token, event: &Event<'_>) {
         Event::Failed(_) => tag::FAILED,
         Event::Signal(_) => tag::SIGNAL,
         Event::Resolved(_) => tag::RESOLVED,
-        Event::Ready(_) | Event::Done(_) => return,
+        Event::Ready(_) | Event::Done(_) | Event::Unsent(_) => return,
     };
     out.push(tag);
     token.encode(out);

@@ -1,0 +1,75 @@
+//! Results of jobs and addresses of names, as completions of a tick: the part of a driver that has
+//! nothing to do with the kernel. It must never hand out more in one tick than its bound.
+
+use std::io;
+use std::sync::Arc;
+
+use super::{Event, Waker};
+use crate::Token;
+use crate::net::Endpoint;
+use crate::offload::{Job, Outcome, Pool};
+
+/// Results handed out in one tick.
+pub(super) const TICK_RESULTS: usize = 256;
+
+/// Threads that look names up.
+const LOOKUP_THREADS: usize = 2;
+
+pub(super) struct Results {
+    jobs: Pool,
+    /// Apart from the jobs: four long ones must not keep every `connect` from its name.
+    lookups: Pool,
+    left: bool,
+    allowed: usize,
+}
+
+impl Results {
+    pub(super) fn new(threads: usize, waker: &Arc<Waker>) -> Results {
+        Results {
+            jobs: Pool::new(threads, Arc::clone(waker)),
+            lookups: Pool::new(LOOKUP_THREADS, Arc::clone(waker)),
+            left: false,
+            allowed: 0,
+        }
+    }
+
+    pub(super) fn resolve(&mut self, token: Token, endpoint: Endpoint) -> io::Result<()> {
+        self.lookups.resolve(token, endpoint)
+    }
+
+    pub(super) fn offload(&mut self, token: Token, job: Job) -> io::Result<()> {
+        self.jobs.run(token, job)
+    }
+
+    /// The waker was heard: there may be results.
+    pub(super) fn look(&mut self) {
+        self.left = true;
+    }
+
+    pub(super) fn begin_tick(&mut self) {
+        self.allowed = TICK_RESULTS;
+    }
+
+    /// Whether there may be some, for a tick that does not wait.
+    #[inline]
+    pub(super) fn may_be_left(&self) -> bool {
+        self.left
+    }
+
+    #[cold]
+    pub(super) fn next(&mut self) -> Option<(Token, Event<'static>)> {
+        if self.allowed == 0 {
+            return None; // the rest in the next tick, which does not sleep
+        }
+        let Some((token, outcome)) = self.lookups.next().or_else(|| self.jobs.next()) else {
+            self.left = false;
+            return None;
+        };
+        self.allowed -= 1;
+        let event = match outcome {
+            Outcome::Done(done) => Event::Done(done),
+            Outcome::Resolved(addresses) => Event::Resolved(addresses),
+        };
+        Some((token, event))
+    }
+}

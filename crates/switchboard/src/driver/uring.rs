@@ -1,0 +1,420 @@
+//! The driver for io_uring: the kernel itself receives, accepts and sends, and all that a tick has
+//! asked for is submitted by the one system call that waits for the next completions.
+//!
+//! Memory that the kernel reads or writes, and who owns it:
+//!
+//! - The rings: `io_uring::IoUring`, in `uring/ring.rs`.
+//! - Received bytes: `uring/buffers.rs`. The kernel writes to the buffers that it has been given and
+//!   to no part of them that it has told of. The program gets a part lent at `next`; it is let go
+//!   at the following `next` or `wait`, or, when it is sent on, once that send has been submitted.
+//!   The buffers are freed when the ring has no operation left (`Ring::drop` ends them all and waits).
+//! - Sent bytes, and the arrays that point to them: `uring/sends.rs`, from `send` to the end of the
+//!   call that submits them. A send never waits in the kernel.
+//! - The address of a `connect`: `uring/table.rs`, until its completion.
+//!
+//! Descriptors: entries are queued in `wait` alone, right before they are submitted, so that none
+//! names a descriptor that was closed meanwhile. A socket of ours is closed after the last completion
+//! of its place. It must never be closed earlier, whatever has become of its source; a watched
+//! descriptor is the program's own, no memory goes with it, and it is given back at once.
+
+#![expect(unsafe_code, reason = "the kernel is given pointers, see above")]
+
+mod buffers;
+mod completions;
+mod probe;
+mod ring;
+mod sends;
+mod table;
+mod tick;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::io;
+use std::net::{Shutdown, SocketAddr};
+use std::ops::Range;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use rustix::event::EventfdFlags;
+use rustix::io::Errno;
+
+use super::results::Results;
+use super::waker::Bell;
+use super::{Event, READ_BUFFER, Resource, Waker};
+use crate::io::SignalSet;
+use crate::net::{ConnectOptions, Endpoint, open_stream, resolve};
+use crate::offload::Job;
+use crate::outbox::Outbox;
+use crate::{TcpListener, Time, Token};
+
+use buffers::Piece;
+use ring::Ring;
+use sends::Sends;
+use table::{
+    ARMED, BLOCKED, Connecting, Kind, Listener, PAUSED, Place, QUEUED, SENDING, STALE, Socket,
+    TO_ARM, Table, Watch,
+};
+
+/// The sizes of a ring and its buffers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Setup {
+    pub(super) submissions: u32,
+    pub(super) completions: u32,
+    /// Buffers that the kernel fills piece by piece, and the bytes of each.
+    pub(super) buffers: u16,
+    pub(super) buffer: usize,
+    /// The same for kernels that need a whole one for each piece.
+    pub(super) whole_buffers: u16,
+    pub(super) whole_buffer: usize,
+}
+
+impl Default for Setup {
+    fn default() -> Setup {
+        Setup {
+            submissions: 1024,
+            completions: 4096,
+            buffers: 16,
+            buffer: READ_BUFFER,
+            whole_buffers: 256,
+            whole_buffer: 16 * 1024,
+        }
+    }
+}
+
+/// What `next` has lent.
+enum Lent {
+    Nothing,
+    Piece(Piece),
+    /// In `scratch`: bytes that had to be kept.
+    Scratch,
+}
+
+/// A completion as the ring told it.
+#[derive(Clone, Copy)]
+struct Told {
+    number: u64,
+    result: i32,
+    flags: u32,
+}
+
+pub(crate) struct Uring {
+    ring: Ring,
+    table: Table,
+    sends: Sends,
+    /// Completions that no tick has looked at.
+    told: VecDeque<Told>,
+    /// Events that are no completions of the ring, or not any more; they come first.
+    events: VecDeque<(Token, Event<'static>)>,
+    /// Places to arm before the next wait, each once.
+    to_arm: Vec<u32>,
+    /// As `to_arm`, of those that found no buffer: these come first.
+    starved: Vec<u32>,
+    /// Numbers of operations to cancel before the next wait.
+    to_cancel: Vec<u64>,
+    /// Places with something kept to hand out in this tick, and in the next one.
+    kept: VecDeque<u32>,
+    kept_next: VecDeque<u32>,
+    /// Descriptors of watches.
+    watched: BTreeSet<RawFd>,
+    /// Places whose sends did not all go; empty but for a moment.
+    blocked: Vec<u32>,
+    lent: Lent,
+    scratch: Vec<u8>,
+    /// Tells one tick from the next.
+    tick: u16,
+    bytes_left: usize,
+    accepts_left: usize,
+    is_waker_armed: bool,
+    waker: Arc<Waker>,
+    results: Results,
+    start: Instant,
+}
+
+impl Uring {
+    pub(crate) fn new(threads: usize) -> io::Result<Uring> {
+        Uring::with(threads, &Setup::default())
+    }
+
+    pub(super) fn with(threads: usize, setup: &Setup) -> io::Result<Uring> {
+        let bell = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        let waker = Arc::new(Waker::new(Bell::Event(bell)));
+        Ok(Uring {
+            ring: Ring::new(setup)?,
+            table: Table::default(),
+            sends: Sends::default(),
+            told: VecDeque::new(),
+            events: VecDeque::new(),
+            to_arm: Vec::new(),
+            starved: Vec::new(),
+            to_cancel: Vec::new(),
+            kept: VecDeque::new(),
+            kept_next: VecDeque::new(),
+            watched: BTreeSet::new(),
+            blocked: Vec::new(),
+            lent: Lent::Nothing,
+            scratch: Vec::new(),
+            tick: 0,
+            bytes_left: 0,
+            accepts_left: 0,
+            is_waker_armed: false,
+            results: Results::new(threads, &waker),
+            waker,
+            start: Instant::now(),
+        })
+    }
+
+    /// Whether it works here, and if not, why.
+    pub(crate) fn probe() -> io::Result<()> {
+        probe::probe(&Setup::default())
+    }
+
+    pub(crate) fn now(&self) -> Time {
+        Time::ZERO + self.start.elapsed()
+    }
+
+    pub(crate) fn wall_time(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    pub(crate) fn register(&mut self, token: Token, resource: Resource) -> io::Result<()> {
+        let kind = match resource {
+            Resource::Stream(stream) => Kind::Stream(stream.into_descriptor()?),
+            Resource::Listener(listener) => {
+                let sockets = listener.into_descriptors()?.into_iter();
+                Kind::Listener(Box::new(Listener {
+                    sockets: sockets.map(Socket::new).collect(),
+                    waiting: VecDeque::new(),
+                }))
+            }
+            Resource::Watch(source, interest) => {
+                let fd = source.as_fd().as_raw_fd();
+                if !self.watched.insert(fd) {
+                    return Err(Errno::EXIST.into()); // as with epoll, which cannot tell two apart
+                }
+                Kind::Watch(Box::new(Watch {
+                    _source: source,
+                    fd,
+                    interest,
+                }))
+            }
+            Resource::Signals(signals) => Kind::Signals(Box::new(SignalSet::new(&signals)?)),
+        };
+        let index = self.table.insert(token, kind);
+        self.arm_later(index);
+        Ok(())
+    }
+
+    pub(crate) fn bind(&mut self, endpoint: &Endpoint) -> io::Result<TcpListener> {
+        let addresses = resolve::resolve(endpoint)?;
+        TcpListener::bind_all(&addresses)
+    }
+
+    pub(crate) fn listen(&mut self, token: Token, addresses: &[SocketAddr]) -> io::Result<()> {
+        self.register(token, Resource::Listener(TcpListener::bind_all(addresses)?))
+    }
+
+    pub(crate) fn connect(
+        &mut self,
+        token: Token,
+        address: SocketAddr,
+        options: &ConnectOptions,
+    ) -> io::Result<()> {
+        self.close(token); // an earlier attempt at another address
+        let fd = open_stream(address, options)?.into_descriptor()?;
+        let connecting = Kind::Connecting(Box::new(Connecting::new(fd, address)));
+        let index = self.table.insert(token, connecting);
+        self.arm_later(index);
+        Ok(())
+    }
+
+    pub(crate) fn resolve(&mut self, token: Token, endpoint: Endpoint) -> io::Result<()> {
+        self.results.resolve(token, endpoint)
+    }
+
+    pub(crate) fn offload(&mut self, token: Token, job: Job) -> io::Result<()> {
+        self.results.offload(token, job)
+    }
+
+    #[inline]
+    pub(crate) fn send(&mut self, token: Token, outbox: &mut Outbox) -> io::Result<()> {
+        let Some((index, place)) = self.table.find(token) else {
+            return Ok(());
+        };
+        if outbox.is_empty() || place.any(BLOCKED) || !matches!(place.kind, Kind::Stream(_)) {
+            return Ok(()); // a `Sent` or `Connected` completion will come
+        }
+        let due = large_of(&mut self.sends, index, place);
+        if !due.take_outbox(outbox) {
+            due.is_awaited = true; // the rest when that is done
+        }
+        Ok(())
+    }
+
+    #[inline]
+    pub(crate) fn send_bytes(&mut self, token: Token, bytes: &[u8]) -> io::Result<usize> {
+        let Some((index, place)) = self.table.find(token) else {
+            return Ok(0);
+        };
+        if place.any(BLOCKED) || !matches!(place.kind, Kind::Stream(_)) {
+            return Ok(0);
+        }
+        if place.any(SENDING) {
+            let is_taken = self.sends.at(place.sending).take_bytes(bytes);
+            return Ok(if is_taken { bytes.len() } else { 0 });
+        }
+        let Some(sending) = self.sends.small(index, bytes) else {
+            return Ok(0);
+        };
+        place.set(SENDING);
+        place.sending = sending;
+        Ok(bytes.len())
+    }
+
+    #[inline]
+    pub(crate) fn forward(&mut self, token: Token, lent: Range<usize>) -> io::Result<usize> {
+        let Lent::Piece(piece) = self.lent else {
+            return Ok(0);
+        };
+        let Some((index, place)) = self.table.find(token) else {
+            return Ok(0);
+        };
+        if place.any(BLOCKED) || !matches!(place.kind, Kind::Stream(_)) {
+            return Ok(0);
+        }
+        let piece = piece.part(lent.start, lent.len());
+        if !large_of(&mut self.sends, index, place).take_piece(piece) {
+            return Ok(0);
+        }
+        self.ring.buffers.hold(piece);
+        Ok(lent.len())
+    }
+
+    pub(crate) fn is_flushed(&mut self, token: Token) -> bool {
+        match self.table.find(token) {
+            Some((_, place)) if place.any(SENDING) => {
+                self.sends.at(place.sending).is_awaited = true;
+                false
+            }
+            _ => true,
+        }
+    }
+
+    pub(crate) fn lent(&self, range: Range<usize>) -> &[u8] {
+        match self.lent {
+            Lent::Nothing => &[],
+            Lent::Piece(piece) => &self.ring.buffers.bytes(piece)[range],
+            Lent::Scratch => &self.scratch[range],
+        }
+    }
+
+    pub(crate) fn set_reading(&mut self, token: Token, reading: bool) {
+        let Some((index, place)) = self.table.find(token) else {
+            return;
+        };
+        if reading {
+            place.clear(PAUSED);
+            self.go_on(index);
+        } else {
+            place.set(PAUSED);
+            let is_poll = matches!(place.kind, Kind::Watch(_) | Kind::Signals(_));
+            if is_poll && place.any(ARMED) {
+                place.set(STALE); // others may take what it will tell of
+            }
+        }
+    }
+
+    pub(crate) fn set_room(&mut self, token: Token, room: usize) {
+        let Some((index, place)) = self.table.find(token) else {
+            return;
+        };
+        let had_room = place.room > 0;
+        place.room = u32::try_from(room).unwrap_or(u32::MAX);
+        if !had_room {
+            self.go_on(index);
+        }
+    }
+
+    /// Something that stopped a place is gone: what was kept comes first, then what is new.
+    fn go_on(&mut self, index: u32) {
+        self.hand_out_later(index);
+        self.arm_later(index);
+    }
+
+    pub(crate) fn shutdown(&mut self, token: Token, how: Shutdown) {
+        let Some((_, place)) = self.table.find(token) else {
+            return;
+        };
+        debug_assert!(how == Shutdown::Read || !place.any(SENDING), "not flushed");
+        if let Some(socket) = place.socket() {
+            let how = match how {
+                Shutdown::Read => rustix::net::Shutdown::Read,
+                Shutdown::Write => rustix::net::Shutdown::Write,
+                Shutdown::Both => rustix::net::Shutdown::Both,
+            };
+            // Fails only when the connection is gone, which the next receive reports.
+            let _ = rustix::net::shutdown(socket, how);
+        }
+    }
+
+    pub(crate) fn close(&mut self, token: Token) {
+        let Some((index, place)) = self.table.find(token) else {
+            return;
+        };
+        place.kept = None;
+        let watch = match &mut place.kind {
+            Kind::Watch(watch) => {
+                self.watched.remove(&watch.fd);
+                Some(std::mem::replace(&mut place.kind, Kind::Gone))
+            }
+            Kind::Listener(listener) => {
+                listener.waiting.clear();
+                for socket in &listener.sockets {
+                    // Nobody is let in any more, though the kernel holds it for a moment longer.
+                    let _ = rustix::net::shutdown(&socket.fd, rustix::net::Shutdown::Both);
+                }
+                None
+            }
+            _ => None,
+        };
+        self.cancel_all(index);
+        self.table.close(index);
+        self.table.free_if_done(index);
+        drop(watch); // the program's descriptor, and so perhaps its code: last
+    }
+
+    pub(crate) fn waker(&self) -> Arc<Waker> {
+        Arc::clone(&self.waker)
+    }
+
+    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
+        self.ring.descriptor()
+    }
+
+    /// Has a place armed before the next wait, if it wants to be.
+    fn arm_later(&mut self, index: u32) {
+        let place = self.table.at(index);
+        if (place.wants_arming() || place.wants_room()) && !place.any(TO_ARM) {
+            place.set(TO_ARM);
+            self.to_arm.push(index);
+        }
+    }
+
+    /// Has what is kept of a place handed out in the next tick, if it may be.
+    fn hand_out_later(&mut self, index: u32) {
+        let place = self.table.at(index);
+        if place.has_offer() && !place.any(QUEUED) {
+            place.set(QUEUED);
+            self.kept_next.push_back(index);
+        }
+    }
+}
+
+/// The send of a source that goes out with the next wait.
+#[inline]
+fn large_of<'s>(sends: &'s mut Sends, index: u32, place: &mut Place) -> &'s mut sends::Due {
+    if !place.any(SENDING) {
+        place.set(SENDING);
+        place.sending = sends.large(index);
+    }
+    sends.at(place.sending)
+}

@@ -1,0 +1,428 @@
+//! From what the ring has told to the events of a tick, one by one.
+//! It must never hand out a byte out of turn: behind something that is kept, all is kept.
+
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd};
+
+use io_uring::cqueue;
+use rustix::event::PollFlags;
+
+use super::buffers::Piece;
+use super::table::{
+    ARMED, BLOCKED, CANCELLED, CLOSED, ENDED, End, Kind, PAUSED, QUEUED, ROOM_ARMED, STALE, TO_ARM,
+};
+use super::tick::{ROOM, WAKE, socket_of};
+use super::{Lent, Told, Uring};
+use crate::driver::{Completion, Event};
+use crate::{Ready, TcpStream, Token};
+
+/// What a look at something told or kept has found, by value: lending comes last.
+pub(super) enum Found {
+    /// What was lent lies in `lent`.
+    Bytes,
+    Event(Event<'static>),
+}
+
+impl Uring {
+    /// The usual case, written out: bytes of a stream that are wanted, all of them, and more to
+    /// come.
+    #[inline]
+    pub(crate) fn next_received(&mut self) -> Option<(Token, &[u8])> {
+        self.let_go();
+        let &Told {
+            number,
+            result,
+            flags,
+        } = self.told.front()?;
+        let comes_next = self.events.is_empty() && self.kept.is_empty() && self.bytes_left > 0;
+        if !comes_next || number >= ROOM || result <= 0 || self.results.may_be_left() {
+            return None;
+        }
+        let (place, len) = (self.table.at(number as u32), result as usize);
+        if !matches!(place.kind, Kind::Stream(_))
+            || !cqueue::more(flags)
+            || !place.is_flowing()
+            || len > place.room as usize
+            || !place.may_take(self.tick, len)
+        {
+            return None;
+        }
+        let buffer = cqueue::buffer_select(flags)?;
+        self.told.pop_front();
+        self.bytes_left = self.bytes_left.saturating_sub(len);
+        let piece = self
+            .ring
+            .buffers
+            .take(buffer, len, cqueue::buffer_more(flags));
+        self.lent = Lent::Piece(piece);
+        Some((place.token, self.ring.buffers.bytes(piece)))
+    }
+
+    #[inline(never)]
+    pub(crate) fn next(&mut self) -> Option<Completion<'_>> {
+        self.let_go();
+        let (token, found) = self.find()?;
+        let event = match found {
+            Found::Event(event) => event,
+            Found::Bytes => Event::Received(match self.lent {
+                Lent::Piece(piece) => self.ring.buffers.bytes(piece),
+                Lent::Scratch => &self.scratch,
+                Lent::Nothing => &[],
+            }),
+        };
+        Some(Completion { token, event })
+    }
+
+    /// Ends what the last `next` has lent.
+    #[inline]
+    pub(super) fn let_go(&mut self) {
+        if let Lent::Piece(piece) = std::mem::replace(&mut self.lent, Lent::Nothing) {
+            self.ring.buffers.let_go(piece);
+        }
+    }
+
+    fn find(&mut self) -> Option<(Token, Found)> {
+        while let Some((token, event)) = self.events.pop_front() {
+            if self.table.find(token).is_some() {
+                return Some((token, Found::Event(event)));
+            }
+        }
+        if self.results.may_be_left()
+            && let Some((token, event)) = self.results.next()
+        {
+            return Some((token, Found::Event(event)));
+        }
+        while self.bytes_left > 0
+            && let Some(index) = self.kept.pop_front()
+        {
+            if let Some(found) = self.hand_out(index) {
+                return Some(found);
+            }
+        }
+        while self.bytes_left > 0
+            && let Some(told) = self.told.pop_front()
+        {
+            if let Some(found) = self.look_at(told) {
+                return Some(found);
+            }
+        }
+        None
+    }
+
+    fn look_at(&mut self, told: Told) -> Option<(Token, Found)> {
+        let index = told.number as u32;
+        match told.number & (0xff << 32) {
+            WAKE => {
+                self.is_waker_armed &= cqueue::more(told.flags);
+                self.waker.acknowledge();
+                self.results.look();
+                let (token, event) = self.results.next()?;
+                return Some((token, Found::Event(event)));
+            }
+            ROOM => return self.room_to_send(index),
+            _ => {}
+        }
+        match &self.table.at(index).kind {
+            Kind::Stream(_) => self.received(index, told),
+            Kind::Listener(_) => self.accepted(index, told),
+            Kind::Connecting(_) => self.connected(index, told),
+            Kind::Watch(_) => self.polled(index, told),
+            Kind::Signals(_) => self.signalled(index),
+            Kind::Gone | Kind::Free { .. } => {
+                self.main_ended(index);
+                self.table.free_if_done(index);
+                None
+            }
+        }
+    }
+
+    /// The last completion of what brings the events of a place.
+    fn main_ended(&mut self, index: u32) {
+        let place = self.table.at(index);
+        place.clear(ARMED | CANCELLED);
+        place.under_way -= 1;
+    }
+
+    fn received(&mut self, index: u32, told: Told) -> Option<(Token, Found)> {
+        let len = told.result.max(0) as usize;
+        let place = self.table.at(index);
+        if len > 0 && place.is_flowing() && !place.may_take(self.tick, len) {
+            self.told.push_front(told);
+            self.bytes_left = 0; // the rest in the next tick, which does not sleep
+            return None;
+        }
+        let piece = cqueue::buffer_select(told.flags).map(|buffer| {
+            let goes_on = cqueue::buffer_more(told.flags);
+            self.ring.buffers.take(buffer, len, goes_on)
+        });
+        if !cqueue::more(told.flags) {
+            self.main_ended(index);
+        }
+        let place = self.table.at(index);
+        if let Some(piece) = piece
+            && len > 0
+            && place.is_flowing()
+            && len <= place.room as usize
+        {
+            let token = place.token;
+            if !place.any(ARMED) {
+                self.arm_later(index);
+            }
+            self.bytes_left = self.bytes_left.saturating_sub(len);
+            self.lent = Lent::Piece(piece);
+            return Some((token, Found::Bytes));
+        }
+        self.received_otherwise(index, piece, told.result)
+    }
+
+    #[cold]
+    fn received_otherwise(
+        &mut self,
+        index: u32,
+        piece: Option<Piece>,
+        result: i32,
+    ) -> Option<(Token, Found)> {
+        let place = self.table.at(index);
+        if place.any(CLOSED) {
+            if let Some(piece) = piece {
+                self.ring.buffers.let_go(piece);
+            }
+            self.table.free_if_done(index);
+            return None;
+        }
+        if let Some(piece) = piece {
+            if piece.len > 0 {
+                place
+                    .kept()
+                    .bytes
+                    .extend_from_slice(self.ring.buffers.bytes(piece));
+            }
+            self.ring.buffers.let_go(piece);
+        }
+        if result == -libc::ENOBUFS && place.wants_arming() && !place.any(TO_ARM) {
+            place.set(TO_ARM);
+            self.starved.push(index);
+        }
+        let end = match result {
+            1.. => None,
+            0 => Some(End::Eof),
+            // No buffer was free, or it was we who ended it: what is still wanted is armed anew.
+            _ if is_harmless(-result) => None,
+            _ => Some(End::Failed(-result)),
+        };
+        if let Some(end) = end {
+            place.set(ENDED);
+            if place.kept.is_some() || place.any(PAUSED) || place.room == 0 {
+                place.kept().end = Some(end);
+            } else {
+                return Some((place.token, Found::Event(event_of(end))));
+            }
+        }
+        if place.kept.is_some() {
+            self.cancel_main(index); // until it has been handed out, nothing more is wanted
+        }
+        self.go_on(index);
+        None
+    }
+
+    /// Hands out a part of what was kept.
+    fn hand_out(&mut self, index: u32) -> Option<(Token, Found)> {
+        let place = self.table.at(index);
+        place.clear(QUEUED);
+        if !place.has_offer() {
+            self.table.free_if_done(index);
+            return None;
+        }
+        let token = place.token;
+        if let Kind::Listener(listener) = &mut place.kind {
+            if self.accepts_left == 0 {
+                self.hand_out_later(index);
+                return None;
+            }
+            let fd = listener.waiting.pop_front()?;
+            self.accepts_left -= 1;
+            if !listener.waiting.is_empty() {
+                place.set(QUEUED);
+                self.kept.push_front(index);
+            }
+            self.arm_later(index);
+            let accepted = Event::Accepted(TcpStream::new(fd));
+            return Some((token, Found::Event(accepted)));
+        }
+        let room = (place.room as usize).min(self.bytes_left);
+        let kept = place.kept.as_mut()?;
+        let part = &kept.bytes[kept.taken..];
+        let part = &part[..part.len().min(room)];
+        if part.is_empty() {
+            let end = kept.end?;
+            place.kept = None;
+            return Some((token, Found::Event(event_of(end))));
+        }
+        self.scratch.clear();
+        self.scratch.extend_from_slice(part);
+        let len = part.len();
+        kept.taken += len;
+        if kept.taken == kept.bytes.len() {
+            kept.bytes = Vec::new();
+            kept.taken = 0;
+            if kept.end.is_none() {
+                place.kept = None;
+            }
+        }
+        self.bytes_left -= len;
+        self.go_on(index);
+        self.lent = Lent::Scratch;
+        Some((token, Found::Bytes))
+    }
+
+    fn room_to_send(&mut self, index: u32) -> Option<(Token, Found)> {
+        let place = self.table.at(index);
+        place.clear(ROOM_ARMED | BLOCKED);
+        place.under_way -= 1;
+        let token = place.token;
+        if place.any(CLOSED) {
+            self.table.free_if_done(index);
+            return None;
+        }
+        Some((token, Found::Event(Event::Sent)))
+    }
+
+    fn accepted(&mut self, index: u32, told: Told) -> Option<(Token, Found)> {
+        let place = self.table.at(index);
+        let token = place.token;
+        let (is_closed, is_paused) = (place.any(CLOSED), place.any(PAUSED));
+        let Kind::Listener(listener) = &mut place.kind else {
+            return None;
+        };
+        if !cqueue::more(told.flags) {
+            if let Some(socket) = listener.sockets.get_mut(socket_of(told.number)) {
+                socket.is_armed = false;
+                socket.is_cancelled = false;
+            }
+            place.under_way -= 1;
+        }
+        if told.result >= 0 {
+            // SAFETY: the kernel has made this descriptor for us, and tells of it once.
+            let fd = unsafe { OwnedFd::from_raw_fd(told.result) };
+            if is_closed {
+                drop(fd);
+            } else if is_paused || self.accepts_left == 0 || !listener.waiting.is_empty() {
+                listener.waiting.push_back(fd);
+                self.cancel_main(index); // until it has been handed out, nobody else is wanted
+                self.hand_out_later(index);
+                return None;
+            } else {
+                self.accepts_left -= 1;
+                self.arm_later(index);
+                let accepted = Event::Accepted(TcpStream::new(fd));
+                return Some((token, Found::Event(accepted)));
+            }
+        }
+        if is_closed {
+            self.table.free_if_done(index);
+            return None;
+        }
+        match -told.result {
+            error if is_out_of_resources(error) && !is_paused => {
+                place.set(PAUSED);
+                let error = io::Error::from_raw_os_error(error);
+                return Some((token, Found::Event(Event::AcceptFailed(error))));
+            }
+            error @ (libc::EBADF | libc::EINVAL | libc::ENOTSOCK | libc::EOPNOTSUPP) => {
+                place.set(ENDED);
+                let error = io::Error::from_raw_os_error(error);
+                return Some((token, Found::Event(Event::Failed(error))));
+            }
+            // The connection was gone before it was accepted, in one of many ways (accept(2)
+            // lists them): that is the peer's affair, and the next one may be well.
+            _ => self.arm_later(index),
+        }
+        None
+    }
+
+    fn connected(&mut self, index: u32, told: Told) -> Option<(Token, Found)> {
+        self.main_ended(index);
+        let place = self.table.at(index);
+        if place.any(CLOSED) {
+            self.table.free_if_done(index);
+            return None;
+        }
+        let token = place.token;
+        if told.result < 0 {
+            place.set(ENDED);
+            let error = io::Error::from_raw_os_error(-told.result);
+            return Some((token, Found::Event(Event::Failed(error))));
+        }
+        let kind = std::mem::replace(&mut place.kind, Kind::Gone);
+        if let Kind::Connecting(connecting) = kind {
+            place.kind = Kind::Stream(connecting.fd);
+        }
+        self.arm_later(index);
+        Some((token, Found::Event(Event::Connected)))
+    }
+
+    fn polled(&mut self, index: u32, told: Told) -> Option<(Token, Found)> {
+        self.main_ended(index);
+        let place = self.table.at(index);
+        let Kind::Watch(watch) = &place.kind else {
+            return None;
+        };
+        let (token, interest) = (place.token, watch.interest);
+        let is_stale = place.any(STALE | PAUSED);
+        place.clear(STALE);
+        self.arm_later(index); // for as long as it is ready, it is told
+        if is_stale {
+            return None;
+        }
+        // An error is for the handler's own read or write to find.
+        let flags =
+            u16::try_from(told.result).map_or(PollFlags::all(), PollFlags::from_bits_retain);
+        let both = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
+        let read = both | PollFlags::IN | PollFlags::RDHUP;
+        let ready = Ready {
+            read: interest.read() && flags.intersects(read),
+            write: interest.write() && flags.intersects(both | PollFlags::OUT),
+        };
+        Some((token, Found::Event(Event::Ready(ready))))
+    }
+
+    fn signalled(&mut self, index: u32) -> Option<(Token, Found)> {
+        self.main_ended(index);
+        let place = self.table.at(index);
+        let token = place.token;
+        if place.any(CLOSED) {
+            self.table.free_if_done(index);
+            return None;
+        }
+        let Kind::Signals(set) = &mut place.kind else {
+            return None;
+        };
+        let signals = set.pending().map(|signal| (token, Event::Signal(signal)));
+        self.events.extend(signals);
+        place.clear(STALE | PAUSED);
+        self.arm_later(index);
+        let (token, event) = self.events.pop_front()?;
+        Some((token, Found::Event(event)))
+    }
+}
+
+fn event_of(end: End) -> Event<'static> {
+    match end {
+        End::Eof => Event::EndOfFile,
+        End::Failed(error) => Event::Failed(io::Error::from_raw_os_error(error)),
+    }
+}
+
+fn is_harmless(error: i32) -> bool {
+    matches!(
+        error,
+        libc::ENOBUFS | libc::ECANCELED | libc::EINTR | libc::EAGAIN
+    )
+}
+
+fn is_out_of_resources(error: i32) -> bool {
+    matches!(
+        error,
+        libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM
+    )
+}

@@ -1,0 +1,237 @@
+//! One ring: how it is set up, what is submitted to it, and what has come back.
+//! It must never be freed, nor its buffers, while the kernel has an operation of it under way.
+
+use std::cell::Cell;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use io_uring::squeue::Flags;
+use io_uring::types::{CancelBuilder, SubmitArgs, Timespec};
+use io_uring::{IoUring, cqueue, opcode, squeue};
+use rustix::event::EventfdFlags;
+use rustix::io::Errno;
+
+use super::Setup;
+use super::buffers::Buffers;
+
+/// `io_uring_enter(2)`: complete what has been deferred, and wait if so many are wanted.
+const GETEVENTS: u32 = 1;
+/// `io_uring_enter(2)`: the last argument carries a timeout.
+const EXT_ARG: u32 = 1 << 3;
+
+/// The completion of something that nobody waits for.
+pub(super) const IGNORED: u64 = u64::MAX;
+
+/// How often a ring that is dropped asks the kernel for the last completions, 10 ms apart.
+const LAST_TRIES: usize = 100;
+
+pub(super) struct Ring {
+    uring: IoUring,
+    pub(super) buffers: Buffers,
+    /// Readable when there is something to do, once somebody has asked for it.
+    event: OwnedFd,
+    has_event: Cell<bool>,
+    enabled: bool,
+    /// Submitted operations whose last completion has not come.
+    under_way: usize,
+}
+
+impl Ring {
+    pub(super) fn new(setup: &Setup) -> io::Result<Ring> {
+        let uring = build(setup)?;
+        if !uring.params().is_feature_skip_cqe_on_success() || !uring.params().is_feature_nodrop() {
+            return Err(Errno::OPNOTSUPP.into());
+        }
+        let event = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        let buffers = Buffers::new(&uring.submitter(), setup)?;
+        Ok(Ring {
+            uring,
+            buffers,
+            event,
+            has_event: Cell::new(false),
+            enabled: false,
+            under_way: 0,
+        })
+    }
+
+    /// A ring for a single issuer belongs to the thread that enables it: the one of the first tick.
+    pub(super) fn enable(&mut self) -> io::Result<()> {
+        if !self.enabled {
+            self.uring.submitter().register_enable_rings()?;
+            self.enabled = true;
+        }
+        Ok(())
+    }
+
+    /// The ring's own descriptor would not wake an epoll that watches it: with deferred completions
+    /// there is nothing in the ring yet. An eventfd is told of those too, at a price for each, so
+    /// the kernel learns of it only when somebody asks.
+    pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
+        if !self.has_event.replace(true)
+            && let Err(error) = self
+                .uring
+                .submitter()
+                .register_eventfd(self.event.as_raw_fd())
+        {
+            tracing::error!(%error, "the reactor's descriptor will not tell of events");
+        }
+        self.event.as_fd()
+    }
+
+    /// Before the wait: what comes later makes it readable anew.
+    fn reset_descriptor(&self) {
+        if self.has_event.get() {
+            let _ = rustix::io::read(&self.event, &mut [0; 8]); // fails if it was not readable
+        }
+    }
+
+    /// Queues an operation that ends with a completion of its own.
+    ///
+    /// # Safety
+    /// What `entry` points to stays valid until that completion.
+    pub(super) unsafe fn start(&mut self, entry: &squeue::Entry) -> io::Result<()> {
+        // SAFETY: promised by the caller.
+        unsafe { self.push(entry)? };
+        self.under_way += 1;
+        Ok(())
+    }
+
+    /// Queues an operation that ends when it is submitted, and has a completion if it fails.
+    ///
+    /// # Safety
+    /// What `entry` points to stays valid until [`is_submitted`](Self::is_submitted).
+    pub(super) unsafe fn attempt(&mut self, entry: squeue::Entry) -> io::Result<()> {
+        // SAFETY: promised by the caller.
+        unsafe { self.push(&entry.flags(Flags::SKIP_SUCCESS)) }
+    }
+
+    /// Ends the operation with this number, whose own completion says whether that was in time.
+    pub(super) fn cancel(&mut self, number: u64) -> io::Result<()> {
+        let entry = opcode::AsyncCancel::new(number).build().user_data(IGNORED);
+        // SAFETY: it points to nothing.
+        unsafe { self.attempt(entry) }
+    }
+
+    /// # Safety
+    /// As for the two kinds above.
+    unsafe fn push(&mut self, entry: &squeue::Entry) -> io::Result<()> {
+        loop {
+            // SAFETY: promised by the caller.
+            if unsafe { self.uring.submission().push(entry) }.is_ok() {
+                return Ok(());
+            }
+            self.enter(0, None)?;
+            if self.uring.submission().is_full() {
+                return Err(Errno::BUSY.into()); // the kernel is out of memory
+            }
+        }
+    }
+
+    /// Whether the kernel has taken all that was queued.
+    pub(super) fn is_submitted(&mut self) -> bool {
+        self.uring.submission().is_empty()
+    }
+
+    /// The one system call of a tick: submits, completes, and waits for `wanted` completions.
+    pub(super) fn wait(&mut self, wanted: u32, timeout: Option<Duration>) -> io::Result<()> {
+        self.reset_descriptor();
+        self.enter(wanted, timeout)
+    }
+
+    fn enter(&mut self, wanted: u32, timeout: Option<Duration>) -> io::Result<()> {
+        let queued = self.uring.submission().len() as u32; // at most the size of the queue
+        let timespec = timeout.map(Timespec::from);
+        let args = match &timespec {
+            Some(timespec) => SubmitArgs::new().timespec(timespec),
+            None => SubmitArgs::new(),
+        };
+        let submitter = self.uring.submitter();
+        // SAFETY: `args` and the time that it points to live until the call returns. What the
+        // queued entries point to was promised when they were pushed.
+        let result = unsafe { submitter.enter(queued, wanted, GETEVENTS | EXT_ARG, Some(&args)) };
+        match result.map_err(|error| Errno::from_io_error(&error)) {
+            Ok(_) => Ok(()),
+            // Nothing came in time, or a signal did; or (the last two) the kernel wants us to take
+            // completions before it takes more from us.
+            Err(Some(Errno::TIME | Errno::INTR | Errno::BUSY | Errno::AGAIN)) => Ok(()),
+            Err(error) => Err(error.unwrap_or(Errno::IO).into()),
+        }
+    }
+
+    /// Hands out all completions that there are.
+    pub(super) fn drain(&mut self, mut take: impl FnMut(u64, i32, u32)) -> io::Result<()> {
+        loop {
+            for entry in self.uring.completion() {
+                let (number, flags) = (entry.user_data(), entry.flags());
+                if ends_operation(number, flags) {
+                    self.under_way -= 1;
+                }
+                take(number, entry.result(), flags);
+            }
+            // What did not fit waits in the kernel until it is asked for.
+            if !self.uring.submission().cq_overflow() {
+                return Ok(());
+            }
+            self.enter(0, None)?;
+        }
+    }
+
+    /// Ends all operations, and waits until the kernel has let go of the buffers.
+    fn end(&mut self) -> bool {
+        if !self.enabled {
+            return true; // nothing was ever submitted
+        }
+        for _ in 0..LAST_TRIES {
+            if self.under_way == 0 {
+                return true;
+            }
+            let all = CancelBuilder::any();
+            let at_once = Some(Timespec::from(Duration::ZERO));
+            // Fails where nothing is left to cancel; the completions say what is.
+            let _ = self.uring.submitter().register_sync_cancel(at_once, all);
+            let a_moment = Some(Duration::from_millis(10));
+            if self.enter(1, a_moment).is_err() || self.drain(|_, _, _| ()).is_err() {
+                return false;
+            }
+        }
+        self.under_way == 0
+    }
+}
+
+impl Drop for Ring {
+    fn drop(&mut self) {
+        if self.end() {
+            self.buffers.free(&self.uring.submitter());
+        } else {
+            // The kernel may still write to them: they stay its own.
+            tracing::error!("operations do not end: their buffers are left to the kernel");
+        }
+    }
+}
+
+/// Sends have a number above all others, and a completion only if they fail.
+pub(super) const SEND: u64 = 1 << 63;
+
+fn ends_operation(number: u64, flags: u32) -> bool {
+    number & SEND == 0 && !cqueue::more(flags)
+}
+
+/// With deferred completions where the kernel has them (6.1), else with cooperative ones.
+fn build(setup: &Setup) -> io::Result<IoUring> {
+    let mut builder = IoUring::builder();
+    builder
+        .dontfork()
+        .setup_clamp()
+        .setup_cqsize(setup.completions)
+        .setup_submit_all()
+        .setup_r_disabled();
+    let mut deferred = builder.clone();
+    deferred.setup_single_issuer().setup_defer_taskrun();
+    match deferred.build(setup.submissions) {
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::INVAL) => {
+            builder.setup_coop_taskrun().build(setup.submissions)
+        }
+        result => result,
+    }
+}

@@ -1,0 +1,295 @@
+//! The one system call of a tick: what is queued before it, and what is taken in after it.
+//! It must never queue an entry for a place whose source has ended, nor sleep while the tick before
+//! has left something over.
+
+use std::io;
+use std::os::fd::AsRawFd;
+use std::time::Duration;
+
+use io_uring::{opcode, squeue, types};
+use rustix::event::PollFlags;
+
+use super::buffers::GROUP;
+use super::ring::{IGNORED, SEND};
+use super::table::{
+    ARMED, BLOCKED, CANCELLED, CLOSED, Kind, Listener, ROOM_ARMED, SENDING, TO_ARM,
+};
+use super::{Told, Uring};
+use crate::driver::{Event, READ_BUFFER, TICK_ACCEPTS, TICK_BYTES};
+use crate::io::Interest;
+
+/// What an operation is to its place: the one that brings its events, or the one that waits for
+/// room to send. (The other parts of a number: the place in the lower half, and which socket of a
+/// listener it is.)
+pub(super) const MAIN: u64 = 0;
+pub(super) const ROOM: u64 = 1 << 32;
+pub(super) const WAKE: u64 = 2 << 32;
+const SOCKET: u32 = 40;
+
+/// So many sockets of one listener have numbers.
+pub(super) const MAX_SOCKETS: usize = 1 << 16;
+
+/// For closed places that are left when there is nothing else to do.
+const REST_TRIES: usize = 100;
+
+pub(super) fn number_of_socket(index: u32, socket: usize) -> u64 {
+    MAIN | (socket as u64) << SOCKET | u64::from(index)
+}
+
+pub(super) fn socket_of(number: u64) -> usize {
+    (number >> SOCKET) as usize & (MAX_SOCKETS - 1)
+}
+
+impl Uring {
+    pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.let_go();
+        self.ring.enable()?;
+        self.queue_sends()?;
+        self.queue_cancels()?;
+        self.queue_arms()?;
+        let sleeps = !self.has_leftovers() && !self.sends.is_any_awaited();
+        let sleeps = sleeps && timeout != Some(Duration::ZERO);
+        self.ring.wait(sleeps.into(), timeout.filter(|_| sleeps))?;
+        self.take_in()?;
+        self.settle_sends();
+        self.kept.append(&mut self.kept_next); // behind those that the last tick has cut off
+        self.tick = self.tick.wrapping_add(1);
+        self.bytes_left = TICK_BYTES;
+        self.accepts_left = TICK_ACCEPTS;
+        self.results.begin_tick();
+        Ok(())
+    }
+
+    pub(crate) fn has_backlog(&self) -> bool {
+        // Until the next wait, the kernel knows nothing of these.
+        let is_unsubmitted =
+            !self.sends.is_empty() || !self.to_arm.is_empty() || !self.to_cancel.is_empty();
+        is_unsubmitted || !self.starved.is_empty() || self.has_leftovers()
+    }
+
+    /// Whether a tick has something to do without a completion of the kernel.
+    fn has_leftovers(&self) -> bool {
+        !self.told.is_empty()
+            || !self.events.is_empty()
+            || !self.kept.is_empty()
+            || !self.kept_next.is_empty()
+            || self.results.may_be_left()
+    }
+
+    /// Submits what is left when no further tick is to come, and closes what has ended.
+    pub(crate) fn rest(&mut self) -> io::Result<()> {
+        for _ in 0..REST_TRIES {
+            if !self.has_backlog() && self.table.ended() == 0 {
+                break;
+            }
+            self.wait(Some(Duration::from_millis(1)))?;
+            while self.next().is_some() {}
+        }
+        Ok(())
+    }
+
+    /// First, since others wait for them.
+    fn queue_sends(&mut self) -> io::Result<()> {
+        for index in 0..self.sends.len() as u32 {
+            let due = self.sends.at(index);
+            if due.is_queued {
+                continue; // the kernel was out of memory
+            }
+            let Some(socket) = self.table.at(due.place).socket() else {
+                continue;
+            };
+            let fd = types::Fd(socket.as_raw_fd());
+            let entry = self.sends.entry(index, fd, &self.ring.buffers);
+            // SAFETY: what the entry points to is in the stage or in a box of `sends`, which are
+            // neither touched nor freed before `settle`, and that is called when all is submitted.
+            // (The kernel does not look at it later: with `MSG_DONTWAIT` a send is never put off.)
+            if let Err(error) = unsafe { self.ring.attempt(entry) } {
+                self.sends.not_queued(index);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn queue_cancels(&mut self) -> io::Result<()> {
+        for number in std::mem::take(&mut self.to_cancel) {
+            self.ring.cancel(number)?;
+        }
+        Ok(())
+    }
+
+    fn queue_arms(&mut self) -> io::Result<()> {
+        // First those for which there was no buffer the last time.
+        let mut to_arm = std::mem::take(&mut self.starved);
+        to_arm.append(&mut self.to_arm);
+        for index in to_arm.drain(..) {
+            let place = self.table.at(index);
+            if place.any(TO_ARM) {
+                place.clear(TO_ARM);
+                self.arm(index)?;
+            }
+        }
+        self.to_arm = to_arm; // keeps the memory
+        if !self.is_waker_armed
+            && let Some(event) = self.waker.event()
+        {
+            let fd = types::Fd(event.as_raw_fd());
+            let poll = opcode::PollAdd::new(fd, PollFlags::IN.bits().into()).multi(true);
+            // SAFETY: it points to nothing.
+            unsafe { self.ring.start(&poll.build().user_data(WAKE))? };
+            self.is_waker_armed = true;
+        }
+        Ok(())
+    }
+
+    fn arm(&mut self, index: u32) -> io::Result<()> {
+        let number = MAIN | u64::from(index);
+        if self.table.at(index).wants_arming() {
+            let place = self.table.at(index);
+            let entry = match &mut place.kind {
+                Kind::Stream(fd) => receive(types::Fd(fd.as_raw_fd()), place.room as usize),
+                Kind::Connecting(connecting) => {
+                    let (address, len) = (connecting.address.as_ptr(), connecting.address.len());
+                    let fd = types::Fd(connecting.fd.as_raw_fd());
+                    opcode::Connect::new(fd, address.cast(), len).build()
+                }
+                Kind::Watch(watch) => poll(watch.fd, watch.interest),
+                Kind::Signals(set) => {
+                    let fd = std::os::fd::AsFd::as_fd(&**set).as_raw_fd();
+                    poll(fd, Interest::Read)
+                }
+                Kind::Listener(_) => return self.arm_listener(index),
+                Kind::Free { .. } | Kind::Gone => return Ok(()),
+            };
+            // SAFETY: the address of a connection lives in its place, in a box, until the last
+            // completion. The others point to nothing: what is received goes to the ring's own
+            // buffers.
+            unsafe { self.ring.start(&entry.user_data(number))? };
+            place.set(ARMED);
+            place.under_way += 1;
+        }
+        let place = self.table.at(index);
+        if place.wants_room()
+            && let Some(socket) = place.socket()
+        {
+            let entry = poll(socket.as_raw_fd(), Interest::Write);
+            // SAFETY: it points to nothing.
+            unsafe { self.ring.start(&entry.user_data(ROOM | u64::from(index)))? };
+            place.set(ROOM_ARMED);
+            place.under_way += 1;
+        }
+        Ok(())
+    }
+
+    fn arm_listener(&mut self, index: u32) -> io::Result<()> {
+        let place = self.table.at(index);
+        let Kind::Listener(listener) = &mut place.kind else {
+            return Ok(());
+        };
+        let sockets = listener.sockets.iter_mut().enumerate();
+        for (socket_index, socket) in sockets.filter(|(_, socket)| !socket.is_armed) {
+            let entry = opcode::AcceptMulti::new(types::Fd(socket.fd.as_raw_fd()))
+                .flags(libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC)
+                .build();
+            let number = number_of_socket(index, socket_index);
+            // SAFETY: it points to nothing.
+            unsafe { self.ring.start(&entry.user_data(number))? };
+            socket.is_armed = true;
+            place.under_way += 1;
+        }
+        Ok(())
+    }
+
+    /// Has the operation that brings a place's events end. What it has brought comes all the same.
+    pub(super) fn cancel_main(&mut self, index: u32) {
+        let place = self.table.at(index);
+        if let Kind::Listener(listener) = &mut place.kind {
+            return cancel_listener(&mut self.to_cancel, index, listener);
+        }
+        if place.any(ARMED) && !place.any(CANCELLED) {
+            place.set(CANCELLED);
+            self.to_cancel.push(MAIN | u64::from(index));
+        }
+    }
+
+    /// Has everything of a place end.
+    pub(super) fn cancel_all(&mut self, index: u32) {
+        self.cancel_main(index);
+        if self.table.at(index).any(ROOM_ARMED) {
+            self.to_cancel.push(ROOM | u64::from(index));
+        }
+    }
+
+    /// Takes the completions out of the ring, so that there is room for further ones, and so that
+    /// it is known what became of the sends.
+    fn take_in(&mut self) -> io::Result<()> {
+        let (told, sends) = (&mut self.told, &mut self.sends);
+        self.ring.drain(|number, result, flags| match number {
+            IGNORED => {}
+            SEND.. => sends.note(number, result),
+            number => told.push_back(Told {
+                number,
+                result,
+                flags,
+            }),
+        })
+    }
+
+    fn settle_sends(&mut self) {
+        if self.sends.is_empty() || !self.ring.is_submitted() {
+            return; // the kernel was out of memory: it takes the rest with the next wait
+        }
+        let mut blocked = std::mem::take(&mut self.blocked);
+        let (table, events) = (&mut self.table, &mut self.events);
+        self.sends.settle(&mut self.ring.buffers, |outcome| {
+            let place = table.at(outcome.place);
+            place.clear(SENDING);
+            let token = place.token;
+            if place.any(CLOSED) {
+                return table.free_if_done(outcome.place);
+            }
+            let is_unsent = outcome.rest.is_some();
+            if let Some(rest) = outcome.rest {
+                events.push_back((token, Event::Unsent(rest)));
+            }
+            if let Some(error) = outcome.error {
+                let error = io::Error::from_raw_os_error(error);
+                events.push_back((token, Event::Failed(error)));
+            } else if outcome.is_blocked {
+                place.set(BLOCKED);
+                blocked.push(outcome.place);
+            } else if outcome.is_awaited && !is_unsent {
+                events.push_back((token, Event::Sent));
+            }
+        });
+        for index in blocked.drain(..) {
+            self.arm_later(index);
+        }
+        self.blocked = blocked; // keeps the memory
+    }
+}
+
+/// Receives whatever comes, or, where there is little room, no more than that and once.
+fn receive(fd: types::Fd, room: usize) -> squeue::Entry {
+    if room >= READ_BUFFER / 2 {
+        return opcode::RecvMulti::new(fd, GROUP).build();
+    }
+    let once = opcode::Recv::new(fd, std::ptr::null_mut(), room as u32).buf_group(GROUP);
+    once.build().flags(squeue::Flags::BUFFER_SELECT)
+}
+
+fn cancel_listener(to_cancel: &mut Vec<u64>, index: u32, listener: &mut Listener) {
+    for (socket_index, socket) in listener.sockets.iter_mut().enumerate() {
+        if socket.is_armed && !socket.is_cancelled {
+            socket.is_cancelled = true;
+            to_cancel.push(number_of_socket(index, socket_index));
+        }
+    }
+}
+
+fn poll(fd: i32, interest: Interest) -> squeue::Entry {
+    let mut flags = PollFlags::empty();
+    flags.set(PollFlags::IN | PollFlags::RDHUP, interest.read());
+    flags.set(PollFlags::OUT, interest.write());
+    opcode::PollAdd::new(types::Fd(fd), flags.bits().into()).build()
+}
