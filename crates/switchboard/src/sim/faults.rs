@@ -271,4 +271,10 @@ impl Counts {
     pub(crate) fn count(&mut self, fault: Fault) {
         self.0[fault as usize] += 1;
     }
+
+    pub(crate) fn add(&mut self, more: &Counts) {
+        for (count, more) in self.0.iter_mut().zip(more.0) {
+            *count += more;
+        }
+    }
 }

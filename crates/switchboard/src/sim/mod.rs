@@ -27,6 +27,7 @@ mod script;
 mod simulation;
 mod socket;
 mod story;
+mod swarm;
 mod tcp;
 mod world;
 
@@ -43,3 +44,4 @@ pub use faults::{Counts, Fault, Faults};
 pub use host::{Host, HostId};
 pub use simulation::Simulation;
 pub use socket::{Socket, SocketListener};
+pub use swarm::{Failure, Passed, Swarm};

@@ -91,6 +91,11 @@ impl Simulation {
         self
     }
 
+    /// How the network is now, and what goes wrong.
+    pub fn current_faults(&self) -> Faults {
+        self.world.borrow().faults.clone()
+    }
+
     /// How often each fault has happened.
     pub fn counts(&self) -> Counts {
         self.world.borrow().counts.clone()
