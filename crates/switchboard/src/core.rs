@@ -166,7 +166,7 @@ impl<S: 'static> Core<S> {
     }
 
     /// How long the next wait may sleep: not at all while something is left to do.
-    pub(crate) fn timeout(&self, limit: Option<Duration>, now: Time) -> Option<Duration> {
+    pub(crate) fn timeout(&self, limit: Option<Duration>, driver: &Driver) -> Option<Duration> {
         let idle = self.requests.is_empty()
             && self.dirty.is_empty()
             && self.again.is_empty()
@@ -176,7 +176,8 @@ impl<S: 'static> Core<S> {
         if !idle {
             return Some(Duration::ZERO);
         }
-        let timer = self.timers.next_deadline().map(|deadline| deadline - now);
+        let timer = self.timers.next_deadline();
+        let timer = timer.map(|deadline| deadline - driver.now());
         match (timer, limit) {
             (Some(timer), Some(limit)) => Some(timer.min(limit)),
             (timer, limit) => timer.or(limit),

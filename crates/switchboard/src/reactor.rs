@@ -161,7 +161,7 @@ impl<S: 'static> Reactor<S> {
     /// # Errors
     /// As [`run`](Self::run).
     pub fn turn(&mut self, limit: Option<Duration>) -> Result {
-        let timeout = self.core.timeout(limit, self.driver.now());
+        let timeout = self.core.timeout(limit, &self.driver);
         tracing::trace!(?timeout, sources = self.core.sources.len(), "waiting");
         self.tick(timeout)?;
         self.driver.tell(&mut self.core.seen);
@@ -206,7 +206,7 @@ impl<S: 'static> Reactor<S> {
         if self.driver.has_backlog() {
             return Some(Duration::ZERO);
         }
-        self.core.timeout(None, self.driver.now())
+        self.core.timeout(None, &self.driver)
     }
 
     /// Which driver the reactor runs on: never [`Driver::Auto`](crate::Driver::Auto).

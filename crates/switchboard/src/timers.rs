@@ -268,6 +268,9 @@ impl<T> Wheel<T> {
 
     /// The first tick of the first occupied slot, and the head of its list.
     fn first_occupied(&self) -> Option<(u64, u32)> {
+        if self.len() == 0 {
+            return None; // as in many programs in every tick
+        }
         let level = self.occupied.iter().position(|slots| *slots != 0)?;
         let slot = self.occupied[level].trailing_zeros();
         let shift = level * DIGIT_BITS;
