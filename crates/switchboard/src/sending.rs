@@ -17,10 +17,9 @@ use crate::{Error, LoopContext, Result, Token};
 /// go out with all others at the end of the tick.
 ///
 /// Measured with `bench/` on 24 November 2026, as CPU per message of a raw epoll server's: at 64
-/// connections of single 64-byte messages 0.985 if each is sent at once, 0.957 at the end of the
-/// tick (two runs each, within 0.002), though that executes a quarter more instructions. With 16
-/// such messages in one read it is the other way round: 0.993 at once, 1.013 to 1.023 at the end,
-/// and the latency's p99 is 0.98 against 1.34.
+/// connections of single 64-byte messages 0.981 if each is sent at once, 0.957 at the end of the
+/// tick. With 16 such messages in one read it is the other way round: 0.993 at once, 1.013 to 1.023
+/// at the end, and the latency's p99 is 0.98 against 1.34.
 const FORWARD: usize = 512;
 
 /// Up to this length shared bytes are copied all the same: a chunk of their own would cost more

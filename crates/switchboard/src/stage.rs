@@ -72,3 +72,6 @@ impl Stage {
         self.filled = 0;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -287,6 +287,9 @@ suite! {
         many_small_strings_go_out_together_and_in_order
         drop_oldest_drops_small_shared_messages_whole
         after_our_side_is_shut_down_nothing_can_be_sent
+        sends_to_two_sources_in_turn_keep_their_order
+        many_small_sends_of_one_tick_to_many_sources_arrive
+        what_an_aborted_source_has_sent_in_the_same_tick_is_not_kept
     }
     attempts {
         what_is_sent_before_a_close_in_the_same_call_is_delivered

@@ -143,3 +143,66 @@ pub fn after_our_side_is_shut_down_nothing_can_be_sent(world: &mut World) {
     assert_eq!(world.drive_to_end("near"), "Eof");
     assert_eq!(world.log().bytes("near"), b"still heard");
 }
+
+pub fn sends_to_two_sources_in_turn_keep_their_order(world: &mut World) {
+    let (first, first_peer) = world.open(Probe::new("first"));
+    let (second, second_peer) = world.open(Probe::new("second"));
+    let (mut to_first, mut to_second) = (String::new(), String::new());
+    for i in 0..100 {
+        let (one, other) = (format!("first {i}."), format!("second {i}."));
+        world.with(|cx| {
+            cx.send_to(first, &one).expect("there is room");
+            cx.send_to(second, other.as_bytes()).expect("there is room");
+            cx.send_to(second, Bytes::from(other.clone()))
+                .expect("there is room");
+        });
+        to_first += &one;
+        to_second += &other.repeat(2);
+    }
+    assert_eq!(world.reactor.buffered(), to_first.len() + to_second.len());
+    world.drive_until_received(first_peer, to_first);
+    world.drive_until_received(second_peer, to_second);
+    assert_eq!(world.reactor.buffered(), 0);
+}
+
+/// More small sends than are staged in one tick, and a shared one behind what is staged.
+pub fn many_small_sends_of_one_tick_to_many_sources_arrive(world: &mut World) {
+    const EACH: usize = 300;
+    let sources: Vec<_> = (0..8).map(|_| world.open(Probe::new("near"))).collect();
+    let message = pattern(EACH);
+    let shared = Bytes::from(pattern(5000));
+    let mut expected = Vec::new();
+    for _ in 0..40 {
+        for (token, _) in &sources {
+            world
+                .with(|cx| cx.send_to(*token, &message))
+                .expect("there is room");
+        }
+        expected.extend_from_slice(&message);
+    }
+    for (token, _) in &sources {
+        world
+            .with(|cx| cx.send_to(*token, &shared))
+            .expect("there is room");
+    }
+    expected.extend_from_slice(&shared);
+    assert_eq!(world.reactor.buffered(), sources.len() * expected.len());
+    for (_, peer) in sources {
+        world.drive_until_received(peer, &expected);
+    }
+    assert_eq!(world.reactor.buffered(), 0);
+}
+
+pub fn what_an_aborted_source_has_sent_in_the_same_tick_is_not_kept(world: &mut World) {
+    let (aborted, peer) = world.open(Probe::new("aborted"));
+    let (other, others_peer) = world.open(Probe::new("other"));
+    world.with(|cx| {
+        cx.send_to(aborted, "lost").expect("there is room");
+        cx.send_to(other, "kept").expect("there is room");
+        cx.abort_source(aborted);
+    });
+    assert_eq!(world.drive_to_end("aborted"), "Aborted");
+    world.drive_until_received(others_peer, "kept");
+    world.assert_received(peer, "");
+    assert_eq!(world.reactor.buffered(), 0);
+}

@@ -24,16 +24,25 @@ pub(super) fn some(fd: BorrowedFd<'_>, flags: &mut Flags, bytes: &[u8]) -> io::R
     if flags.any(BLOCKED | CONNECTING) {
         return Ok(0); // a `Sent` or `Connected` completion will come
     }
-    let sent = match single(fd, bytes) {
-        Ok(n) => n,
-        Err(Errno::INTR) => return Ok(0),
-        Err(Errno::AGAIN) => 0,
-        Err(error) => return Err(error.into()),
-    };
-    if sent < bytes.len() {
-        flags.block();
+    match single(fd, bytes) {
+        Ok(n) => {
+            if n < bytes.len() {
+                flags.block();
+            }
+            Ok(n)
+        }
+        Err(error) => refused(flags, error),
     }
-    Ok(sent)
+}
+
+#[cold]
+fn refused(flags: &mut Flags, error: Errno) -> io::Result<usize> {
+    match error {
+        Errno::AGAIN => flags.block(),
+        Errno::INTR => {}
+        _ => return Err(error.into()),
+    }
+    Ok(0)
 }
 
 /// Sends as many chunks of an outbox as one call takes, and says how much that would be.
