@@ -22,7 +22,7 @@ use crate::core::Seen;
 use crate::net::{ConnectOptions, Endpoint};
 use crate::offload::{Job, Outcome};
 use crate::outbox::Outbox;
-use crate::sim::{Detail, EndId, ListenerId, MachineId, Purpose, Shared, Signals, perform};
+use crate::sim::{Detail, EndId, ListenerId, MachineId, Purpose, Shared, Signals, TICK, perform};
 use crate::{TcpListener, Time, Token};
 
 enum Entry {
@@ -49,6 +49,8 @@ struct Slot {
 pub(crate) struct Simulated {
     world: Shared,
     machine: MachineId,
+    /// Nobody but this reactor lets time pass.
+    is_lone: bool,
     started: Time,
     slots: Vec<Slot>,
     /// Sources to look at in this tick, and in the next one.
@@ -68,7 +70,7 @@ enum Step {
 }
 
 impl Simulated {
-    pub(crate) fn new(world: Shared, machine: MachineId) -> io::Result<Simulated> {
+    pub(crate) fn new(world: Shared, machine: MachineId, is_lone: bool) -> io::Result<Simulated> {
         descriptor()?;
         let (started, waker) = {
             let world = world.borrow();
@@ -77,6 +79,7 @@ impl Simulated {
         Ok(Simulated {
             world,
             machine,
+            is_lone,
             started,
             slots: Vec::new(),
             queue: VecDeque::new(),
@@ -105,31 +108,34 @@ impl Simulated {
 
     /// Lets time pass until there is something for this reactor, or the timeout is over.
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        let until = timeout.map(|timeout| self.world.borrow().now + timeout);
+        let begin = self.world.borrow().now;
+        // Or a reactor that always has something to do would stop the clock.
+        let least = begin + if self.is_lone { TICK } else { Duration::ZERO };
+        let most = timeout.map(|timeout| least.max(begin + timeout));
         loop {
             let mut world = self.world.borrow_mut();
             world.heed_notices();
             let is_due = !self.queue.is_empty()
                 || !self.next_tick.is_empty()
                 || world.machine(self.machine).has_news();
-            if is_due || until == Some(world.now) {
+            let until = if is_due { Some(least) } else { most };
+            if until.is_some_and(|until| world.now >= until) {
                 break;
             }
-            match (
-                world.step(until.unwrap_or(Time::from_nanos(u64::MAX))),
-                until,
-            ) {
-                (Some(None), _) => {}
-                (Some(Some(deed)), _) => {
+            match world.step(until.unwrap_or(Time::from_nanos(u64::MAX))) {
+                Some(None) => {}
+                Some(Some(deed)) => {
                     drop(world);
                     perform(&self.world, deed);
                 }
-                (None, Some(until)) => world.now = until,
-                (None, None) => {
-                    let nothing = "nothing is left to happen in the simulation, so this reactor \
-                                   would wait for ever";
-                    return Err(io::Error::new(io::ErrorKind::WouldBlock, nothing));
-                }
+                None => match until {
+                    Some(until) => world.now = until,
+                    None => {
+                        let nothing = "nothing is left to happen in the simulation, so this \
+                                       reactor would wait for ever";
+                        return Err(io::Error::new(io::ErrorKind::WouldBlock, nothing));
+                    }
+                },
             }
         }
         self.begin_tick();

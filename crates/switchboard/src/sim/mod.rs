@@ -34,6 +34,7 @@ mod world;
 pub(crate) use dice::Purpose;
 pub(crate) use ends::{MachineWaker, SimulatedListener, SimulatedStream};
 pub(crate) use network::ListenerId;
+pub(crate) use schedule::TICK;
 pub(crate) use story::Detail;
 pub(crate) use tcp::EndId;
 pub(crate) use world::{MachineId, Shared, Signals, perform};

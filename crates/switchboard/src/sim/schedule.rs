@@ -10,7 +10,7 @@ use super::world::MachineId;
 use crate::{Error, Result, Time};
 
 /// What a tick takes at least: a host that always has something to do cannot stop the clock.
-const TICK: Duration = Duration::from_micros(1);
+pub(crate) const TICK: Duration = Duration::from_micros(1);
 
 /// Steps in one call, so that a host that spins is an error and not a test that hangs.
 const MAX_STEPS: u64 = 50_000_000;

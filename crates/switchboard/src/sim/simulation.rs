@@ -178,7 +178,7 @@ impl Simulation {
     ) -> Result<Reactor<S>> {
         let machine = self.world.borrow_mut().add_machine(machine);
         let seed = self.world.borrow_mut().start(machine);
-        let driver = Driver::Simulated(Simulated::new(self.world.clone(), machine)?);
+        let driver = Driver::Simulated(Simulated::new(self.world.clone(), machine, true)?);
         Ok(Reactor::with_driver(builder.seed(seed), state, driver))
     }
 
@@ -213,10 +213,15 @@ impl Simulation {
     /// Listens on a machine, for the test to accept itself; port 0 is any that is free.
     ///
     /// # Errors
-    /// The port is taken.
-    pub fn listen(&mut self, machine: &str, port: u16) -> Result<SocketListener> {
-        let machine = self.world.borrow_mut().add_machine(machine);
-        Ok(SocketListener::bind(&self.world, machine, port)?)
+    /// The address is malformed or not the machine's, its name is unknown, or the port is taken.
+    pub fn listen(&mut self, machine: &str, on: impl ToEndpoint) -> Result<SocketListener> {
+        let endpoint = on.to_endpoint()?;
+        let mut world = self.world.borrow_mut();
+        let machine = world.add_machine(machine);
+        let address = world.look_up(&endpoint)?[0];
+        let (listener, address) = world.bind(machine, &[address])?[0];
+        drop(world);
+        Ok(SocketListener::new(&self.world, listener, address))
     }
 
     /// Lets `duration` pass.
@@ -401,7 +406,11 @@ impl Simulation {
         Ok(self)
     }
 
-    fn host_called(&self, name: &str) -> Result<HostId> {
+    /// The host (or other machine) of that name, without the type of its state.
+    ///
+    /// # Errors
+    /// There is none; the text says which there are.
+    pub fn host_called(&self, name: &str) -> Result<HostId> {
         let world = self.world.borrow();
         let id = world.machine_called(name).map(HostId);
         id.ok_or_else(|| {

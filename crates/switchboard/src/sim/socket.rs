@@ -7,7 +7,7 @@ use std::net::{Shutdown, SocketAddr};
 
 use super::network::ListenerId;
 use super::tcp::EndId;
-use super::world::{MachineId, Shared};
+use super::world::Shared;
 
 /// One end of a simulated connection that a test reads and writes itself, as it would a
 /// non-blocking [`std::net::TcpStream`]. Dropped, it closes.
@@ -75,19 +75,12 @@ pub struct SocketListener {
 }
 
 impl SocketListener {
-    pub(crate) fn bind(
-        world: &Shared,
-        machine: MachineId,
-        port: u16,
-    ) -> io::Result<SocketListener> {
-        let mut borrowed = world.borrow_mut();
-        let address = (borrowed.machine(machine).address, port).into();
-        let (listener, address) = borrowed.bind(machine, &[address])?[0];
-        Ok(SocketListener {
+    pub(crate) fn new(world: &Shared, listener: ListenerId, address: SocketAddr) -> SocketListener {
+        SocketListener {
             world: world.clone(),
             listener,
             address,
-        })
+        }
     }
 
     /// Where it listens.

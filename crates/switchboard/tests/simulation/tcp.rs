@@ -13,7 +13,9 @@ fn pass(sim: &mut Simulation) {
 }
 
 fn connected(sim: &mut Simulation) -> (Socket, Socket, SocketListener) {
-    let mut listener = sim.listen("server", 80).expect("the port is free");
+    let mut listener = sim
+        .listen("server", "0.0.0.0:80")
+        .expect("the port is free");
     let client = sim.dial("client", "server:80").expect("it is there");
     pass(sim);
     let server = listener.accept().expect("it has come");
@@ -56,7 +58,8 @@ fn bytes_arrive_in_order_and_before_the_end() {
 #[test]
 fn nobody_listens_so_the_connect_is_refused() {
     let mut sim = Simulation::new(1);
-    sim.listen("server", 80).expect("the port is free");
+    sim.listen("server", "0.0.0.0:80")
+        .expect("the port is free");
     let mut client = sim
         .dial("client", "10.0.0.1:81")
         .expect("an address is enough");
@@ -116,7 +119,9 @@ fn a_reset_leaves_what_has_arrived_and_loses_what_has_not() {
     pass(&mut sim);
     assert_eq!(read(&mut client), b"arrived");
     let (mut client, mut server, _) = {
-        let mut listener = sim.listen("server", 81).expect("the port is free");
+        let mut listener = sim
+            .listen("server", "0.0.0.0:81")
+            .expect("the port is free");
         let client = sim.dial("client", "server:81").expect("it is there");
         pass(&mut sim);
         let server = listener.accept().expect("it has come");
@@ -163,7 +168,9 @@ fn buffers_are_bounded_and_the_window_closes() {
 fn a_full_backlog_makes_the_next_one_wait() {
     let mut sim = Simulation::new(1);
     sim.faults(Faults::none().backlog(2));
-    let mut listener = sim.listen("server", 80).expect("the port is free");
+    let mut listener = sim
+        .listen("server", "0.0.0.0:80")
+        .expect("the port is free");
     let dial = |sim: &mut Simulation| sim.dial("client", "server:80").expect("it is there");
     let mut clients: Vec<Socket> = (0..3).map(|_| dial(&mut sim)).collect();
     pass(&mut sim);
@@ -182,14 +189,20 @@ fn a_full_backlog_makes_the_next_one_wait() {
 #[test]
 fn a_listener_that_closes_resets_what_waits_for_it() {
     let mut sim = Simulation::new(1);
-    let listener = sim.listen("server", 80).expect("the port is free");
-    assert!(sim.listen("server", 80).is_err(), "the port is taken");
+    let listener = sim
+        .listen("server", "0.0.0.0:80")
+        .expect("the port is free");
+    assert!(
+        sim.listen("server", "0.0.0.0:80").is_err(),
+        "the port is taken"
+    );
     let mut client = sim.dial("client", "server:80").expect("it is there");
     pass(&mut sim);
     drop(listener);
     pass(&mut sim);
     assert_eq!(kind(client.read(&mut [0; 4])), ErrorKind::ConnectionReset);
-    sim.listen("server", 80).expect("the port is free again");
+    sim.listen("server", "0.0.0.0:80")
+        .expect("the port is free again");
 }
 
 #[test]

@@ -8,28 +8,9 @@ use std::time::Duration;
 use socket2::{Domain, Socket, Type};
 use switchboard::{ConnectOptions, Error, Token};
 
-use crate::peers::End;
+use crate::peers::{End, Server};
 use crate::probe::{Log, Probe};
-use crate::world::{Peer, World, pattern};
-
-/// Somebody else's server on a free port of the loopback network.
-fn server() -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
-    let address = listener.local_addr().expect("it is bound");
-    (listener, address)
-}
-
-/// The server's end of the connection that the reactor is making.
-fn accept(world: &mut World, listener: &TcpListener) -> Peer {
-    listener.set_nonblocking(true).expect("a socket can");
-    let mut accepted = None;
-    world.drive_until("the connection", |_| {
-        accepted = listener.accept().ok();
-        accepted.is_some()
-    });
-    let (stream, _) = accepted.expect("it has been waited for");
-    world.adopt(stream)
-}
+use crate::world::{World, pattern};
 
 /// A port on which nobody listens, and nobody can while the socket lives.
 fn deaf_port() -> (Socket, SocketAddr) {
@@ -67,9 +48,9 @@ impl FullServer {
     }
 
     /// Has room again, for whoever has kept trying.
-    fn into_server(self) -> TcpListener {
+    fn into_server(self) -> Server {
         drop(self.waiting);
-        self.listener.into()
+        TcpListener::from(self.listener).into()
     }
 }
 
@@ -82,7 +63,8 @@ fn connects(address: &socket2::SockAddr, waiting: &mut Vec<Socket>) -> bool {
 }
 
 pub fn what_is_sent_before_the_connection_is_there_goes_out_first(world: &mut World) {
-    let (listener, address) = server();
+    let mut listener = world.server();
+    let address = listener.address();
     let probe = Probe::new("near").on_connect(|_, cx| cx.send("then this"));
     world.with(|cx| {
         let token = cx.connect(address, probe).expect("there is room");
@@ -90,7 +72,7 @@ pub fn what_is_sent_before_the_connection_is_there_goes_out_first(world: &mut Wo
         assert_eq!(cx.source_outbox_len(token), 12);
         assert!(cx.is_open(token));
     });
-    let peer = accept(world, &listener);
+    let peer = world.accept(&mut listener);
     world.drive_until_received(peer, "first this, then this");
     world.send(peer, "an answer");
     world.settle();
@@ -153,11 +135,12 @@ pub fn an_unanswered_connection_ends_at_its_deadline(world: &mut World) {
 pub fn the_deadline_ends_with_the_attempt(world: &mut World) {
     const LARGE: usize = 16 * 1024 * 1024; // more than the network holds
     world.with_options(|options| options.with_watermarks(LARGE, LARGE));
-    let (listener, address) = server();
+    let mut listener = world.server();
+    let address = listener.address();
     let options = ConnectOptions::default().with_timeout(Some(Duration::from_millis(30)));
     let token = world.with(|cx| cx.connect_with(address, options, Probe::new("near")));
     let token = token.expect("there is room");
-    let peer = accept(world, &listener);
+    let peer = world.accept(&mut listener);
     world.drive_until("it", |world| world.log().has("near", "connected"));
     world.set_reads(peer, false);
     world.with(|cx| {
@@ -175,20 +158,20 @@ pub fn the_deadline_ends_with_the_attempt(world: &mut World) {
 /// The addresses of a name are tried one after the other, so a server that listens on one of
 /// them is found, whichever it is.
 pub fn localhost_finds_a_server_of_either_family(world: &mut World) {
-    let families = [
-        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)),
-        TcpListener::bind((Ipv6Addr::LOCALHOST, 0)),
-    ];
+    let families = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
     // Some systems have one of the families alone.
-    let servers: Vec<_> = families.into_iter().filter_map(Result::ok).collect();
-    assert!(!servers.is_empty(), "there is no loopback network");
-    for listener in servers {
-        let port = listener.local_addr().expect("it is bound").port();
+    let servers = families.map(|ip| world.server_on(ip));
+    assert!(
+        servers.iter().any(Option::is_some),
+        "there is no loopback network"
+    );
+    for mut listener in servers.into_iter().flatten() {
+        let port = listener.address().port();
         let connected = world.log().count("near", "connected");
         let probe = Probe::new("near").on_connect(|_, cx| cx.send("hello"));
         let token = world.with(|cx| cx.connect(("localhost", port), probe));
         token.expect("there is room");
-        let peer = accept(world, &listener);
+        let peer = world.accept(&mut listener);
         world.drive_until_received(peer, "hello");
         assert_eq!(world.log().count("near", "connected"), connected + 1);
         world.leave(peer);
@@ -233,7 +216,8 @@ fn assert_ends_silently(world: &mut World, address: &str, end: fn(&mut World, To
 }
 
 pub fn a_connection_that_is_closed_before_it_is_there_only_ends(world: &mut World) {
-    let (listener, quick) = server();
+    let listener = world.server();
+    let quick = listener.address();
     let full = FullServer::new();
     let named = format!("127.1:{}", quick.port()); // looked up as names are
     for address in [quick.to_string(), full.address.to_string(), named] {
@@ -246,15 +230,15 @@ pub fn a_connection_that_is_closed_before_it_is_there_only_ends(world: &mut Worl
 }
 
 pub fn what_is_asked_and_taken_back_in_one_call_only_ends(world: &mut World) {
-    let (listener, address) = server();
+    let mut listener = world.server();
+    let address = listener.address();
     world.with(|cx| {
         let token = cx.connect(address, Probe::new("near"));
         cx.abort_source(token.expect("there is room"));
     });
     world.settle();
     assert_eq!(world.log().of("near"), ["closed Aborted"]);
-    listener.set_nonblocking(true).expect("a socket can");
-    if let Ok((stream, _)) = listener.accept() {
+    if let Some(stream) = listener.accept() {
         let peer = world.adopt(stream);
         world.settle();
         assert!(world.end(peer).is_some(), "the socket is closed");
@@ -262,15 +246,17 @@ pub fn what_is_asked_and_taken_back_in_one_call_only_ends(world: &mut World) {
 }
 
 pub fn a_pause_before_the_connection_is_there_holds(world: &mut World) {
-    let (listener, address) = server();
+    let mut listener = world.server();
+    let address = listener.address();
+    let name = world.name();
     let token = world.with(|cx| {
         let token = cx
-            .connect(("127.1", address.port()), Probe::new("near"))
+            .connect((name, address.port()), Probe::new("near"))
             .expect("there is room");
         cx.pause_source(token);
         token
     });
-    let peer = accept(world, &listener);
+    let peer = world.accept(&mut listener);
     world.send(peer, "early");
     world.settle();
     assert_eq!(world.log().of("near"), ["connected"]);
@@ -280,14 +266,15 @@ pub fn a_pause_before_the_connection_is_there_holds(world: &mut World) {
 }
 
 pub fn our_side_can_be_shut_down_before_the_connection_is_there(world: &mut World) {
-    let (listener, address) = server();
+    let mut listener = world.server();
+    let address = listener.address();
     world.with(|cx| {
         let token = cx.connect(address, Probe::new("near"));
         let token = token.expect("there is room");
         cx.send_to(token, "a question").expect("there is room");
         cx.shutdown_source(token, Shutdown::Write).expect("it can");
     });
-    let peer = accept(world, &listener);
+    let peer = world.accept(&mut listener);
     world.drive_until("our end", |world| world.end(peer).is_some());
     assert_eq!(world.end(peer), Some(End::Finished));
     world.assert_received(peer, "a question");
@@ -299,7 +286,8 @@ pub fn our_side_can_be_shut_down_before_the_connection_is_there(world: &mut Worl
 
 /// Whoever only has something to say need not wait for the connection.
 pub fn what_is_sent_before_a_close_goes_out_once_connected(world: &mut World) {
-    let (listener, address) = server();
+    let mut listener = world.server();
+    let address = listener.address();
     world.with(|cx| {
         let token = cx.connect(address, Probe::new("near"));
         let token = token.expect("there is room");
@@ -308,7 +296,7 @@ pub fn what_is_sent_before_a_close_goes_out_once_connected(world: &mut World) {
         assert!(!cx.is_open(token));
         assert!(cx.send_to(token, "late").is_err());
     });
-    let peer = accept(world, &listener);
+    let peer = world.accept(&mut listener);
     world.drive_until("our end", |world| world.end(peer).is_some());
     world.assert_received(peer, "the news");
     world.finish(peer);
@@ -318,7 +306,8 @@ pub fn what_is_sent_before_a_close_goes_out_once_connected(world: &mut World) {
 
 /// Large bytes that go on as they came are not in the outbox yet when `close` is called.
 pub fn what_is_forwarded_before_a_close_goes_out_once_connected(world: &mut World) {
-    let (listener, address) = server();
+    let mut listener = world.server();
+    let address = listener.address();
     let mut rest = 8192;
     let (_, source) = world.open(Probe::new("source").on_read(move |_, cx| {
         let data = cx.recv(usize::MAX);
@@ -330,7 +319,7 @@ pub fn what_is_forwarded_before_a_close_goes_out_once_connected(world: &mut Worl
         Ok(())
     }));
     world.send_at_once(source, pattern(8192));
-    let peer = accept(world, &listener);
+    let peer = world.accept(&mut listener);
     world.drive_until("our end", |world| world.end(peer).is_some());
     world.assert_received(peer, pattern(8192));
     world.leave(peer);
@@ -348,10 +337,10 @@ pub fn a_connection_that_takes_long_is_as_good_as_any(world: &mut World) {
     });
     world.elapse(Duration::from_millis(60));
     assert!(world.log().all().is_empty(), "it is not idle, it connects");
-    let listener = server.into_server();
+    let mut listener = server.into_server();
     // Those that had been waiting before come first.
     loop {
-        let peer = accept(world, &listener);
+        let peer = world.accept(&mut listener);
         world.settle();
         if world.received(peer) == b"early" {
             break;
@@ -369,11 +358,12 @@ pub fn handle_close_can_connect_again(world: &mut World) {
             _ => cx.connect(address, client(address, left - 1)).map(drop),
         })
     }
-    let (listener, address) = server();
+    let mut listener = world.server();
+    let address = listener.address();
     let token = world.with(|cx| cx.connect(address, client(address, 3)));
     token.expect("there is room");
     for made in 1..=4 {
-        let peer = accept(world, &listener);
+        let peer = world.accept(&mut listener);
         world.drive_until("it", |world| world.log().count("near", "connected") == made);
         world.leave(peer);
     }
@@ -384,10 +374,11 @@ pub fn handle_close_can_connect_again(world: &mut World) {
 /// The options of a connection hold for one that the reactor makes, too.
 pub fn a_connection_that_is_made_can_be_idle_for_too_long(world: &mut World) {
     world.with_options(|options| options.with_idle_timeout(Duration::from_millis(30)));
-    let (listener, address) = server();
+    let mut listener = world.server();
+    let address = listener.address();
     let token = world.with(|cx| cx.connect(address, Probe::new("near")));
     token.expect("there is room");
-    accept(world, &listener);
+    world.accept(&mut listener);
     assert_eq!(world.drive_to_end("near"), "TimedOut(Idle)");
     assert_eq!(world.log().of("near")[0], "connected");
 }

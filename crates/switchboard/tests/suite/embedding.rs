@@ -116,7 +116,7 @@ pub fn what_a_tick_has_left_over_asks_for_the_next_one(world: &mut World) {
 pub fn a_reactor_can_be_watched_by_another_one(world: &mut World) {
     let (_, peer) = world.open(Probe::echo("near"));
     let (tell, told) = std::sync::mpsc::channel();
-    let mut outer = World::new(crate::world::Driver::Readiness);
+    let mut outer = World::new(crate::drivers::Driver::Readiness);
     let descriptor = world.reactor.as_fd().try_clone_to_owned();
     let descriptor = descriptor.expect("a descriptor is free");
     let probe = Probe::new("inner").on_ready(move |_, _, _| {

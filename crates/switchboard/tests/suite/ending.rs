@@ -1,12 +1,10 @@
 //! The last call: `handle_close` comes once, after everything else, whatever ended the source; and
 //! what ends one source leaves the others alone.
 
-use std::io::ErrorKind;
-use std::net::TcpStream;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use switchboard::{Context, Error, OutboxPolicy, Result, TcpListener};
+use switchboard::{Context, Error, OutboxPolicy, Result};
 
 use crate::peers::End;
 use crate::probe::{Log, Probe};
@@ -237,8 +235,7 @@ pub fn dropping_the_reactor_ends_each_source_once(world: &mut World) {
     ended.sort_unstable();
     assert_eq!(ended, ["connection", "listener", "other connection"]);
     world.drive_until("the end of the stream", |world| world.end(peer).is_some());
-    let refused = TcpStream::connect(address).map_err(|error| error.kind());
-    assert_eq!(refused.err(), Some(ErrorKind::ConnectionRefused));
+    assert!(world.refuses(address));
 }
 
 pub fn handle_close_of_a_dropped_reactor_can_register_nothing(world: &mut World) {
@@ -258,7 +255,7 @@ pub fn handle_close_of_a_dropped_reactor_can_register_nothing(world: &mut World)
 /// What is registered and closed in one call leaves nothing behind, whichever step of the tick
 /// the call is in.
 pub fn a_listener_made_and_closed_in_handle_write_is_gone(world: &mut World) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let listener = world.reactor.bind("127.0.0.1:0").expect("a port is free");
     let address = listener.local().expect("it is bound").ip();
     let mut listener = Some(listener);
     world.with_options(|options| options.with_watermarks(1, 100));
@@ -276,9 +273,7 @@ pub fn a_listener_made_and_closed_in_handle_write_is_gone(world: &mut World) {
     world.drive_until_received(peer, "enough to be above low");
     world.settle();
     assert_eq!(world.log().why("listener"), Some("Requested"));
-    let refused = TcpStream::connect(address.expect("it is an IP address"));
-    let refused = refused.map_err(|error| error.kind());
-    assert_eq!(refused.err(), Some(ErrorKind::ConnectionRefused));
+    assert!(world.refuses(address.expect("it is an IP address")));
 }
 
 /// It is too late for a new handler then; it must above all not get somebody else's source.

@@ -7,12 +7,14 @@ use std::process::ExitCode;
 
 use switchboard_partners::Suite;
 
-use world::{Driver, World};
+use drivers::Driver;
+use world::World;
 
 mod answers;
 mod attempts;
 mod closing;
 mod connecting;
+mod drivers;
 mod embedding;
 mod ending;
 mod fairness;
@@ -39,27 +41,37 @@ mod watching;
 mod world;
 mod writing;
 
-/// Makes a test of each case for each driver. Where io_uring does not work, its tests say so.
+/// Makes a test of each case for each driver: those of `everywhere` for all, those of
+/// `with_a_system` for the drivers of an operating system. Where io_uring does not work, its tests
+/// say so.
 macro_rules! suite {
-    ($($topic:ident { $($case:ident)* })*) => {
+    (everywhere: $($topic:ident $cases:tt)* ; with_a_system: $($of_system:ident $its_cases:tt)*) => {
         fn main() -> ExitCode {
             located::keep_quiet();
             let mut suite = Suite::new();
             for driver in Driver::ALL {
                 let works = driver.works();
-                $($(
-                    let name = concat!(stringify!($topic), "::", stringify!($case));
-                    suite = suite.when(works.clone(), format!("{driver}::{name}"), move || {
-                        located::run(|| $topic::$case(&mut World::new(driver)));
-                    });
-                )*)*
+                suite!(add to suite, driver, works: $($topic $cases)*);
+                if driver.has_a_system() {
+                    suite!(add to suite, driver, works: $($of_system $its_cases)*);
+                }
             }
             suite.run()
         }
     };
+    (add to $suite:ident, $driver:ident, $works:ident: $($topic:ident { $($case:ident)* })*) => {
+        $($(
+            let name = concat!(stringify!($topic), "::", stringify!($case));
+            let driver = $driver;
+            $suite = $suite.when($works.clone(), format!("{driver}::{name}"), move || {
+                located::run(|| $topic::$case(&mut World::new(driver)));
+            });
+        )*)*
+    };
 }
 
 suite! {
+    everywhere:
     reading {
         recv_takes_no_more_than_it_asks_for_and_is_called_again_for_the_rest
         what_is_not_consumed_is_offered_with_the_next_bytes
@@ -133,7 +145,6 @@ suite! {
         a_reset_is_an_io_close
         a_reset_while_sending_is_an_io_close
         a_reset_while_flushing_says_so
-        a_forward_that_fails_after_close_says_so
         closing_twice_is_closing_once
     }
     ending {
@@ -181,7 +192,6 @@ suite! {
         a_running_loop_can_listen
         a_running_loop_that_cannot_listen_is_told_why
         a_listener_that_was_closed_before_it_was_there_accepts_nothing
-        a_paused_listener_leaves_connections_in_the_queue
         a_burst_of_connections_is_accepted_over_several_ticks
         the_bounds_of_a_connection_do_not_fit_a_listener
     }
@@ -199,39 +209,25 @@ suite! {
         a_source_that_no_timer_is_left_for_ends
     }
     embedding {
-        the_descriptor_tells_that_bytes_have_come
-        a_watched_descriptor_that_stays_ready_is_told_again
-        a_turn_sleeps_no_longer_than_it_may
         the_next_timeout_is_that_of_the_next_thing_to_do
-        what_a_tick_has_left_over_asks_for_the_next_one
-        a_reactor_can_be_watched_by_another_one
     }
     connecting {
         what_is_sent_before_the_connection_is_there_goes_out_first
         a_refused_connection_says_so
-        the_loop_goes_on_while_an_unknown_name_is_looked_up
-        an_unanswered_connection_ends_at_its_deadline
         the_deadline_ends_with_the_attempt
         localhost_finds_a_server_of_either_family
         a_malformed_address_is_an_error_at_once
-        a_connection_that_is_closed_before_it_is_there_only_ends
         what_is_asked_and_taken_back_in_one_call_only_ends
         a_pause_before_the_connection_is_there_holds
         our_side_can_be_shut_down_before_the_connection_is_there
         what_is_sent_before_a_close_goes_out_once_connected
         what_is_forwarded_before_a_close_goes_out_once_connected
-        a_connection_that_takes_long_is_as_good_as_any
         handle_close_can_connect_again
         a_connection_that_is_made_can_be_idle_for_too_long
     }
     jobs {
-        values_come_back_under_the_ids_of_their_jobs
         a_job_that_panics_is_an_error_of_its_value
         a_value_of_another_type_is_an_error
-        the_value_for_a_source_that_is_gone_is_dropped
-        jobs_beyond_the_bound_are_refused
-        two_jobs_run_at_the_same_time
-        the_loop_goes_on_while_a_job_runs
         a_source_that_has_ended_can_offload_nothing
     }
     signals {
@@ -241,25 +237,9 @@ suite! {
         a_signal_that_cannot_be_caught_is_an_error
     }
     remotes {
-        the_posts_of_many_threads_all_run_in_their_order
         a_full_queue_gives_the_closure_back
-        a_closure_that_came_back_very_often_still_runs
-        a_post_wakes_a_reactor_that_sleeps
-        a_reactor_is_done_when_its_last_remote_is_gone
-        the_end_of_the_last_remote_wakes_a_reactor_that_sleeps
         a_closure_that_posts_itself_does_not_hold_the_loop
         a_reactor_that_is_gone_takes_no_posts
-    }
-    watching {
-        a_pipe_is_told_until_it_is_empty_and_again_at_its_end
-        a_regular_file_is_always_ready
-        a_paused_watch_is_silent_until_it_is_resumed
-        what_was_taken_in_a_pause_is_not_told_after_it
-        a_descriptor_is_told_while_it_can_be_written
-        a_descriptor_can_be_watched_for_both
-        the_descriptor_is_closed_when_the_source_ends
-        a_watch_that_has_ended_is_silent_though_a_duplicate_lives
-        watching_one_descriptor_twice_ends_the_second_watch
     }
     shutting_down {
         listeners_close_at_once_and_outboxes_are_sent_first
@@ -267,10 +247,6 @@ suite! {
         a_second_shutdown_changes_nothing
         an_abort_waits_for_nothing
         an_abort_ends_a_shutdown_that_waits
-        nothing_new_is_taken_in_a_shutdown
-        watches_and_signals_live_until_the_connections_are_gone
-        a_reactor_without_connections_shuts_down_in_one_turn
-        a_shutdown_from_another_thread_wakes_the_reactor
         a_handler_can_stop_the_reactor
         a_source_that_was_closing_keeps_its_reason
     }
@@ -284,7 +260,6 @@ suite! {
     }
     sending {
         what_a_failed_call_forwarded_goes_out_before_the_words_of_handle_error
-        many_small_strings_go_out_together_and_in_order
         drop_oldest_drops_small_shared_messages_whole
         after_our_side_is_shut_down_nothing_can_be_sent
         sends_to_two_sources_in_turn_keep_their_order
@@ -295,10 +270,8 @@ suite! {
         what_is_sent_before_a_close_in_the_same_call_is_delivered
         a_connect_that_fails_after_a_close_says_so_if_bytes_are_lost
         the_reading_side_of_no_connection_yet_cannot_be_shut_down
-        an_address_that_never_answers_leaves_time_for_the_next
     }
     fairness {
-        jobs_that_never_end_let_timers_and_connections_have_their_turn
         what_a_tick_has_no_time_for_comes_first_in_the_next_and_loses_nothing
     }
     waiting {
@@ -321,6 +294,72 @@ suite! {
     }
     handing_over {
         a_source_can_be_registered_with_a_timer
+    }
+    ;
+
+    // What they are about, or the means that they use, only an operating system has: descriptors,
+    // threads, sockets that nobody answers.
+    with_a_system:
+    closing {
+        a_forward_that_fails_after_close_says_so
+    }
+    listening {
+        a_paused_listener_leaves_connections_in_the_queue
+    }
+    embedding {
+        the_descriptor_tells_that_bytes_have_come
+        a_watched_descriptor_that_stays_ready_is_told_again
+        a_turn_sleeps_no_longer_than_it_may
+        what_a_tick_has_left_over_asks_for_the_next_one
+        a_reactor_can_be_watched_by_another_one
+    }
+    connecting {
+        the_loop_goes_on_while_an_unknown_name_is_looked_up
+        an_unanswered_connection_ends_at_its_deadline
+        a_connection_that_is_closed_before_it_is_there_only_ends
+        a_connection_that_takes_long_is_as_good_as_any
+    }
+    jobs {
+        values_come_back_under_the_ids_of_their_jobs
+        the_value_for_a_source_that_is_gone_is_dropped
+        jobs_beyond_the_bound_are_refused
+        two_jobs_run_at_the_same_time
+        the_loop_goes_on_while_a_job_runs
+    }
+    remotes {
+        the_posts_of_many_threads_all_run_in_their_order
+        a_closure_that_came_back_very_often_still_runs
+        a_post_wakes_a_reactor_that_sleeps
+        a_reactor_is_done_when_its_last_remote_is_gone
+        the_end_of_the_last_remote_wakes_a_reactor_that_sleeps
+    }
+    watching {
+        a_pipe_is_told_until_it_is_empty_and_again_at_its_end
+        a_regular_file_is_always_ready
+        a_paused_watch_is_silent_until_it_is_resumed
+        what_was_taken_in_a_pause_is_not_told_after_it
+        a_descriptor_is_told_while_it_can_be_written
+        a_descriptor_can_be_watched_for_both
+        the_descriptor_is_closed_when_the_source_ends
+        a_watch_that_has_ended_is_silent_though_a_duplicate_lives
+        watching_one_descriptor_twice_ends_the_second_watch
+    }
+    shutting_down {
+        nothing_new_is_taken_in_a_shutdown
+        watches_and_signals_live_until_the_connections_are_gone
+        a_reactor_without_connections_shuts_down_in_one_turn
+        a_shutdown_from_another_thread_wakes_the_reactor
+    }
+    sending {
+        many_small_strings_go_out_together_and_in_order
+    }
+    attempts {
+        an_address_that_never_answers_leaves_time_for_the_next
+    }
+    fairness {
+        jobs_that_never_end_let_timers_and_connections_have_their_turn
+    }
+    handing_over {
         a_panic_of_a_descriptor_that_cannot_be_watched_is_contained
         jobs_that_no_thread_has_begun_are_dropped_with_the_reactor
     }

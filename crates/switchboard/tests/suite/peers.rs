@@ -1,11 +1,13 @@
-//! The other ends of connections, on the loopback network: what they have to send, what they have
-//! received. They never block, so that one thread can drive them and the reactor in turn.
+//! The other ends of connections, on the loopback network or on a simulated one: what they have to
+//! send, what they have received. They never block, so that one thread can drive them and the
+//! reactor in turn.
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use socket2::SockRef;
+use switchboard::sim::{Socket, SocketListener};
 
 /// How much a peer reads or writes in one go, so that the reactor gets its turn in between.
 const STRIDE: usize = 1024 * 1024;
@@ -19,9 +21,92 @@ pub enum End {
     Reset,
 }
 
+/// A socket of the world that the reactor is in.
+pub enum Wire {
+    System(TcpStream),
+    Simulated(Socket),
+}
+
+impl From<TcpStream> for Wire {
+    fn from(stream: TcpStream) -> Wire {
+        stream.set_nonblocking(true).expect("a socket can do that");
+        Wire::System(stream)
+    }
+}
+
+impl From<Socket> for Wire {
+    fn from(socket: Socket) -> Wire {
+        Wire::Simulated(socket)
+    }
+}
+
+impl Wire {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Wire::System(stream) => stream.read(buffer),
+            Wire::Simulated(socket) => socket.read(buffer),
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Wire::System(stream) => stream.write(bytes),
+            Wire::Simulated(socket) => socket.write(bytes),
+        }
+    }
+
+    fn finish(&mut self) {
+        match self {
+            // An error means that the connection is gone, which reading tells.
+            Wire::System(stream) => drop(stream.shutdown(Shutdown::Write)),
+            Wire::Simulated(socket) => socket.shutdown(Shutdown::Write),
+        }
+    }
+
+    fn reset(self) {
+        match self {
+            Wire::System(stream) => {
+                let linger = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+                linger.expect("a socket can do that");
+            }
+            Wire::Simulated(socket) => socket.reset(),
+        }
+    }
+}
+
+/// Somebody else's server.
+pub enum Server {
+    System(TcpListener),
+    Simulated(SocketListener),
+}
+
+impl From<TcpListener> for Server {
+    fn from(listener: TcpListener) -> Server {
+        listener.set_nonblocking(true).expect("a socket can");
+        Server::System(listener)
+    }
+}
+
+impl Server {
+    pub fn address(&self) -> SocketAddr {
+        match self {
+            Server::System(listener) => listener.local_addr().expect("it is bound"),
+            Server::Simulated(listener) => listener.address(),
+        }
+    }
+
+    /// A connection that has come, if one has.
+    pub fn accept(&mut self) -> Option<Wire> {
+        match self {
+            Server::System(listener) => listener.accept().ok().map(|(stream, _)| stream.into()),
+            Server::Simulated(listener) => listener.accept().ok().map(Wire::from),
+        }
+    }
+}
+
 pub struct PeerEnd {
     /// `None` once it is closed.
-    stream: Option<TcpStream>,
+    stream: Option<Wire>,
     unsent: Vec<u8>,
     /// Bytes at the front of `unsent` that the network has.
     sent: usize,
@@ -32,10 +117,9 @@ pub struct PeerEnd {
 }
 
 impl PeerEnd {
-    pub fn new(stream: TcpStream) -> PeerEnd {
-        stream.set_nonblocking(true).expect("a socket can do that");
+    pub fn new(stream: impl Into<Wire>) -> PeerEnd {
         PeerEnd {
-            stream: Some(stream),
+            stream: Some(stream.into()),
             unsent: Vec::new(),
             sent: 0,
             finishes: false,
@@ -61,8 +145,7 @@ impl PeerEnd {
     /// Closes the connection in the way that makes the other side see a reset.
     pub fn reset(&mut self) {
         if let Some(stream) = self.stream.take() {
-            let linger = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
-            linger.expect("a socket can do that");
+            stream.reset();
         }
     }
 
@@ -82,7 +165,7 @@ impl PeerEnd {
         wrote || read
     }
 
-    fn write(&mut self, stream: &mut TcpStream) -> bool {
+    fn write(&mut self, stream: &mut Wire) -> bool {
         let before = self.sent;
         while self.sent < self.unsent.len() && self.sent - before < STRIDE {
             let end = self.unsent.len().min(self.sent + STRIDE);
@@ -99,13 +182,12 @@ impl PeerEnd {
         let finishes = self.finishes && self.sent == self.unsent.len();
         if finishes {
             self.finishes = false;
-            // An error means that the connection is gone, which reading tells.
-            let _ = stream.shutdown(Shutdown::Write);
+            stream.finish();
         }
         self.sent > before || finishes
     }
 
-    fn read(&mut self, stream: &mut TcpStream) -> bool {
+    fn read(&mut self, stream: &mut Wire) -> bool {
         let before = self.received.len();
         let mut buffer = vec![0; STRIDE];
         match stream.read(&mut buffer) {

@@ -1,7 +1,7 @@
 //! How a reactor stops: nothing new, the last bytes first, and an end for everybody.
 
-use std::io::{ErrorKind, Read, Write, pipe};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{Read, Write, pipe};
+use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -35,12 +35,6 @@ fn shut_down(world: &mut World) {
     world.turn(Duration::ZERO).expect("a turn goes well");
 }
 
-#[track_caller]
-fn assert_refused(address: SocketAddr) {
-    let refused = TcpStream::connect(address).map_err(|error| error.kind());
-    assert_eq!(refused.err(), Some(ErrorKind::ConnectionRefused));
-}
-
 pub fn listeners_close_at_once_and_outboxes_are_sent_first(world: &mut World) {
     without_deadline(world);
     let (_, address) = world.listen(Probe::new("listener"));
@@ -48,7 +42,7 @@ pub fn listeners_close_at_once_and_outboxes_are_sent_first(world: &mut World) {
     let (_, idle) = world.open(Probe::new("idle"));
     shut_down(world);
     assert_eq!(world.log().of("listener"), ["closed Shutdown"]);
-    assert_refused(address);
+    assert!(world.refuses(address));
     world.settle();
     assert_eq!(world.log().why("slow"), None, "its bytes are not sent yet");
     assert_eq!(
@@ -116,7 +110,7 @@ pub fn an_abort_waits_for_nothing(world: &mut World) {
     // It was closing on request, but not all that was to be sent first has been.
     assert_eq!(world.log().of("closing"), ["closed Shutdown"]);
     assert_eq!(world.reactor.buffered(), 0);
-    assert_refused(address);
+    assert!(world.refuses(address));
     world.set_reads(peer, true);
     world.drive_until("the end", |world| world.end(peer).is_some());
     assert!(world.received(peer).len() < MIB);

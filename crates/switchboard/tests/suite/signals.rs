@@ -5,17 +5,12 @@ use switchboard::signal::{SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH};
 use crate::probe::Probe;
 use crate::world::World;
 
-/// Sends this thread a signal that a source has asked for: so it has come when this returns.
-fn raise(signal: i32) {
-    signal_hook::low_level::raise(signal).expect("a thread can signal itself");
-}
-
 pub fn a_signal_is_told_with_its_number(world: &mut World) {
     let token = world.with(|cx| cx.signals(&[SIGUSR1], Probe::new("signals")));
     let token = token.expect("it can be caught");
     let expected = format!("signal {SIGUSR1}");
     for times in 1..=3 {
-        raise(SIGUSR1);
+        world.raise(SIGUSR1);
         world.drive_until("the signal", |world| {
             world.log().count("signals", &expected) == times
         });
@@ -24,7 +19,7 @@ pub fn a_signal_is_told_with_its_number(world: &mut World) {
     assert_eq!(world.log().of("signals").len(), 3);
     world.with(|cx| cx.close_source(token));
     assert_eq!(world.drive_to_end("signals"), "Requested");
-    raise(SIGUSR1); // does nothing now: it does not even end the process
+    world.raise(SIGUSR1); // does nothing now: it does not even end the process
     world.settle();
     assert_eq!(world.log().of("signals").len(), 4);
 }
@@ -32,8 +27,8 @@ pub fn a_signal_is_told_with_its_number(world: &mut World) {
 pub fn a_signal_that_came_twice_before_the_tick_is_told_once(world: &mut World) {
     let token = world.with(|cx| cx.signals(&[SIGUSR2], Probe::new("signals")));
     token.expect("it can be caught");
-    raise(SIGUSR2);
-    raise(SIGUSR2);
+    world.raise(SIGUSR2);
+    world.raise(SIGUSR2);
     world.settle();
     assert_eq!(world.log().of("signals"), [format!("signal {SIGUSR2}")]);
 }
@@ -41,8 +36,8 @@ pub fn a_signal_that_came_twice_before_the_tick_is_told_once(world: &mut World) 
 pub fn each_signal_of_a_set_is_told(world: &mut World) {
     let token = world.with(|cx| cx.signals(&[SIGHUP, SIGWINCH], Probe::new("signals")));
     token.expect("they can be caught");
-    raise(SIGWINCH);
-    raise(SIGHUP);
+    world.raise(SIGWINCH);
+    world.raise(SIGHUP);
     world.settle();
     let mut told = world.log().of("signals");
     told.sort_unstable();

@@ -1,7 +1,6 @@
 //! What becomes of bytes that a handler leaves: the inbox, its bound, and the way back to reading
 //! once there is room again.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
 
 use switchboard::SourceOptions;
@@ -66,8 +65,8 @@ pub fn the_first_read_keeps_to_the_inbox_limit(world: &mut World) {
 
 pub fn the_inbox_limit_holds_for_connections_that_connect(world: &mut World) {
     world.with_options(|options| options.with_inbox_limit(16));
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
-    let address = listener.local_addr().expect("it is bound");
+    let mut server = world.server();
+    let address = server.address();
     let probe = Probe::new("near").on_read(|log, cx| {
         log.note(cx.data().len());
         cx.consume(cx.data().len());
@@ -75,11 +74,10 @@ pub fn the_inbox_limit_holds_for_connections_that_connect(world: &mut World) {
     });
     let token = world.with(|cx| cx.connect(address, probe));
     token.expect("the address is well-formed");
+    let peer = world.accept(&mut server);
     world.drive_until("the connection", |world| {
         world.log().has("near", "connected")
     });
-    let (stream, _) = listener.accept().expect("the reactor has connected");
-    let peer = world.adopt(stream);
     world.send_at_once(peer, pattern(32));
     world.settle();
     assert_eq!(world.log().of("near"), ["connected", "16", "16"]);

@@ -3,77 +3,25 @@
 //! Nothing here sleeps for a fixed time: a case says what it waits for, and fails if that does not
 //! come within a bound.
 
-use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::{Domain, Socket, Type};
-use switchboard::{Builder, LoopContext, Reactor, Recording, Result, SourceOptions, Time, Token};
+use switchboard::sim::{Faults, Simulation};
+use switchboard::{Builder, LoopContext, Reactor, Result, SourceOptions, Time, Token};
 
-use crate::peers::{End, PeerEnd};
+use crate::drivers::{Driver, NETWORK, Tape, network};
+use crate::peers::{End, PeerEnd, Server, Wire};
 use crate::probe::{Log, Probe};
 
-/// The drivers there are.
-#[derive(Clone, Copy, Debug)]
-pub enum Driver {
-    Readiness,
-    IoUring,
-    /// The readiness driver, while all that passes is recorded: nobody may notice.
-    Recorded,
-}
+/// What a simulated packet needs to arrive, and its answer, and the answer to that.
+const TRIP: Duration = Duration::from_micros(100);
 
-impl fmt::Display for Driver {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Driver::Readiness => "readiness",
-            Driver::IoUring => "io_uring",
-            Driver::Recorded => "recorded",
-        })
-    }
-}
-
-impl Driver {
-    pub const ALL: [Driver; 3] = [Driver::Readiness, Driver::IoUring, Driver::Recorded];
-
-    /// Whether a reactor can be built on it here, and if not, why.
-    pub fn works(self) -> std::result::Result<(), String> {
-        let built = Tape::new().builder(self).build(());
-        built.map(drop).map_err(|error| error.to_string())
-    }
-}
-
-/// The file of a recording that nobody will replay.
-struct Tape(PathBuf);
-
-impl Tape {
-    fn new() -> Tape {
-        static NUMBER: AtomicUsize = AtomicUsize::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("suite-{}-{number}.rec", std::process::id());
-        Tape(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name))
-    }
-
-    fn builder(&self, driver: Driver) -> Builder {
-        match driver {
-            Driver::Readiness => Reactor::builder(),
-            Driver::IoUring => Reactor::builder().driver(switchboard::Driver::IoUring),
-            Driver::Recorded => {
-                let recording = Recording::new(&self.0, "the suite", "1").with_earlier(0);
-                Reactor::builder().record(recording)
-            }
-        }
-    }
-}
-
-impl Drop for Tape {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0); // where there is one
-    }
-}
+/// All are on one machine of the simulated network, as they are on the loopback one.
+const HERE: &str = "here";
 
 /// How long anything may take. Reached only by a case that fails.
 const BOUND: Duration = Duration::from_secs(10);
@@ -90,6 +38,7 @@ pub struct Peer(usize);
 
 pub struct World {
     driver: Driver,
+    simulation: Option<Simulation>,
     pub reactor: Reactor<Log>,
     peers: Vec<PeerEnd>,
     tape: Tape,
@@ -98,9 +47,12 @@ pub struct World {
 impl World {
     pub fn new(driver: Driver) -> World {
         let tape = Tape::new();
+        let mut simulation = driver.simulation();
+        let reactor = build(&mut simulation, tape.builder(driver));
         World {
             driver,
-            reactor: (tape.builder(driver).build(Log::default())).expect("a reactor can be built"),
+            simulation,
+            reactor,
             peers: Vec::new(),
             tape,
         }
@@ -109,9 +61,7 @@ impl World {
     /// Drops the reactor and goes on with another one, of other bounds.
     pub fn rebuild(&mut self, configure: impl FnOnce(Builder) -> Builder) {
         let builder = configure(self.tape.builder(self.driver));
-        self.reactor = builder
-            .build(Log::default())
-            .expect("a reactor can be built");
+        self.reactor = build(&mut self.simulation, builder);
     }
 
     /// As [`rebuild`](Self::rebuild), for cases about the bounds of one source.
@@ -122,7 +72,7 @@ impl World {
     /// How many turns later bytes come if a flood of others came before them.
     pub fn turns_to_receive(&self) -> usize {
         match self.driver {
-            Driver::Readiness | Driver::Recorded => 0,
+            Driver::Readiness | Driver::Recorded | Driver::Simulated => 0,
             // The kernel has found no buffer for them: they are asked for again with the next wait.
             Driver::IoUring => 1,
         }
@@ -152,6 +102,14 @@ impl World {
     }
 
     fn open_with(&mut self, probe: Probe, buffers: Option<usize>) -> (Token, Peer) {
+        if let Some(simulation) = &mut self.simulation {
+            let bytes = buffers.unwrap_or(NETWORK);
+            simulation.faults(Faults::none().buffers(bytes, bytes));
+            let (near, far) = simulation.pair(HERE, HERE);
+            simulation.faults(network());
+            let token = self.with(|cx| cx.register(near, probe));
+            return (token.expect("there is room for it"), self.adopt(far));
+        }
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
         let address = listener.local_addr().expect("it is bound");
         let far = dial(address, buffers);
@@ -167,7 +125,7 @@ impl World {
 
     /// A listener on a free port of the loopback network.
     pub fn listen(&mut self, probe: Probe) -> (Token, SocketAddr) {
-        let listener = switchboard::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let listener = self.reactor.bind("127.0.0.1:0").expect("a port is free");
         let address = listener.local().expect("it is bound");
         let token = self.reactor.listen_on(listener, probe);
         let address = address.ip().expect("it is an IP address");
@@ -176,12 +134,89 @@ impl World {
 
     /// A peer that connects to a listener of the reactor.
     pub fn dial(&mut self, address: SocketAddr) -> Peer {
-        let stream = dial(address, None);
-        self.adopt(stream)
+        let Some(simulation) = &mut self.simulation else {
+            return self.adopt(dial(address, None));
+        };
+        let socket = simulation.dial(HERE, address).expect("it is an address");
+        self.pass();
+        self.adopt(socket)
+    }
+
+    /// Somebody else's server, on a free port.
+    pub fn server(&mut self) -> Server {
+        if let Some(simulation) = &mut self.simulation {
+            // Where the name leads to: see `name`.
+            let listener = simulation.listen(HERE, (HERE, 0));
+            return Server::Simulated(listener.expect("a port is free"));
+        }
+        let server = self.server_on(Ipv4Addr::LOCALHOST.into());
+        server.expect("a port is free")
+    }
+
+    /// The same on another address, if there is such a one.
+    pub fn server_on(&mut self, ip: IpAddr) -> Option<Server> {
+        match &mut self.simulation {
+            None => TcpListener::bind((ip, 0)).ok().map(Server::from),
+            Some(simulation) => {
+                let listener = simulation.listen(HERE, SocketAddr::from((ip, 0)));
+                listener.ok().map(Server::Simulated)
+            }
+        }
+    }
+
+    /// A name for this machine that has to be looked up.
+    pub fn name(&self) -> &'static str {
+        match self.simulation {
+            None => "127.1",
+            Some(_) => HERE,
+        }
+    }
+
+    /// Whether nobody listens at an address.
+    pub fn refuses(&mut self, address: SocketAddr) -> bool {
+        let outcome = match &mut self.simulation {
+            None => TcpStream::connect(address).map(drop),
+            Some(simulation) => {
+                let mut socket = simulation.dial(HERE, address).expect("it is an address");
+                self.pass();
+                socket.read(&mut [0]).map(drop)
+            }
+        };
+        outcome.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+    }
+
+    /// Raises a signal that a source has asked for: it has come when this returns.
+    pub fn raise(&mut self, signal: i32) {
+        match &mut self.simulation {
+            // For this thread, since each case runs in one of its own.
+            None => signal_hook::low_level::raise(signal).expect("a thread can signal itself"),
+            Some(simulation) => {
+                let here = simulation.host_called(HERE).expect("the reactor is there");
+                simulation.signal(here, signal);
+            }
+        }
+    }
+
+    /// The server's end of the connection that the reactor is making.
+    pub fn accept(&mut self, server: &mut Server) -> Peer {
+        let mut accepted = None;
+        self.drive_until("the connection", |_| {
+            accepted = server.accept();
+            accepted.is_some()
+        });
+        self.adopt(accepted.expect("it has been waited for"))
+    }
+
+    /// Lets a simulated network deliver what is on its way; another one has done so.
+    fn pass(&mut self) {
+        if let Some(simulation) = &mut self.simulation {
+            let passed = simulation.run_for(TRIP);
+            passed.expect("there is no host that could fail");
+        }
     }
 
     /// Takes the other end of a connection that the case made itself.
-    pub fn adopt(&mut self, stream: TcpStream) -> Peer {
+    pub fn adopt(&mut self, stream: impl Into<Wire>) -> Peer {
         self.peers.push(PeerEnd::new(stream));
         Peer(self.peers.len() - 1)
     }
@@ -199,7 +234,9 @@ impl World {
 
     /// Gives the network what a peer has to send, without a turn of the reactor.
     pub fn push(&mut self, peer: Peer) {
-        while self.peers[peer.0].pump() {}
+        while self.peers[peer.0].pump() {
+            self.pass();
+        }
         assert_eq!(self.unsent(peer), 0, "more than the network holds");
     }
 
@@ -241,6 +278,9 @@ impl World {
         let mut moved = false;
         for peer in &mut self.peers {
             moved |= peer.pump();
+        }
+        if moved {
+            self.pass();
         }
         let before = (self.log().all().len(), self.reactor.buffered());
         self.reactor.turn(Some(limit))?;
@@ -344,6 +384,14 @@ impl World {
             self.reactor.sources()
         )
     }
+}
+
+fn build(simulation: &mut Option<Simulation>, builder: Builder) -> Reactor<Log> {
+    let reactor = match simulation {
+        None => builder.build(Log::default()),
+        Some(simulation) => simulation.reactor(HERE, builder, Log::default()),
+    };
+    reactor.expect("a reactor can be built")
 }
 
 fn dial(address: SocketAddr, buffers: Option<usize>) -> TcpStream {
