@@ -202,14 +202,23 @@ impl Driver {
         each_driver!(self, driver => driver.wait(timeout))
     }
 
-    #[inline]
+    // This is part of the loop that dispatches, and `send_bytes` of the one that flushes: so that
+    // they stay small, only the readiness driver's are written into them.
+    #[inline(always)]
     pub(crate) fn next_received(&mut self) -> Option<(Token, &[u8])> {
         match self {
             Driver::Readiness(driver) => driver.next_received(),
+            other => other.next_received_elsewhere(),
+        }
+    }
+
+    #[inline(never)]
+    fn next_received_elsewhere(&mut self) -> Option<(Token, &[u8])> {
+        match self {
             Driver::Recorder(recorder) => recorder.next_received(),
             #[cfg(target_os = "linux")]
             Driver::Uring(driver) => driver.next_received(),
-            Driver::Simulated(_) | Driver::Replayer(_) => None,
+            Driver::Readiness(_) | Driver::Simulated(_) | Driver::Replayer(_) => None,
         }
     }
 
@@ -286,8 +295,16 @@ impl Driver {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn send_bytes(&mut self, token: Token, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Driver::Readiness(driver) => driver.send_bytes(token, bytes),
+            other => other.send_bytes_elsewhere(token, bytes),
+        }
+    }
+
+    #[inline(never)]
+    fn send_bytes_elsewhere(&mut self, token: Token, bytes: &[u8]) -> io::Result<usize> {
         each_driver!(self, driver => driver.send_bytes(token, bytes))
     }
 

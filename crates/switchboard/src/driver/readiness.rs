@@ -172,7 +172,7 @@ impl Readiness {
 
     /// The usual case, written out: the next source to look at is a stream that is readable and
     /// nothing else, and a read drains it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next_received(&mut self) -> Option<(Token, &[u8])> {
         let &(token, bits) = self.ready.get(self.looked_at)?;
         let slot = self.slots.get_mut(token.slot as usize)?;
@@ -353,7 +353,7 @@ impl Readiness {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn send_bytes(&mut self, token: Token, bytes: &[u8]) -> io::Result<usize> {
         match stream(&mut self.slots, token) {
             Some((fd, flags)) => sending::some(fd, flags, bytes),
