@@ -8,19 +8,13 @@
  * It must stay the least that a correct server can do, so it must never grow
  * a feature. usage: raw_epoll 127.0.0.1:PORT (0 for any port) */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-enum { READ_BYTES = 256 * 1024, EVENTS = 1024, BACKLOG = 4096 };
+#include "listen.h"
+
+enum { READ_BYTES = 256 * 1024, EVENTS = 1024 };
 
 struct connection {
     int fd;
@@ -29,11 +23,6 @@ struct connection {
 };
 
 static char buffer[READ_BYTES];
-
-static void die(const char *what) {
-    fprintf(stderr, "raw_epoll: %s: %s\n", what, strerror(errno));
-    exit(1);
-}
 
 static void watch(int epoll, int op, struct connection *c, uint32_t events) {
     struct epoll_event event = {.events = events, .data.ptr = c};
@@ -54,8 +43,6 @@ static void accept_all(int epoll, int listener) {
             if (errno == EINTR || errno == ECONNABORTED) continue;
             die("accept4");
         }
-        int on = 1;
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         struct connection *c = calloc(1, sizeof *c);
         if (c == NULL) die("calloc");
         c->fd = fd;
@@ -107,32 +94,6 @@ static void on_writable(int epoll, struct connection *c) {
     watch(epoll, EPOLL_CTL_MOD, c, EPOLLIN);
 }
 
-static int listen_on(const char *address) {
-    char host[64];
-    const char *colon = strrchr(address, ':');
-    if (colon == NULL || (size_t)(colon - address) >= sizeof host) {
-        fprintf(stderr, "raw_epoll: '%s' is no IPv4 address:port\n", address);
-        exit(2);
-    }
-    memcpy(host, address, (size_t)(colon - address));
-    host[colon - address] = '\0';
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(colon + 1))};
-    if (inet_pton(AF_INET, host, &in.sin_addr) != 1) {
-        fprintf(stderr, "raw_epoll: '%s' is no IPv4 address\n", host);
-        exit(2);
-    }
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
-    if (fd < 0) die("socket");
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    socklen_t len = sizeof in;
-    if (bind(fd, (struct sockaddr *)&in, len) < 0) die(address);
-    if (listen(fd, BACKLOG) < 0) die("listen");
-    if (getsockname(fd, (struct sockaddr *)&in, &len) < 0) die("getsockname");
-    printf("listening on %s:%d\n", host, ntohs(in.sin_port));
-    fflush(stdout);
-    return fd;
-}
-
 int main(int argc, char **argv) {
     if (argc != 2) {
         fprintf(stderr, "usage: raw_epoll ADDR\n");
@@ -141,7 +102,7 @@ int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN);
     int epoll = epoll_create1(EPOLL_CLOEXEC);
     if (epoll < 0) die("epoll_create1");
-    struct connection listener = {.fd = listen_on(argv[1])};
+    struct connection listener = {.fd = listen_on(argv[1], SOCK_NONBLOCK)};
     watch(epoll, EPOLL_CTL_ADD, &listener, EPOLLIN);
 
     static struct epoll_event events[EVENTS];

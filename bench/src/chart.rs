@@ -3,21 +3,21 @@
 //! Must never depend on the page's background: it brings its own card, light
 //! or dark as the reader's system asks for.
 
-use crate::peers::{NOISE, OURS};
+use crate::peers::{NOISE, is_ours};
 use crate::report::Report;
 use crate::runner::Outcome;
 use crate::station::Row;
 use crate::statistics::Estimate;
 
 const COLUMNS: usize = 2;
-const PANEL_WIDTH: f64 = 424.0;
+const PANEL_WIDTH: f64 = 444.0;
 const MARGIN: f64 = 20.0;
 const HEADER: f64 = 68.0;
 const TITLE: f64 = 30.0;
 const ROW: f64 = 21.0;
 const AXIS: f64 = 34.0;
 /// Left of a panel's plot stand the peers, right of it the medians.
-const LABELS: f64 = 116.0;
+const LABELS: f64 = 152.0;
 const VALUES: f64 = 50.0;
 const PLOT: f64 = PANEL_WIDTH - LABELS - VALUES;
 
@@ -63,7 +63,9 @@ impl Scale {
     /// Holds every median; an interval beyond four times either way is cut off.
     fn of(report: &Report) -> Self {
         let ratios = report.outcomes.iter().flat_map(|outcome| &outcome.rows);
-        let ratios: Vec<Estimate> = ratios.filter_map(|row| row.ratio).collect();
+        let ratios: Vec<Estimate> = ratios
+            .filter_map(|row| Some(row.by_yardstick()?.cpu))
+            .collect();
         let least = ratios.iter().map(|ratio| ratio.low).fold(0.9, f64::min);
         let most = ratios.iter().map(|ratio| ratio.high).fold(1.25, f64::max);
         Self {
@@ -126,9 +128,11 @@ pub fn draw(report: &Report) -> String {
 /// Ours first, the noise last.
 fn compared(outcome: &Outcome) -> Vec<(&Row, Estimate)> {
     let rows = outcome.rows.iter();
-    let mut rows: Vec<_> = rows.filter_map(|row| Some((row, row.ratio?))).collect();
+    let mut rows: Vec<_> = rows
+        .filter_map(|row| Some((row, row.by_yardstick()?.cpu)))
+        .collect();
     rows.sort_by_key(|(row, _)| match row.peer.as_str() {
-        OURS => 0,
+        peer if is_ours(peer) => 0,
         NOISE => 2,
         _ => 1,
     });
@@ -166,9 +170,9 @@ fn panel(svg: &mut String, outcome: &Outcome, scale: &Scale) {
 
 /// One peer: its name, the interval with the median on it, the median in figures.
 fn mark(svg: &mut String, row: &Row, ratio: &Estimate, y: f64, scale: &Scale) {
-    let class = if row.peer == OURS { "ours" } else { "peer" };
+    let class = if is_ours(&row.peer) { "ours" } else { "peer" };
     let text_class = match row.peer.as_str() {
-        OURS => "ours",
+        peer if is_ours(peer) => "ours",
         NOISE => "quiet",
         _ => "",
     };
@@ -198,8 +202,11 @@ mod tests {
         let report = sample::report();
         let svg = draw(&report);
         let panels = report.outcomes.len();
-        assert_eq!(svg.matches("<circle").count(), 3 * panels);
-        assert_eq!(svg.matches(">switchboard</text>").count(), panels);
+        assert_eq!(svg.matches("<circle").count(), 5 * panels);
+        assert_eq!(
+            svg.matches(">switchboard (readiness)</text>").count(),
+            panels
+        );
         assert_eq!(svg.matches("class=\"noise\"").count(), panels);
         assert_eq!(svg.matches("<g ").count(), svg.matches("</g>").count());
     }

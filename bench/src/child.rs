@@ -163,9 +163,14 @@ impl Child {
         self.status = self.process.wait().ok();
     }
 
+    /// Whether it has ended (or does so within a tenth of a second).
+    pub fn ended(&mut self) -> bool {
+        self.wait_for_end(LOOK).is_ok()
+    }
+
     /// How it ended, if it has (or does within a tenth of a second).
     pub fn ending(&mut self) -> Option<anyhow::Error> {
-        self.wait_for_end(LOOK).ok().map(|_| self.death())
+        self.ended().then(|| self.death())
     }
 
     fn death(&mut self) -> anyhow::Error {

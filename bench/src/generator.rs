@@ -35,6 +35,7 @@ impl Generator {
         let mut generator = Self { child, address };
         generator.ready(Command::Connect {
             address,
+            work: scenario.work,
             active: scenario.active,
             size: scenario.size,
             in_flight: scenario.in_flight,

@@ -16,6 +16,7 @@ use rustix::net::sockopt::set_socket_linger;
 
 use crate::pattern::Pattern;
 use crate::protocol::{Command, Limit, Reply, Slice};
+use crate::scenario::Work;
 
 const READ_BYTES: usize = 256 * 1024;
 const EVENTS: usize = 1024;
@@ -28,7 +29,8 @@ const SLOWEST_NANOS: u64 = 20_000_000_000;
 
 struct Connection {
     stream: TcpStream,
-    /// Bytes written, bytes that messages begun so far amount to, bytes echoed.
+    /// Bytes written (by whom they are written, in a broadcast), bytes that messages begun so far
+    /// amount to, bytes that came back.
     written: u64,
     begun: u64,
     echoed: u64,
@@ -121,6 +123,7 @@ struct Generator {
     /// Connections whose last read filled the buffer.
     again: VecDeque<usize>,
     idle: Vec<std::net::TcpStream>,
+    work: Work,
     in_flight: u64,
     /// Of all measured slices.
     latency: Histogram<u64>,
@@ -135,6 +138,7 @@ impl Generator {
             active: Vec::new(),
             again: VecDeque::new(),
             idle: Vec::new(),
+            work: Work::Echo,
             in_flight: 1,
             latency: histogram()?,
             shared: Shared {
@@ -152,10 +156,12 @@ impl Generator {
         match command {
             Command::Connect {
                 address,
+                work,
                 active,
                 size,
                 in_flight,
             } => {
+                self.work = work;
                 self.shared.size = size as u64;
                 self.in_flight = in_flight as u64;
                 for _ in 0..active {
@@ -212,6 +218,24 @@ impl Generator {
         self.shared.latency.reset();
         self.shared.completed = 0;
         let start = Instant::now();
+        match self.work {
+            Work::Echo => self.exchange_each(each, duration)?,
+            Work::Broadcast => self.spread(each, duration)?,
+        }
+        while self.shared.on_the_way > 0 {
+            self.exchange()?;
+        }
+        Ok(Slice {
+            messages: self.shared.completed,
+            elapsed_nanos: u64::try_from(start.elapsed().as_nanos())?,
+            p99_nanos: self.shared.latency.value_at_quantile(0.99),
+            p999_nanos: self.shared.latency.value_at_quantile(0.999),
+        })
+    }
+
+    /// Every connection begins a message whenever one has come back.
+    fn exchange_each(&mut self, each: u64, duration: Duration) -> Result<()> {
+        let start = Instant::now();
         for connection in &mut self.active {
             connection.left = each;
             connection.begin(&mut self.shared, self.in_flight, Instant::now())?;
@@ -222,14 +246,31 @@ impl Generator {
         for connection in &mut self.active {
             connection.left = 0;
         }
-        while self.shared.on_the_way > 0 {
-            self.exchange()?;
+        Ok(())
+    }
+
+    /// The first connection sends a message whenever all have got the one before.
+    fn spread(&mut self, messages: u64, duration: Duration) -> Result<()> {
+        let start = Instant::now();
+        let mut begun = 0;
+        while begun < messages && start.elapsed() < duration {
+            let now = Instant::now();
+            for connection in &mut self.active {
+                connection.started.push_back(now);
+                connection.begun += self.shared.size;
+                connection.written += self.shared.size;
+            }
+            self.shared.on_the_way += self.active.len() as u64;
+            if let Some(sender) = self.active.first_mut() {
+                sender.written -= self.shared.size;
+                sender.write(&self.shared.pattern)?;
+            }
+            while self.shared.on_the_way > 0 {
+                self.exchange()?;
+            }
+            begun += 1;
         }
-        Ok(Slice {
-            messages: self.shared.completed,
-            elapsed_nanos: u64::try_from(start.elapsed().as_nanos())?,
-            p99_nanos: self.shared.latency.value_at_quantile(0.99),
-        })
+        Ok(())
     }
 
     /// One wait, and one read on each connection that is ready. A connection

@@ -43,7 +43,8 @@ use crate::report::Report;
 use crate::scenario::{SCENARIOS, Scenario};
 use crate::station::Setting;
 
-/// Compares switchboard's echo server with a raw epoll one in C, mio, libuv and tokio.
+/// Compares switchboard's echo server, on both drivers, with raw epoll and raw io_uring in C, mio,
+/// libuv and tokio.
 ///
 /// Builds all of them, visits them in turn for under ten minutes on two cores,
 /// prints a table, and writes bench/results/echo.md and echo.svg.

@@ -5,20 +5,41 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
+use crate::scenario::{Scenario, Work};
+
 /// The yardstick's name.
 pub const YARDSTICK: &str = "raw epoll";
 /// The name of its identical copy, whose row is the noise.
 pub const NOISE: &str = "raw epoll again";
-/// Our own server's name.
-pub const OURS: &str = "switchboard";
+/// The name of the limit for our own server on io_uring.
+pub const LIMIT: &str = "raw io_uring";
+/// The name of our own server on the readiness driver.
+pub const OURS: &str = "switchboard (readiness)";
+/// The name of our own server on io_uring.
+pub const OURS_URING: &str = "switchboard (io_uring)";
+
+/// Whether the name is that of a server of our own.
+pub fn is_ours(name: &str) -> bool {
+    name.starts_with("switchboard")
+}
+
 /// What `--only` takes; the yardstick and its copy always run.
-pub const SELECTABLE: [&str; 4] = [OURS, "mio", "libuv", "tokio"];
+pub const SELECTABLE: [&str; 6] = [LIMIT, OURS, OURS_URING, "mio", "libuv", "tokio"];
+
+/// The peers that one is compared with as well as with the yardstick, the outermost first.
+fn beside(name: &str) -> &'static [&'static str] {
+    match name {
+        OURS_URING => &[OURS, LIMIT],
+        _ => &[],
+    }
+}
 
 const C_OPTIONS: [&str; 5] = ["-O2", "-g", "-std=gnu11", "-Wall", "-Wextra"];
 
@@ -27,10 +48,21 @@ const C_OPTIONS: [&str; 5] = ["-O2", "-g", "-std=gnu11", "-Wall", "-Wextra"];
 pub struct Peer {
     /// As the report names it.
     pub name: String,
-    /// Its executable, which takes the address as its only argument.
-    pub program: PathBuf,
+    /// Its executables, which take the address as their last argument.
+    pub programs: BTreeMap<Work, PathBuf>,
+    /// What stands before the address.
+    pub options: Vec<String>,
     /// Of the library that it stands on.
     pub version: String,
+    /// Peers that it is compared with as well as with the yardstick, the outermost first.
+    pub beside: &'static [&'static str],
+}
+
+impl Peer {
+    /// Whether it has a server for the scenario.
+    pub fn takes_part(&self, scenario: &Scenario) -> bool {
+        self.programs.contains_key(&scenario.work)
+    }
 }
 
 /// What came of building.
@@ -46,17 +78,21 @@ pub struct Field {
     pub target: PathBuf,
 }
 
-/// Builds the yardstick, its copy, and the named peers (all if none is named).
+/// Builds the yardstick, its copy, and the named peers with those beside them (all if none is
+/// named).
 pub fn build(only: &[String]) -> Result<Field> {
-    let wanted = |name: &str| only.is_empty() || only.iter().any(|only| only == name);
+    let wanted = |name: &str| {
+        let mut only = only.iter().map(String::as_str).peekable();
+        only.peek().is_none() || only.any(|only| only == name || beside(only).contains(&name))
+    };
     let mut cargo = Cargo::default();
     cargo.build("switchboard-bench", &["--bin=peer_mio", "--bin=peer_tokio"])?;
-    if wanted(OURS) {
-        cargo.build("switchboard", &["--example=echo"])?;
+    if wanted(OURS) || wanted(OURS_URING) {
+        cargo.build("switchboard", &["--example=echo", "--example=broadcast"])?;
     }
     let target = cargo.target()?;
-    let peers_dir = target.join("bench-peers");
-    fs::create_dir_all(&peers_dir)?;
+    let directory = target.join("bench-peers");
+    fs::create_dir_all(&directory)?;
 
     let mut field = Field {
         peers: vec![],
@@ -64,32 +100,20 @@ pub fn build(only: &[String]) -> Result<Field> {
         compilers: format!("{}, {}", first_line("rustc")?, first_line("cc")?),
         target,
     };
-    for (name, file) in [(YARDSTICK, "raw_epoll"), (NOISE, "raw_epoll_again")] {
-        let program = peers_dir.join(file);
-        compile_c("raw_epoll.c", &program, &[])?;
-        let version = String::from("bench/peers/raw_epoll.c");
-        field.add(name, program, version);
+    field.add_epoll(&directory)?;
+    if wanted(LIMIT) {
+        field.add_io_uring(&directory)?;
     }
-    if wanted(OURS) {
-        let version = cargo.version("switchboard");
-        field.add(OURS, cargo.executable("echo")?, version);
+    for (name, driver) in [(OURS, "readiness"), (OURS_URING, "io_uring")] {
+        if wanted(name) {
+            field.add_ours(name, driver, &cargo)?;
+        }
     }
     if wanted("mio") {
-        let version = cargo.version("mio");
-        field.add("mio", cargo.executable("peer_mio")?, version);
+        field.add("mio", cargo.executable("peer_mio")?, cargo.version("mio"));
     }
     if wanted("libuv") {
-        let program = peers_dir.join("libuv");
-        match compile_c("libuv.c", &program, &["-luv"]) {
-            Ok(()) => {
-                let version = first_line(&program)?;
-                field.add("libuv", program, version);
-            }
-            Err(_) => field.skipped.push((
-                "libuv".to_owned(),
-                "its headers are not installed (apt-get install libuv1-dev)".to_owned(),
-            )),
-        }
+        field.add_libuv(&directory)?;
     }
     if wanted("tokio") {
         let version = cargo.version("tokio");
@@ -99,12 +123,72 @@ pub fn build(only: &[String]) -> Result<Field> {
 }
 
 impl Field {
-    fn add(&mut self, name: &str, program: PathBuf, version: String) {
-        self.peers.push(Peer {
+    fn add(&mut self, name: &str, echo: PathBuf, version: String) -> &mut Peer {
+        self.peers.push_mut(Peer {
             name: name.to_owned(),
-            program,
+            programs: [(Work::Echo, echo)].into(),
+            options: vec![],
             version,
-        });
+            beside: beside(name),
+        })
+    }
+
+    fn skip(&mut self, name: &str, why: &str) {
+        self.skipped.push((name.to_owned(), why.to_owned()));
+    }
+
+    /// The yardstick and its copy: two files, as two different programs have.
+    fn add_epoll(&mut self, directory: &Path) -> Result<()> {
+        for (name, suffix) in [(YARDSTICK, ""), (NOISE, "_again")] {
+            let echo = directory.join(format!("raw_epoll{suffix}"));
+            compile_c("raw_epoll.c", &echo, &[])?;
+            let broadcast = directory.join(format!("raw_epoll_broadcast{suffix}"));
+            compile_c("raw_epoll_broadcast.c", &broadcast, &[])?;
+            let peer = self.add(name, echo, "bench/peers/raw_epoll.c".to_owned());
+            peer.programs.insert(Work::Broadcast, broadcast);
+        }
+        Ok(())
+    }
+
+    fn add_io_uring(&mut self, directory: &Path) -> Result<()> {
+        if !has_header("liburing.h")? {
+            self.skip(LIMIT, "install its headers (apt-get install liburing-dev)");
+            return Ok(());
+        }
+        let echo = directory.join("raw_uring");
+        compile_c("raw_uring.c", &echo, &["-luring"])?;
+        let broadcast = directory.join("raw_uring_broadcast");
+        compile_c("raw_uring_broadcast.c", &broadcast, &["-luring"])?;
+        let check = Command::new(&echo).arg("--check").output()?;
+        if !check.status.success() {
+            let why = String::from_utf8_lossy(&check.stderr);
+            self.skip(LIMIT, &format!("this kernel refuses: {}", why.trim()));
+            return Ok(());
+        }
+        let peer = self.add(LIMIT, echo, "bench/peers/raw_uring.c".to_owned());
+        peer.programs.insert(Work::Broadcast, broadcast);
+        Ok(())
+    }
+
+    fn add_ours(&mut self, name: &str, driver: &str, cargo: &Cargo) -> Result<()> {
+        let echo = cargo.executable("echo")?;
+        let broadcast = cargo.executable("broadcast")?;
+        let peer = self.add(name, echo, cargo.version("switchboard"));
+        peer.programs.insert(Work::Broadcast, broadcast);
+        peer.options = vec!["--driver".to_owned(), driver.to_owned()];
+        Ok(())
+    }
+
+    fn add_libuv(&mut self, directory: &Path) -> Result<()> {
+        if !has_header("uv.h")? {
+            self.skip("libuv", "install its headers (apt-get install libuv1-dev)");
+            return Ok(());
+        }
+        let program = directory.join("libuv");
+        compile_c("libuv.c", &program, &["-luv"])?;
+        let version = first_line(&program)?;
+        self.add("libuv", program, version);
+        Ok(())
     }
 }
 
@@ -172,6 +256,21 @@ impl Cargo {
             .map(Path::to_path_buf)
             .context("cargo's target directory has no parent")
     }
+}
+
+/// Whether the C compiler finds a library's header.
+fn has_header(header: &str) -> Result<bool> {
+    let mut compiler = Command::new("cc")
+        .args(["-E", "-x", "c", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .context("running cc, the C compiler (apt-get install gcc)")?;
+    let source = format!("#include <{header}>\n");
+    let stdin = compiler.stdin.take().context("it was asked for")?;
+    { stdin }.write_all(source.as_bytes())?;
+    Ok(compiler.wait()?.success())
 }
 
 fn compile_c(source: &str, program: &Path, libraries: &[&str]) -> Result<()> {

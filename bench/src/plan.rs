@@ -31,9 +31,9 @@ impl Plan {
     /// What the committed results are made with: about eight minutes.
     pub const FULL: Self = Self {
         sittings: 3,
-        rounds: 8,
-        slice_millis: 90,
-        warm_up_millis: 600,
+        rounds: 6,
+        slice_millis: 80,
+        warm_up_millis: 300,
         lead_in_millis: 12,
         strace_millis: 300,
         limit: Duration::from_secs(9 * 60),

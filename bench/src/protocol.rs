@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::scenario::Work;
+
 /// From the tool to a load generator.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub enum Command {
@@ -13,6 +15,8 @@ pub enum Command {
     Connect {
         /// The server.
         address: SocketAddr,
+        /// What it does.
+        work: Work,
         /// How many connections.
         active: usize,
         /// Bytes of one message.
@@ -66,4 +70,6 @@ pub struct Slice {
     pub elapsed_nanos: u64,
     /// The latency that 99 % of them kept.
     pub p99_nanos: u64,
+    /// The latency that 99.9 % of them kept.
+    pub p999_nanos: u64,
 }

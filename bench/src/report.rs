@@ -8,7 +8,7 @@ use crate::peers::{Field, NOISE, YARDSTICK};
 use crate::plan::Plan;
 use crate::runner::Outcome;
 use crate::scenario::REFERENCE;
-use crate::station::{Row, Setting};
+use crate::station::{Ratios, Row, Setting};
 use crate::statistics::Estimate;
 use crate::syscalls::Syscalls;
 use crate::table::{Table, three_digits, time};
@@ -115,8 +115,11 @@ impl Report {
         for outcome in &self.outcomes {
             let cells = peers.iter().map(|peer| {
                 let row = outcome.rows.iter().find(|row| row.peer == *peer);
-                row.and_then(|row| row.ratio)
-                    .map_or_else(|| "failed".to_owned(), |ratio| estimate(&ratio))
+                let cpu = row.and_then(|row| Some(row.by_yardstick()?.cpu));
+                match outcome.failures.iter().any(|(failed, _)| failed == peer) {
+                    true => "failed".to_owned(),
+                    false => cpu.map_or_else(dash, |cpu| estimate(&cpu)),
+                }
             });
             table.row(std::iter::once(outcome.scenario.title.to_owned()).chain(cells));
         }
@@ -133,6 +136,9 @@ impl Report {
                 outcome.scenario.name,
                 scenario_table(outcome).render()
             ));
+            if let Some(table) = pairs_table(outcome) {
+                text.push_str(&format!("\n{}", table.render()));
+            }
             for (peer, why) in &outcome.failures {
                 text.push_str(&format!("\n**{peer} failed**: {why}\n"));
             }
@@ -197,28 +203,50 @@ fn scenario_table(outcome: &Outcome) -> Table {
         "p99",
         "p99.9",
         "p99 × raw epoll",
+        "p99.9 × raw epoll",
         "system calls per message",
     ]);
     for row in &outcome.rows {
         let latency = [row.latency.p50, row.latency.p99, row.latency.p999];
         let [p50, p99, p999] = latency.map(|nanos| time(nanos as f64));
-        let ratio = row.ratio.as_ref();
+        let ratios = row.by_yardstick();
+        let one_or = |of: fn(&Ratios) -> &Estimate| {
+            ratios.map_or_else(|| "1".to_owned(), |ratios| estimate(of(ratios)))
+        };
         table.row([
             row.peer.clone(),
-            ratio.map_or_else(|| "1".to_owned(), estimate),
-            ratio.map_or_else(dash, |ratio| ratio.count.to_string()),
+            one_or(|ratios| &ratios.cpu),
+            ratios.map_or_else(dash, |ratios| ratios.cpu.count.to_string()),
             time(row.cpu_nanos),
             format!("{} k", three_digits(row.rate / 1e3)),
             p50,
             p99,
             p999,
-            row.p99_ratio
-                .as_ref()
-                .map_or_else(|| "1".to_owned(), estimate),
+            one_or(|ratios| &ratios.p99),
+            one_or(|ratios| &ratios.p999),
             calls(&row.syscalls),
         ]);
     }
     table
+}
+
+/// The peers that were paired with others than the yardstick.
+fn pairs_table(outcome: &Outcome) -> Option<Table> {
+    let mut table = Table::new(["paired", "pairs", "CPU per message", "p99", "p99.9"]);
+    let mut empty = true;
+    for row in &outcome.rows {
+        for (other, ratios) in row.ratios.iter().filter(|(other, _)| *other != YARDSTICK) {
+            empty = false;
+            table.row([
+                format!("{} × {other}", row.peer),
+                ratios.cpu.count.to_string(),
+                estimate(&ratios.cpu),
+                estimate(&ratios.p99),
+                estimate(&ratios.p999),
+            ]);
+        }
+    }
+    (!empty).then_some(table)
 }
 
 fn dash() -> String {
@@ -241,37 +269,51 @@ fn calls(syscalls: &Result<Syscalls, String>) -> String {
         Ok(syscalls) => syscalls,
         Err(why) => return not_measured(why),
     };
+    let digits = if syscalls.total < 0.095 { 4 } else { 2 };
     let parts: Vec<String> = syscalls
         .by_name
         .iter()
-        .map(|(name, rate)| format!("{name} {rate:.2}"))
+        .map(|(name, rate)| format!("{name} {rate:.digits$}"))
         .collect();
-    format!("{:.2} ({})", syscalls.total, parts.join(", "))
+    format!("{:.digits$} ({})", syscalls.total, parts.join(", "))
 }
 
 /// A small report for the tests of all that show one.
 #[cfg(test)]
 pub mod sample {
     use super::*;
+    use crate::peers::{LIMIT, OURS, OURS_URING};
     use crate::scenario::SCENARIOS;
     use crate::station::Latency;
 
-    fn around(median: f64) -> Option<Estimate> {
-        Some(Estimate {
+    fn around(median: f64) -> Estimate {
+        Estimate {
             median,
             low: median - 0.01,
             high: median + 0.01,
             coverage: 0.96,
             count: 30,
-        })
+        }
     }
 
-    /// A peer of that ratio.
-    pub fn row(peer: &str, ratio: Option<Estimate>) -> Row {
+    /// All three ratios alike.
+    pub fn ratios(median: f64) -> Ratios {
+        let same = around(median);
+        Ratios {
+            cpu: same,
+            p99: same,
+            p999: same,
+        }
+    }
+
+    /// A peer of those ratios by others.
+    pub fn row(peer: &str, by: &[(&str, f64)]) -> Row {
+        let by = by.iter();
         Row {
             peer: peer.to_owned(),
-            ratio,
-            p99_ratio: ratio,
+            ratios: by
+                .map(|(other, median)| ((*other).to_owned(), ratios(*median)))
+                .collect(),
             cpu_nanos: 3210.0,
             rate: 301_000.0,
             latency: Latency {
@@ -292,14 +334,19 @@ pub mod sample {
         let outcomes = SCENARIOS.into_iter().map(|scenario| Outcome {
             scenario,
             rows: vec![
-                row(YARDSTICK, None),
-                row(NOISE, around(1.0)),
-                row(crate::peers::OURS, around(1.015)),
-                row("mio", around(0.97)),
+                row(YARDSTICK, &[]),
+                row(NOISE, &[(YARDSTICK, 1.0)]),
+                row(OURS, &[(YARDSTICK, 1.015)]),
+                row(LIMIT, &[(YARDSTICK, 0.94)]),
+                row(
+                    OURS_URING,
+                    &[(YARDSTICK, 0.96), (OURS, 0.95), (LIMIT, 1.02)],
+                ),
+                row("mio", &[(YARDSTICK, 0.97)]),
             ],
             failures: vec![],
         });
-        let peers = [YARDSTICK, crate::peers::OURS, "mio"];
+        let peers = [YARDSTICK, LIMIT, OURS, OURS_URING, "mio"];
         Report {
             machine: Machine {
                 date: "2026-01-02 03:04 UTC".to_owned(),
@@ -320,7 +367,8 @@ pub mod sample {
 #[cfg(test)]
 mod tests {
     use super::sample;
-    use crate::peers::OURS;
+    use crate::peers::{LIMIT, OURS, OURS_URING, YARDSTICK};
+    use crate::scenario::{BULK, CROWD};
 
     #[test]
     fn page_names_every_scenario_peer_and_who_is_left_out() {
@@ -365,9 +413,16 @@ mod tests {
     fn goals_are_judged_by_the_figures() {
         let mut report = sample::report();
         assert!(!report.to_text().contains("missed"));
-        for row in &mut report.outcomes[0].rows {
-            if let (OURS, Some(ratio)) = (row.peer.as_str(), &mut row.ratio) {
-                (ratio.low, ratio.median, ratio.high) = (1.04, 1.05, 1.06);
+        let bulk = report.outcomes.iter_mut().find(|o| o.scenario == BULK);
+        for row in &mut bulk.expect("the sample has all scenarios").rows {
+            match row.peer.as_str() {
+                OURS => row
+                    .ratios
+                    .extend([(YARDSTICK.to_owned(), sample::ratios(1.05))]),
+                OURS_URING => row
+                    .ratios
+                    .extend([(LIMIT.to_owned(), sample::ratios(1.08))]),
+                _ => {}
             }
         }
         for (peer, counted) in &mut report.instructions {
@@ -376,8 +431,38 @@ mod tests {
             }
         }
         let text = report.to_text();
+        for missed in [
+            "16x64KiB: switchboard (readiness): at most 1.02 × the CPU per message of raw epoll",
+            "16x64KiB: switchboard (readiness): at most 1.02 × the p99 latency of raw epoll",
+            "16x64KiB: switchboard (io_uring): at most 1.05 × the CPU per message of raw io_uring",
+            "64x64B: switchboard (readiness): at most 200 instructions per message: 201.0",
+        ] {
+            assert!(text.contains(&format!("**missed**: {missed}")), "{missed}");
+        }
+        assert_eq!(text.matches("**missed**").count(), 4);
+    }
+
+    #[test]
+    fn ahead_is_judged_without_regard_to_noise_and_system_calls_by_the_fewest() {
+        let mut report = sample::report();
+        let crowd = report.outcomes.iter_mut().find(|o| o.scenario == CROWD);
+        for row in &mut crowd.expect("the sample has all scenarios").rows {
+            if row.peer == OURS_URING {
+                row.ratios
+                    .extend([(OURS.to_owned(), sample::ratios(0.995))]);
+                row.syscalls.as_mut().expect("the sample has them").total = 2.3;
+            }
+        }
+        let text = report.to_text();
+        assert!(text.contains("**missed**: 1000x64B: switchboard (io_uring): less CPU"));
+        assert!(text.contains("**missed**: 1000x64B: switchboard (io_uring): the fewest"));
         assert_eq!(text.matches("**missed**").count(), 2);
-        assert!(text.contains("**missed**: 1x64B: at most 1.02 × raw epoll's CPU per message"));
-        assert!(text.contains("**missed**: 64x64B: at most 200 instructions per message: 201.0"));
+    }
+
+    #[test]
+    fn peers_that_stand_beside_others_have_a_table_of_their_own() {
+        let text = sample::report().to_text();
+        assert!(text.contains("| switchboard (io_uring) × raw io_uring"));
+        assert!(!text.contains("| mio × "));
     }
 }

@@ -1,5 +1,5 @@
 //! One scenario: the servers are visited in turn, each peer between two visits
-//! to the yardstick, in several sittings with new servers.
+//! to the yardstick (and to those it stands beside), in several sittings with new servers.
 //!
 //! Must never let two servers work at the same time.
 
@@ -12,7 +12,7 @@ use crate::peers::{Peer, YARDSTICK};
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::scenario::Scenario;
-use crate::station::{Row, Setting, Station, Tally};
+use crate::station::{Row, Setting, Station, Tally, Visit};
 
 /// What a scenario showed.
 #[derive(Clone, Debug)]
@@ -49,7 +49,8 @@ pub fn run(
         progress,
         failures: vec![],
     };
-    let mut tallies: Vec<Tally> = peers.iter().map(Tally::new).collect::<Result<_>>()?;
+    let peers: Vec<&Peer> = peers.iter().filter(|p| p.takes_part(&scenario)).collect();
+    let mut tallies: Vec<Tally> = peers.iter().map(|p| Tally::new(p)).collect::<Result<_>>()?;
     for sitting in 0..setting.plan.sittings {
         if sitting > 0 && Instant::now() > deadline {
             progress.note(&format!("out of time after {sitting} sittings"));
@@ -117,28 +118,41 @@ impl Run<'_> {
             let done = sitting * plan.rounds + round + 1;
             let all = plan.sittings * plan.rounds;
             self.progress.say(&format!("round {done} of {all}"));
-            let mut index = 0;
-            while index < others.len() {
-                let own = others[index].visit(plan);
+            let mut nests = nests(others);
+            if !nests.is_empty() {
+                // So that no peer always follows the same one.
+                let count = nests.len();
+                nests.rotate_left(round % count);
+            }
+            for nest in nests {
+                let visits = self.visit(others, &nest)?;
                 let after = yardstick.visit(plan)?;
-                match own {
-                    Ok(own) => {
-                        others[index].pair(own, before, after);
-                        index += 1;
-                    }
-                    Err(error) => {
-                        let broken = others.remove(index);
-                        self.fail(broken.name(), &error)?;
-                    }
+                if let Some(visits) = visits {
+                    pair(others, &nest, &visits, [before, after], round);
                 }
                 before = after;
             }
-            // So that no peer always follows the same one.
-            if !others.is_empty() {
-                others.rotate_left(1);
-            }
         }
         Ok(())
+    }
+
+    /// Visits a nest; nothing if one of its peers broke, which is then left out.
+    fn visit(&mut self, others: &mut Vec<Station>, nest: &[String]) -> Result<Option<Vec<Visit>>> {
+        let mut visits = vec![];
+        for name in there_and_back(nest) {
+            let Some(index) = others.iter().position(|station| station.name() == name) else {
+                return Ok(None);
+            };
+            match others[index].visit(&self.setting.plan) {
+                Ok(visit) => visits.push(visit),
+                Err(error) => {
+                    let broken = others.remove(index);
+                    self.fail(broken.name(), &error)?;
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some(visits))
     }
 
     /// Notes a peer's failure; Ctrl-C is not one.
@@ -146,5 +160,70 @@ impl Run<'_> {
         interrupt::check()?;
         self.failures.push((peer.to_owned(), format!("{error:#}")));
         Ok(())
+    }
+}
+
+/// The peers of a round, each with those that it stands beside around it: `[X]`, or `[A, B, X]`,
+/// which is visited as A, B, X, B, A. A peer that stands around another has no visits of its own.
+fn nests(stations: &[Station]) -> Vec<Vec<String>> {
+    let present = |name: &str| stations.iter().any(|station| station.name() == name);
+    let around = |name: &str| stations.iter().any(|s| s.beside().contains(&name));
+    let inner = stations.iter().filter(|station| !around(station.name()));
+    inner
+        .map(|station| {
+            let beside = station.beside().iter().filter(|name| present(name));
+            let names = beside.copied().chain([station.name()]);
+            names.map(str::to_owned).collect()
+        })
+        .collect()
+}
+
+/// A, B, X, B, A
+fn there_and_back(nest: &[String]) -> impl Iterator<Item = &str> {
+    nest.iter()
+        .chain(nest.iter().rev().skip(1))
+        .map(String::as_str)
+}
+
+/// Enters the visits of a nest: each peer by the yardstick around all of it, the inner one by
+/// each of those around it as well. Whatever drifts evenly meets both sides of each ratio alike.
+fn pair(
+    stations: &mut [Station],
+    nest: &[String],
+    visits: &[Visit],
+    yardstick: [Visit; 2],
+    round: usize,
+) {
+    let [before, after] = yardstick;
+    let inner = nest.len() - 1;
+    for station in stations {
+        let Some(place) = nest.iter().position(|name| name == station.name()) else {
+            continue;
+        };
+        // One of its two visits, by turns: both would count the same yardstick twice.
+        let back = visits.len() - 1 - place;
+        let own = visits[[place, back][round % 2]];
+        station.pair(own, YARDSTICK, before, after);
+        if place == inner {
+            for (other, name) in nest[..inner].iter().enumerate() {
+                let back = visits.len() - 1 - other;
+                station.pair(own, name, visits[other], visits[back]);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::there_and_back;
+
+    #[test]
+    fn a_nest_is_walked_in_and_out_again() {
+        let walk = |names: &[&str]| {
+            let nest: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+            there_and_back(&nest).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(walk(&["X"]), "X");
+        assert_eq!(walk(&["A", "B", "X"]), "A B X B A");
     }
 }

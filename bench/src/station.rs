@@ -2,6 +2,7 @@
 //!
 //! Must never know of other peers: `runner` decides whose turn it is.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
@@ -11,7 +12,7 @@ use crate::cores::Cores;
 use crate::generator::Generator;
 use crate::interrupt;
 use crate::load;
-use crate::peers::Peer;
+use crate::peers::{Peer, YARDSTICK};
 use crate::plan::Plan;
 use crate::protocol::Limit;
 use crate::scenario::Scenario;
@@ -36,10 +37,9 @@ pub struct Setting<'a> {
 pub struct Row {
     /// The peer.
     pub peer: String,
-    /// Its CPU per message by that of its neighbouring yardstick slices; none for the yardstick.
-    pub ratio: Option<Estimate>,
-    /// The same of the latency that 99 % of a slice's messages keep.
-    pub p99_ratio: Option<Estimate>,
+    /// How it compares with each peer that was visited before and after it, by that one's name:
+    /// the yardstick, unless it is itself that, and those it stands beside.
+    pub ratios: BTreeMap<String, Ratios>,
     /// Nanoseconds of the server's core per message, the median of its slices.
     pub cpu_nanos: f64,
     /// Messages per second, the median of its slices.
@@ -50,6 +50,24 @@ pub struct Row {
     pub syscalls: Result<Syscalls, String>,
     /// Bytes of its own memory per idle connection, where there are any.
     pub idle_bytes: Option<f64>,
+}
+
+impl Row {
+    /// How it compares with the yardstick; nothing for the yardstick itself.
+    pub fn by_yardstick(&self) -> Option<&Ratios> {
+        self.ratios.get(YARDSTICK)
+    }
+}
+
+/// A peer's figures by those of the neighbouring slices of another.
+#[derive(Clone, Copy, Debug)]
+pub struct Ratios {
+    /// CPU per message.
+    pub cpu: Estimate,
+    /// The latency that 99 % of a slice's messages keep.
+    pub p99: Estimate,
+    /// The latency that 99.9 % of them keep.
+    pub p999: Estimate,
 }
 
 /// Time from writing a message to having read all of its echo, in nanoseconds.
@@ -69,8 +87,7 @@ pub struct Tally {
     pub peer: Peer,
     cpu_nanos: Vec<f64>,
     rates: Vec<f64>,
-    ratios: Vec<f64>,
-    p99_ratios: Vec<f64>,
+    ratios: BTreeMap<String, [Vec<f64>; 3]>,
     idle_bytes: Vec<f64>,
     latency: Histogram<u64>,
     syscalls: Option<Result<Syscalls, String>>,
@@ -82,7 +99,11 @@ pub struct Slice {
     /// The server's nanoseconds per message.
     cpu: f64,
     p99: f64,
+    p999: f64,
 }
+
+/// What the two slices of a visit showed.
+pub type Visit = [Slice; 2];
 
 /// A peer's server with its load generator, for one sitting.
 pub struct Station {
@@ -98,8 +119,7 @@ impl Tally {
             peer: peer.clone(),
             cpu_nanos: vec![],
             rates: vec![],
-            ratios: vec![],
-            p99_ratios: vec![],
+            ratios: BTreeMap::new(),
             idle_bytes: vec![],
             latency: load::histogram()?,
             syscalls: None,
@@ -110,9 +130,13 @@ impl Tally {
     pub fn into_row(self) -> Result<Row> {
         let at = |quantile| self.latency.value_at_quantile(quantile);
         let not_reached = || Err("the scenario ended before".to_owned());
+        let ratios = self.ratios.into_iter().filter_map(|(other, pairs)| {
+            let [cpu, p99, p999] = pairs.map(|ratios| Estimate::of(&ratios));
+            let (cpu, p99, p999) = (cpu?, p99?, p999?);
+            Some((other, Ratios { cpu, p99, p999 }))
+        });
         Ok(Row {
-            ratio: Estimate::of(&self.ratios),
-            p99_ratio: Estimate::of(&self.p99_ratios),
+            ratios: ratios.collect(),
             cpu_nanos: median(&self.cpu_nanos).context("it had no slice")?,
             rate: median(&self.rates).context("it had no slice")?,
             latency: Latency {
@@ -131,16 +155,17 @@ impl Station {
     /// Starts the server, connects, and warms up.
     pub fn open(tally: Tally, scenario: &Scenario, setting: &Setting<'_>) -> Result<Self> {
         let peer = &tally.peer;
-        let server = Server::start(peer, setting.cores.server)?;
+        let server = Server::start(peer, scenario.work, setting.cores.server)?;
         let generator = Generator::start(&peer.name, setting.cores.load, server.address, scenario)?;
         let mut station = Self {
             tally,
             server,
             generator,
         };
+        // Who is not yet accepted would miss the first message of a broadcast.
+        station.server.wait_until_accepted()?;
         station.generator.warm_up(setting.plan.warm_up_millis)?;
         if scenario.idle > 0 {
-            station.server.wait_for_connections(scenario.active)?;
             let before = station.server.anonymous_bytes()?;
             station.connect_idle(scenario)?;
             station.generator.warm_up(setting.plan.lead_in_millis)?;
@@ -155,13 +180,12 @@ impl Station {
     /// request, and the next attempt follows only after a second.
     fn connect_idle(&mut self, scenario: &Scenario) -> Result<()> {
         const AT_A_TIME: usize = 1000;
-        let mut open = scenario.active;
-        let all = open + scenario.idle;
-        while open < all {
-            let more = AT_A_TIME.min(all - open);
+        let mut left = scenario.idle;
+        while left > 0 {
+            let more = AT_A_TIME.min(left);
             self.generator.connect_idle(more)?;
-            open += more;
-            self.server.wait_for_connections(open)?;
+            self.server.wait_until_accepted()?;
+            left -= more;
         }
         Ok(())
     }
@@ -172,7 +196,7 @@ impl Station {
     }
 
     /// Two slices.
-    pub fn visit(&mut self, plan: &Plan) -> Result<[Slice; 2]> {
+    pub fn visit(&mut self, plan: &Plan) -> Result<Visit> {
         let mut slice = || self.slice(plan);
         let slices = slice().and_then(|first| Ok([first, slice()?]));
         // That the server ended says more than what the generator saw of it.
@@ -190,23 +214,32 @@ impl Station {
         let rate = slice.messages as f64 * 1e9 / slice.elapsed_nanos as f64;
         self.tally.cpu_nanos.push(cpu);
         self.tally.rates.push(rate);
-        let p99 = slice.p99_nanos as f64;
-        Ok(Slice { cpu, p99 })
+        Ok(Slice {
+            cpu,
+            p99: slice.p99_nanos as f64,
+            p999: slice.p999_nanos as f64,
+        })
     }
 
-    /// A visit against the neighbouring slices of the yardstick's visits
-    /// before and after it.
+    /// A visit against the neighbouring slices of another peer's visits before and after it.
     ///
     /// Both sides are one first and one second slice of a visit, because the
     /// first still pays for caches (5 % at 1,000 connections), and both are
     /// two, because the mean of two noisy slices has another median than one
     /// of them. With less than that, identical servers would differ.
-    pub fn pair(&mut self, own: [Slice; 2], before: [Slice; 2], after: [Slice; 2]) {
-        let yardstick = [before[1], after[0]];
-        let sum = |slices: [Slice; 2], of: fn(Slice) -> f64| slices.map(of).iter().sum::<f64>();
-        let ratio = |of| sum(own, of) / sum(yardstick, of);
-        self.tally.ratios.push(ratio(|slice| slice.cpu));
-        self.tally.p99_ratios.push(ratio(|slice| slice.p99));
+    pub fn pair(&mut self, own: Visit, other: &str, before: Visit, after: Visit) {
+        let neighbours = [before[1], after[0]];
+        let sum = |slices: Visit, of: fn(Slice) -> f64| slices.map(of).iter().sum::<f64>();
+        let [cpu, p99, p999] = self.tally.ratios.entry(other.to_owned()).or_default();
+        let push = |ratios: &mut Vec<f64>, of| ratios.push(sum(own, of) / sum(neighbours, of));
+        push(cpu, |slice| slice.cpu);
+        push(p99, |slice| slice.p99);
+        push(p999, |slice| slice.p999);
+    }
+
+    /// The peers that this one is compared with as well, the outermost first.
+    pub fn beside(&self) -> &'static [&'static str] {
+        self.tally.peer.beside
     }
 
     /// Counts the system calls unless that is done, and ends the server.

@@ -22,7 +22,7 @@ const DETACH_LIMIT: Duration = Duration::from_secs(10);
 /// Calls per message, by the call's name.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Syscalls {
-    /// Only those made at least once in two hundred messages.
+    /// Only those that make up at least one call in two hundred.
     pub by_name: BTreeMap<String, f64>,
     /// Of all calls.
     pub total: f64,
@@ -71,10 +71,10 @@ fn per_message(table: &str, messages: u64) -> Syscalls {
         }
         let rate = calls / messages as f64;
         syscalls.total += rate;
-        if rate >= 0.005 {
-            syscalls.by_name.insert((*name).to_owned(), rate);
-        }
+        syscalls.by_name.insert((*name).to_owned(), rate);
     }
+    let least = syscalls.total / 200.0;
+    syscalls.by_name.retain(|_, rate| *rate >= least);
     syscalls
 }
 
