@@ -165,7 +165,7 @@ impl<S: 'static> Reactor<S> {
         tracing::trace!(?timeout, sources = self.core.sources.len(), "waiting");
         self.tick(timeout)?;
         self.driver.tell(&mut self.core.seen);
-        if cfg!(debug_assertions) {
+        if cfg!(debug_assertions) || self.core.seen.is_some() {
             self.core.check_invariants(&mut self.program);
         }
         self.core

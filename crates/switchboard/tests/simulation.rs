@@ -6,6 +6,8 @@ mod chat;
 mod disks;
 #[path = "simulation/faults.rs"]
 mod faults;
+#[path = "simulation/hosts.rs"]
+mod hosts;
 #[path = "simulation/repeating.rs"]
 mod repeating;
 #[path = "simulation/scripts.rs"]

@@ -379,7 +379,8 @@ impl World {
             State::Accepting | State::Open if end.fin_received => Errno::PIPE,
             _ => Errno::CONNRESET,
         };
-        let text = format!("{} <- {}", end.local, end.remote);
+        let during = end.situation();
+        let text = format!("{} <- {}, {during}", end.local, end.remote);
         self.tell(Some(machine), "reset", None, Detail::Text(text));
         self.fail(id, error);
     }

@@ -263,7 +263,9 @@ impl Simulation {
         let reactor = program
             .downcast_ref::<ProgramOf<S>>()
             .and_then(|program| program.reactor.as_ref());
-        reactor.expect("the host is up").state()
+        reactor
+            .expect("a host that is down has no state: see `is_up`")
+            .state()
     }
 
     /// The state of a host, and what a handler of it could ask for: to have it send or connect
@@ -280,7 +282,9 @@ impl Simulation {
         let running = &mut self.hosts[index];
         let program = running.program.as_any_mut().downcast_mut::<ProgramOf<S>>();
         let reactor = program.and_then(|program| program.reactor.as_mut());
-        let result = reactor.expect("the host is up").with(ask);
+        let result = reactor
+            .expect("a host that is down has no state: see `is_up`")
+            .with(ask);
         running.wakes = Some(self.world.borrow().now);
         result
     }

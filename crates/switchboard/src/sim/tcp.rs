@@ -162,6 +162,20 @@ impl End {
         taken + self.receive_buffer as u64
     }
 
+    /// How far the connection has come, in words for the log.
+    pub(crate) fn situation(&self) -> &'static str {
+        match self.state {
+            State::Connecting => "while connecting",
+            State::Accepting => "while being accepted",
+            State::Reset => "after another one",
+            State::Open if self.orphaned => "after closing",
+            State::Open if self.fin_received && self.write_ended => "after both ends",
+            State::Open if self.fin_received => "after the peer's end",
+            State::Open if self.write_ended => "after our end",
+            State::Open => "while open",
+        }
+    }
+
     pub(crate) fn is_finished(&self) -> bool {
         self.fin_sent && self.acked >= self.sent
     }

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::net::Shutdown;
 use std::time::Duration;
 
-use switchboard::sim::{Faults, Simulation, Socket, SocketListener};
+use switchboard::sim::{Fault, Faults, Simulation, Socket, SocketListener};
 
 /// Lets packets arrive, whichever way and however often.
 fn pass(sim: &mut Simulation) {
@@ -213,4 +213,105 @@ fn an_unknown_name_is_not_found() {
         error.contains("cannot find the host \"nowhere\""),
         "{error}"
     );
+}
+
+/// A peer that writes and reads at random moments, and what a model says of it.
+struct Talker {
+    socket: Socket,
+    written: Vec<u8>,
+    read: Vec<u8>,
+    ended: bool,
+}
+
+impl Talker {
+    fn new(socket: Socket) -> Talker {
+        Talker {
+            socket,
+            written: Vec::new(),
+            read: Vec::new(),
+            ended: false,
+        }
+    }
+
+    fn act(&mut self, rng: &mut fastrand::Rng) {
+        if rng.bool() && self.written.len() < 5000 {
+            let bytes: Vec<u8> = (0..rng.usize(1..800)).map(|_| rng.u8(..)).collect();
+            if let Ok(n) = self.socket.write(&bytes) {
+                self.written.extend_from_slice(&bytes[..n]);
+            }
+        }
+        let mut buffer = vec![0; rng.usize(1..900)];
+        match self.socket.read(&mut buffer) {
+            Ok(0) => self.ended = true,
+            Ok(n) => self.read.extend_from_slice(&buffer[..n]),
+            Err(error) => self.ended |= error.kind() != ErrorKind::WouldBlock,
+        }
+    }
+}
+
+/// No byte is doubled, moved or invented, whatever happens; and none is lost without a reset.
+#[test]
+fn what_is_read_is_the_beginning_of_what_was_written() {
+    let ms = Duration::from_millis;
+    let network = Faults::none()
+        .latency(ms(0)..ms(30))
+        .buffers(700, 900)
+        .with(Fault::Split, 0.3)
+        .with(Fault::Merge, 0.2)
+        .with(Fault::Delay, 0.1)
+        .with(Fault::Loss, 0.1)
+        .with(Fault::ShortWrite, 0.3)
+        .with(Fault::FullBuffer, 0.1)
+        .with(Fault::Narrow, 0.2);
+    let (mut cut, mut whole) = (0, 0);
+    for seed in 0..300 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let mut sim = Simulation::new(seed);
+        let (client, server, _listener) = connected(&mut sim);
+        let may_cut = seed % 2 == 0;
+        let resets = if may_cut { 0.01 } else { 0.0 };
+        sim.faults(
+            network
+                .clone()
+                .with(Fault::Reset, resets)
+                .with(Fault::Flush, 0.5),
+        );
+        let mut talkers = [Talker::new(client), Talker::new(server)];
+        if rng.bool() {
+            let partition = "at 500 ms, partition {client} from {server} for 3 s";
+            sim.script(partition).expect("it is understood");
+        }
+        for _ in 0..200 {
+            talkers[rng.usize(..2)].act(&mut rng);
+            sim.run_for(ms(rng.u64(..40)))
+                .expect("nobody is there to fail");
+        }
+        for talker in &mut talkers {
+            talker.socket.shutdown(Shutdown::Write);
+        }
+        for _ in 0..400 {
+            for talker in &mut talkers {
+                let written = talker.written.len();
+                talker.act(&mut rng);
+                assert_eq!(
+                    talker.written.len(),
+                    written,
+                    "nothing is taken after the end"
+                );
+            }
+            sim.run_for(ms(200)).expect("nobody is there to fail");
+        }
+        let [client, server] = &talkers;
+        for (from, to) in [(client, server), (server, client)] {
+            assert!(from.written.starts_with(&to.read), "seed {seed}");
+            let all = from.written.len() == to.read.len();
+            assert!(all || may_cut, "seed {seed}: bytes are lost");
+            assert!(
+                to.ended || sim.counts().of(Fault::Reset) > 0,
+                "seed {seed}: no end"
+            );
+            *(if all { &mut whole } else { &mut cut }) += 1;
+        }
+    }
+    assert!(cut > 50 && whole > 300, "{cut} cut, {whole} whole");
 }
