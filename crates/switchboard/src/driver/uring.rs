@@ -418,3 +418,6 @@ fn large_of<'s>(sends: &'s mut Sends, index: u32, place: &mut Place) -> &'s mut 
     }
     sends.at(place.sending)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,416 @@
+//! The hard cases of the ring, on rings and buffers that are too small for anything else.
+//! It must never need a second thread, nor a wait that nothing ends: each step has a bound.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener as StdListener, TcpStream as StdStream};
+use std::time::Duration;
+
+use super::*;
+use crate::driver::Completion;
+
+/// How many ticks anything may take, of at most this long.
+const TICKS: usize = 2000;
+const TICK: Option<Duration> = Some(Duration::from_millis(5));
+
+const TINY: Setup = Setup {
+    submissions: 4,
+    completions: 8,
+    buffers: 2,
+    buffer: 4096,
+    whole_buffers: 2,
+    whole_buffer: 4096,
+};
+
+fn token(slot: u32, generation: u32) -> Token {
+    Token { slot, generation }
+}
+
+/// Both ends of a connection.
+fn pair() -> (crate::TcpStream, StdStream) {
+    let listener = StdListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    let far = StdStream::connect(address).expect("it listens");
+    let (near, _) = listener.accept().expect("it is connected");
+    (near.try_into().expect("a socket can"), far)
+}
+
+fn pattern(len: usize, seed: usize) -> Vec<u8> {
+    (0..len).map(|i| (i * 7 + (i >> 8) + seed) as u8).collect()
+}
+
+/// A driver, and what it has told.
+struct Rig {
+    uring: Uring,
+    bytes: BTreeMap<Token, Vec<u8>>,
+    notes: Vec<(Token, String)>,
+    accepted: Vec<crate::TcpStream>,
+    unsent: Vec<Box<Outbox>>,
+}
+
+impl Rig {
+    fn new(setup: &Setup) -> Rig {
+        Rig {
+            uring: Uring::with(1, setup).expect("io_uring works here"),
+            bytes: BTreeMap::new(),
+            notes: Vec::new(),
+            accepted: Vec::new(),
+            unsent: Vec::new(),
+        }
+    }
+
+    fn register(&mut self, token: Token) -> StdStream {
+        let (near, far) = pair();
+        let registered = self.uring.register(token, Resource::Stream(near));
+        registered.expect("it is open");
+        far
+    }
+
+    fn tick(&mut self) {
+        self.uring.wait(TICK).expect("it can wait");
+        while let Some(Completion { token, event }) = self.uring.next() {
+            let note = event.name().to_owned();
+            match event {
+                Event::Received(bytes) => self.bytes.entry(token).or_default().extend(bytes),
+                Event::Accepted(stream) => self.accepted.push(stream),
+                Event::Unsent(rest) => self.unsent.push(rest),
+                _ => {}
+            }
+            if note != "received" {
+                self.notes.push((token, note));
+            }
+        }
+    }
+
+    #[track_caller]
+    fn tick_until(&mut self, awaited: &str, done: impl Fn(&Rig) -> bool) {
+        for _ in 0..TICKS {
+            if done(self) {
+                return;
+            }
+            self.tick();
+        }
+        panic!("waited in vain for: {awaited}; {:?}", self.notes);
+    }
+
+    fn len(&self, token: Token) -> usize {
+        self.bytes.get(&token).map_or(0, Vec::len)
+    }
+
+    fn told(&self, token: Token, what: &str) -> bool {
+        self.notes.contains(&(token, what.to_owned()))
+    }
+}
+
+/// Whether the tests of this file can run; where not, `tests/drivers.rs` says so, unless all
+/// partners are required.
+fn works() -> bool {
+    let works = Uring::probe();
+    let is_required = std::env::var_os("SWITCHBOARD_REQUIRE_PARTNERS").is_some();
+    assert!(works.is_ok() || !is_required, "{works:?}");
+    works.is_ok()
+}
+
+#[test]
+fn nothing_is_lost_when_the_buffers_run_out() {
+    if !works() {
+        return;
+    }
+    let mut rig = Rig::new(&TINY);
+    let all: Vec<Token> = (0..20).map(|slot| token(slot, 0)).collect();
+    let mut far: Vec<StdStream> = all.iter().map(|token| rig.register(*token)).collect();
+    for (seed, far) in far.iter_mut().enumerate() {
+        far.write_all(&pattern(30_000, seed)).expect("it fits");
+    }
+    rig.tick_until("all bytes", |rig| {
+        all.iter().all(|token| rig.len(*token) == 30_000)
+    });
+    for (seed, token) in all.iter().enumerate() {
+        assert!(rig.bytes[token] == pattern(30_000, seed), "{token}");
+    }
+}
+
+#[test]
+fn nothing_is_lost_when_completions_overflow() {
+    if !works() {
+        return;
+    }
+    let setup = Setup {
+        buffers: 64,
+        whole_buffers: 256,
+        ..TINY
+    };
+    let mut rig = Rig::new(&setup);
+    let all: Vec<Token> = (0..100).map(|slot| token(slot, 0)).collect();
+    let mut far: Vec<StdStream> = all.iter().map(|token| rig.register(*token)).collect();
+    rig.tick();
+    for round in 0..3 {
+        // A hundred completions, of which eight fit.
+        for (seed, far) in far.iter_mut().enumerate() {
+            far.write_all(&pattern(500, seed + round)).expect("it fits");
+        }
+        rig.tick_until("all bytes", |rig| {
+            let len = (round + 1) * 500;
+            all.iter().all(|token| rig.len(*token) == len)
+        });
+    }
+    for (seed, token) in all.iter().enumerate() {
+        let expected: Vec<u8> = (0..3)
+            .flat_map(|round| pattern(500, seed + round))
+            .collect();
+        assert!(rig.bytes[token] == expected, "{token}");
+    }
+}
+
+#[test]
+fn sends_that_overflow_both_queues_arrive_in_order() {
+    if !works() {
+        return;
+    }
+    let mut rig = Rig::new(&TINY);
+    let all: Vec<Token> = (0..50).map(|slot| token(slot, 0)).collect();
+    let mut far: Vec<StdStream> = all.iter().map(|token| rig.register(*token)).collect();
+    for round in 0..10 {
+        for (seed, token) in all.iter().enumerate() {
+            let taken = rig.uring.send_bytes(*token, &pattern(100, seed + round));
+            assert_eq!(taken.expect("it is open"), 100);
+        }
+        rig.tick();
+    }
+    for (seed, far) in far.iter_mut().enumerate() {
+        let mut got = vec![0; 1000];
+        far.read_exact(&mut got).expect("it was sent");
+        let expected: Vec<u8> = (0..10)
+            .flat_map(|round| pattern(100, seed + round))
+            .collect();
+        assert!(got == expected, "{seed}");
+    }
+    assert!(rig.unsent.is_empty());
+}
+
+/// The kernel takes a part: the rest comes back, and nothing of it is changed or doubled.
+#[test]
+fn what_a_short_send_leaves_comes_back() {
+    if !works() {
+        return;
+    }
+    let mut rig = Rig::new(&TINY);
+    let it = token(3, 1);
+    let mut far = rig.register(it);
+    let message = pattern(8 * 1024 * 1024, 5);
+    let mut outbox = Outbox::default();
+    for piece in message.chunks(100_000) {
+        outbox.push_shared(bytes::Bytes::copy_from_slice(piece));
+    }
+    far.set_nonblocking(true).expect("a socket can");
+    let mut got = Vec::new();
+    let mut buffer = vec![0; 1 << 16];
+    for _ in 0..TICKS {
+        rig.uring.send(it, &mut outbox).expect("it is open");
+        rig.tick();
+        for mut rest in std::mem::take(&mut rig.unsent) {
+            rest.append(&mut outbox);
+            outbox = *rest;
+        }
+        while let Ok(n @ 1..) = far.read(&mut buffer) {
+            got.extend_from_slice(&buffer[..n]);
+        }
+        if got.len() == message.len() {
+            break;
+        }
+    }
+    assert!(got == message, "{} bytes", got.len());
+    assert!(rig.told(it, "unsent") && rig.told(it, "sent"));
+    assert!(rig.uring.is_flushed(it) && outbox.is_empty());
+}
+
+#[test]
+fn a_slot_is_used_again_while_completions_of_its_last_source_are_due() {
+    if !works() {
+        return;
+    }
+    let mut rig = Rig::new(&TINY);
+    for generation in 0..50 {
+        let it = token(0, generation);
+        let mut far = rig.register(it);
+        if generation % 2 == 0 {
+            rig.tick(); // armed
+        }
+        far.write_all(&pattern(100, generation as usize))
+            .expect("it fits");
+        if generation % 3 == 0 {
+            rig.tick(); // received
+        }
+        rig.uring.close(it); // cancelled while it completes
+        rig.bytes.clear();
+        rig.notes.clear();
+        let next = token(0, generation + 1000);
+        let mut far = rig.register(next);
+        far.write_all(b"for the next").expect("it fits");
+        rig.tick_until("its bytes", |rig| rig.len(next) == 12);
+        assert!(!rig.bytes.contains_key(&it), "it was closed");
+        rig.uring.close(next);
+    }
+    rig.uring.rest().expect("it can wait");
+    assert_eq!(rig.uring.table.ended(), 0, "all places are free");
+}
+
+#[test]
+fn a_source_closed_while_it_sends_has_its_bytes_sent() {
+    if !works() {
+        return;
+    }
+    let mut rig = Rig::new(&TINY);
+    let it = token(0, 0);
+    let mut far = rig.register(it);
+    rig.tick();
+    rig.uring.send_bytes(it, b"last words").expect("it is open");
+    rig.uring.close(it);
+    rig.uring.rest().expect("it can wait");
+    let mut got = String::new();
+    far.read_to_string(&mut got).expect("it has ended");
+    assert_eq!(got, "last words");
+}
+
+/// What was sent on lies in a buffer of the ring, which must not be given back before it has gone.
+#[test]
+fn forwarded_bytes_are_held_until_they_are_sent() {
+    if !works() {
+        return;
+    }
+    let mut rig = Rig::new(&TINY);
+    let it = token(0, 0);
+    let mut far = rig.register(it);
+    far.set_nonblocking(true).expect("a socket can");
+    let message = pattern(200_000, 9);
+    let (mut written, mut outbox, mut got) = (0, Outbox::default(), Vec::new());
+    let mut buffer = vec![0; 1 << 16];
+    for _ in 0..TICKS {
+        if let Ok(n) = far.write(&message[written..]) {
+            written += n;
+        }
+        rig.uring.wait(TICK).expect("it can wait");
+        loop {
+            let len = match rig.uring.next() {
+                None => break,
+                Some(Completion { event, .. }) => match event {
+                    Event::Received(bytes) => bytes.len(),
+                    Event::Unsent(mut rest) => {
+                        rest.append(&mut outbox);
+                        outbox = *rest;
+                        continue;
+                    }
+                    _ => continue,
+                },
+            };
+            let mut sent = 0;
+            if outbox.is_empty() {
+                sent = rig.uring.forward(it, 0..len).expect("it is open");
+            }
+            let rest = rig.uring.lent(sent..len).to_vec();
+            outbox.push(&rest);
+        }
+        rig.uring.send(it, &mut outbox).expect("it is open");
+        while let Ok(n @ 1..) = far.read(&mut buffer) {
+            got.extend_from_slice(&buffer[..n]);
+        }
+        if got.len() == message.len() {
+            break;
+        }
+    }
+    assert!(got == message, "{} bytes of {written}", got.len());
+}
+
+#[test]
+fn paused_bytes_that_have_arrived_are_handed_out_when_it_is_resumed() {
+    if !works() {
+        return;
+    }
+    let mut rig = Rig::new(&TINY);
+    let it = token(0, 0);
+    let mut far = rig.register(it);
+    rig.tick();
+    rig.uring.set_reading(it, false);
+    far.write_all(&pattern(6000, 1)).expect("it fits");
+    drop(far);
+    for _ in 0..5 {
+        rig.tick();
+    }
+    assert_eq!(rig.len(it), 0);
+    assert!(rig.notes.is_empty());
+    rig.uring.set_room(it, 1000);
+    rig.uring.set_reading(it, true);
+    rig.tick_until("the end", |rig| rig.told(it, "end of file"));
+    assert!(rig.bytes[&it] == pattern(6000, 1));
+}
+
+#[test]
+fn a_paused_listener_keeps_who_was_accepted() {
+    if !works() {
+        return;
+    }
+    let mut rig = Rig::new(&TINY);
+    let it = token(0, 0);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local().expect("it is bound").to_string();
+    rig.uring
+        .register(it, Resource::Listener(listener))
+        .expect("it listens");
+    rig.tick();
+    rig.uring.set_reading(it, false);
+    let connect = |_| StdStream::connect(&address).expect("it listens");
+    let far: Vec<StdStream> = (0..30).map(connect).collect();
+    for _ in 0..5 {
+        rig.tick();
+    }
+    assert!(rig.accepted.is_empty());
+    rig.uring.set_reading(it, true);
+    rig.tick_until("all of them", |rig| rig.accepted.len() == far.len());
+}
+
+#[test]
+fn a_driver_dropped_with_operations_under_way_lets_go_of_all() {
+    if !works() {
+        return;
+    }
+    let mut far = Vec::new();
+    for ticks in 0..4 {
+        let mut rig = Rig::new(&TINY);
+        far.extend((0..30).map(|slot| rig.register(token(slot, 0))));
+        for _ in 0..ticks {
+            rig.tick();
+        }
+        for far in &mut far {
+            let _ = far.write(b"too late for some"); // those of earlier rounds are gone
+        }
+        rig.uring.send_bytes(token(0, 0), b"x").expect("it is open");
+    }
+    for far in &mut far {
+        far.set_read_timeout(Some(Duration::from_secs(10)))
+            .expect("a time");
+        let ended = far.read(&mut [0; 8]);
+        let waits = |error: &io::Error| error.kind() == io::ErrorKind::WouldBlock;
+        assert!(
+            !ended.is_err_and(|error| waits(&error)),
+            "its other end is open"
+        );
+    }
+}
+
+#[test]
+fn a_ring_without_incremental_buffers_works_as_well() {
+    if !works() {
+        return;
+    }
+    let setup = Setup {
+        buffers: 3, // no power of two, which the kernel refuses as it does an unknown flag
+        ..TINY
+    };
+    let mut rig = Rig::new(&setup);
+    let it = token(0, 0);
+    let mut far = rig.register(it);
+    let message = pattern(50_000, 2);
+    far.write_all(&message).expect("it fits");
+    rig.tick_until("all bytes", |rig| rig.len(it) == message.len());
+    assert!(rig.bytes[&it] == message);
+}
