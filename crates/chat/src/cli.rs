@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use switchboard::Driver;
 
 use crate::host_port::HostPort;
 use crate::limits::Limits;
@@ -88,6 +89,11 @@ pub struct ServeArgs {
     #[arg(long, value_name = "DURATION", default_value_t = Switch(Limits::DEFAULT.pause))]
     pub pause: Switch<Duration>,
 
+    /// How to wait for the network: readiness (epoll or kqueue), io_uring (Linux), or auto, which
+    /// takes io_uring where it works; the log says at info which it took and why
+    #[arg(long, value_name = "DRIVER", default_value_t)]
+    pub driver: Driver,
+
     /// How much to log.
     #[command(flatten)]
     pub log: LogArgs,
@@ -113,6 +119,11 @@ pub struct ConnectArgs {
     /// How long to wait for the connection and, with piped input, for an answer; "off": for ever
     #[arg(long, value_name = "DURATION", default_value_t = Switch(Some(Duration::from_secs(10))))]
     pub timeout: Switch<Duration>,
+
+    /// How to wait for the network: readiness (epoll or kqueue), io_uring (Linux), or auto, which
+    /// takes io_uring where it works; the log says at info which it took and why
+    #[arg(long, value_name = "DRIVER", default_value_t)]
+    pub driver: Driver,
 
     /// How much to log.
     #[command(flatten)]

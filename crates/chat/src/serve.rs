@@ -66,7 +66,6 @@ enum Stop {
 /// # Errors
 /// One line that says why it cannot run and what to do.
 pub fn run(args: &ServeArgs) -> std::result::Result<ExitCode, String> {
-    let mut reactor = reactor(args).map_err(|error| error.to_string())?;
     let mut listeners = Vec::new();
     for address in &args.listen {
         let listener = TcpListener::bind((address.host(), address.port()))
@@ -74,6 +73,7 @@ pub fn run(args: &ServeArgs) -> std::result::Result<ExitCode, String> {
         listeners.push(listener);
     }
     let log = Log::start(args.log.level(LogLevel::Info));
+    let mut reactor = reactor(args).map_err(|error| error.to_string())?;
     if let Some(shortage) = descriptors::make_room(args.max_clients as usize) {
         tracing::warn!("{shortage}");
     }
@@ -104,6 +104,7 @@ fn reactor(args: &ServeArgs) -> Result<Reactor<Server>> {
         .with_watermarks(low, high);
     let others = args.listen.len() + 1; // the signals
     Reactor::builder()
+        .driver(args.driver)
         .max_sources(limits.clients_max + TURNED_AWAY_MAX + others)
         .source_options(options)
         .close_timeout(FAREWELL_TIMEOUT)

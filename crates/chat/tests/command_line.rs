@@ -4,6 +4,7 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
+use switchboard::Driver;
 use switchboard_chat::cli::{Cli, Command as Job, ConnectArgs, LogLevel, ServeArgs, Switch};
 use switchboard_chat::limits::Limits;
 
@@ -90,6 +91,19 @@ fn flags_of_connect() {
     assert_eq!(args.name.as_deref(), Some("ann"));
     assert_eq!((args.reconnect, args.timeout), (Some(10), Switch(None)));
     assert_eq!(connect("--reconnect=3").reconnect, Some(3));
+}
+
+#[test]
+fn both_commands_name_their_driver() {
+    assert_eq!(serve("").driver, Driver::Readiness);
+    assert_eq!(serve("--driver io_uring").driver, Driver::IoUring);
+    assert_eq!(connect("--driver auto").driver, Driver::Auto);
+    let error = parse("serve --driver uring").expect_err("no driver");
+    assert!(
+        error
+            .to_string()
+            .contains("expected auto, readiness or io_uring")
+    );
 }
 
 #[test]

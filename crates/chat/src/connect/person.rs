@@ -49,6 +49,7 @@ pub fn run(args: &ConnectArgs) -> std::result::Result<ExitCode, String> {
         format!("cannot read keys from this terminal: {error}; pipe the input in instead")
     })?;
     let mut reactor = Reactor::builder()
+        .driver(args.driver)
         .close_timeout(GOODBYE_TIMEOUT)
         .build(Person {
             talk: Talk::new(args.name.as_deref(), columns(stdout())),

@@ -58,6 +58,7 @@ pub fn run(args: &ConnectArgs) -> std::result::Result<ExitCode, String> {
     let log = Log::start(args.log.level(LogLevel::Warn));
     let (low, high) = OUTBOX_WATERMARKS;
     let mut reactor = Reactor::builder()
+        .driver(args.driver)
         .source_options(SourceOptions::default().with_watermarks(low, high))
         .close_timeout(GOODBYE_TIMEOUT)
         .build(Pipe {
