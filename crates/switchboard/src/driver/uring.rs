@@ -98,6 +98,7 @@ struct Told {
 }
 
 pub(crate) struct Uring {
+    /// Dropped before what its operations point to, and waits for them.
     ring: Ring,
     table: Table,
     sends: Sends,
@@ -405,6 +406,14 @@ impl Uring {
         if place.has_offer() && !place.any(QUEUED) {
             place.set(QUEUED);
             self.kept_next.push_back(index);
+        }
+    }
+}
+
+impl Drop for Uring {
+    fn drop(&mut self) {
+        if let Err(error) = self.send_the_last() {
+            tracing::error!(%error, "the last bytes were not sent");
         }
     }
 }

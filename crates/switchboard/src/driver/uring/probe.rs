@@ -1,4 +1,5 @@
-//! Whether io_uring works here: a receive on a pair of sockets, made as the driver makes them.
+//! Whether io_uring works here: a receive and a send on a pair of sockets, made as the driver makes
+//! them.
 //! It must never compare versions: a kernel that is new enough may still be told to refuse.
 
 use std::io::{self, Write};
@@ -8,14 +9,17 @@ use std::time::Duration;
 
 use io_uring::{cqueue, opcode, types};
 
-use super::Setup;
 use super::buffers::GROUP;
 use super::ring::{Ring, SEND};
+use super::{Setup, sends};
 
 /// How long the kernel may take for what it has to do at once.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 const MESSAGE: &[u8] = b"does io_uring work here?";
+
+/// More than a socket takes at once.
+const TOO_MUCH: usize = 512 * 1024;
 
 /// # Errors
 /// Why it does not work.
@@ -24,18 +28,43 @@ pub(super) fn probe(setup: &Setup) -> io::Result<()> {
     ring.enable()?;
     let (near, mut far) = UnixStream::pair()?;
     far.write_all(MESSAGE)?;
-    let receive = opcode::RecvMulti::new(types::Fd(near.as_raw_fd()), GROUP).build();
-    let send = opcode::Send::new(
-        types::Fd(near.as_raw_fd()),
-        MESSAGE.as_ptr(),
-        MESSAGE.len() as u32,
-    );
-    let send = send.flags(libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL | libc::MSG_WAITALL);
-    // SAFETY: the one points to nothing, the other to a constant.
-    unsafe {
-        ring.attempt(send.build().user_data(SEND))?;
-        ring.start(&receive)?;
+    send(&mut ring, &near)?;
+    receive(&mut ring, &near)
+}
+
+/// What `sends.rs` relies on: a send that does not wait ends in the call that submits it, with a
+/// completion if not all went, and without one otherwise.
+fn send(ring: &mut Ring, near: &UnixStream) -> io::Result<()> {
+    let bytes = vec![0; TOO_MUCH];
+    for (len, number) in [(1, SEND), (TOO_MUCH, SEND | 1)] {
+        let fd = types::Fd(near.as_raw_fd());
+        let entry = opcode::Send::new(fd, bytes.as_ptr(), len as u32).flags(sends::FLAGS);
+        // SAFETY: `bytes` outlives the operation: it ends before the next call returns, and if it
+        // should not, `bytes` is never freed.
+        unsafe { ring.attempt(entry.build().user_data(number))? };
     }
+    let submitted = ring.wait(0, None);
+    let mut told = Vec::new();
+    let drained = ring.drain(|number, result, _| told.push((number, result)));
+    let all_ended = match &told[..] {
+        [] => true, // this system's sockets take more
+        [(number, result)] => *number == SEND | 1 && *result > 0,
+        _ => false,
+    };
+    if submitted.is_ok() && drained.is_ok() && all_ended && ring.is_submitted() {
+        return Ok(());
+    }
+    std::mem::forget(bytes);
+    submitted.and(drained)?;
+    Err(io::Error::other(format!(
+        "a send ended otherwise: {told:?}"
+    )))
+}
+
+fn receive(ring: &mut Ring, near: &UnixStream) -> io::Result<()> {
+    let receive = opcode::RecvMulti::new(types::Fd(near.as_raw_fd()), GROUP).build();
+    // SAFETY: it points to nothing.
+    unsafe { ring.start(&receive)? };
     ring.wait(1, Some(PATIENCE))?;
     let mut told = Vec::new();
     ring.drain(|number, result, flags| told.push((number, result, flags)))?;

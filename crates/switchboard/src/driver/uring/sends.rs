@@ -24,7 +24,7 @@ const MOST: usize = 1 << 30;
 const SPARE: usize = 256;
 
 /// Without a signal if the peer is gone, without waiting, and as an error if not all went.
-const FLAGS: i32 = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT | libc::MSG_WAITALL;
+pub(super) const FLAGS: i32 = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT | libc::MSG_WAITALL;
 
 /// The send of one source.
 pub(super) struct Due {

@@ -64,7 +64,7 @@ impl Uring {
         // Until the next wait, the kernel knows nothing of these.
         let is_unsubmitted =
             !self.sends.is_empty() || !self.to_arm.is_empty() || !self.to_cancel.is_empty();
-        is_unsubmitted || !self.starved.is_empty() || self.has_leftovers()
+        is_unsubmitted || !self.is_waker_armed || !self.starved.is_empty() || self.has_leftovers()
     }
 
     /// Whether a tick has something to do without a completion of the kernel.
@@ -84,6 +84,16 @@ impl Uring {
             }
             self.wait(Some(Duration::from_millis(1)))?;
             while self.next().is_some() {}
+        }
+        Ok(())
+    }
+
+    /// Submits what the last tick has sent, for a driver that is dropped.
+    pub(super) fn send_the_last(&mut self) -> io::Result<()> {
+        if !self.sends.is_empty() {
+            self.ring.enable()?;
+            self.queue_sends()?;
+            self.ring.wait(0, None)?;
         }
         Ok(())
     }
