@@ -149,6 +149,9 @@ impl<S: 'static> Core<S> {
         for token in std::mem::take(&mut self.finishing) {
             self.end_source(program, driver, token);
         }
+        if let Err(error) = driver.finish_closing() {
+            tracing::error!(%error, "sockets are not closed yet"); // the next wait fails, too
+        }
         self.tell_refused();
         if self.stop.is_stopping() {
             self.finish_rest();

@@ -7,6 +7,8 @@
 mod clients;
 #[path = "crowd/descriptors.rs"]
 mod descriptors;
+#[path = "crowd/drivers.rs"]
+mod drivers;
 #[path = "crowd/plan.rs"]
 mod plan;
 #[path = "crowd/server.rs"]
@@ -16,7 +18,7 @@ use std::io::Write;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use switchboard::{OnPanic, Reactor, TcpListener};
+use switchboard::{Driver, OnPanic, Reactor, TcpListener};
 
 use clients::Crowd;
 use plan::{MESSAGES, Part, Role};
@@ -44,6 +46,12 @@ fn a_crowd_gets_its_receipts() {
         Ok(seed) => seed.parse().expect("SWITCHBOARD_SEED is a number"),
         Err(_) => fastrand::u64(..),
     };
+    for driver in drivers::working() {
+        run(driver, seed);
+    }
+}
+
+fn run(driver: Driver, seed: u64) {
     let clients = CLIENTS.min((descriptors::raise() - SPARE_DESCRIPTORS) / 2);
     let parts = plan::cast(seed, clients);
     let floods = parts.iter().filter(|part| part.role.floods()).count();
@@ -54,11 +62,13 @@ fn a_crowd_gets_its_receipts() {
     let start = Instant::now();
     let deadline = start + DEADLINE;
     let mut reactor = Reactor::builder()
+        .driver(driver)
         .on_panic(OnPanic::Stop)
         .seed(seed)
         .build(Crowd::new(&parts))
         .expect("there are descriptors");
     let shift = Shift {
+        driver,
         listener,
         clients,
         max_buffered: MAX_BUFFERED,
@@ -72,7 +82,7 @@ fn a_crowd_gets_its_receipts() {
     let server = server.join().expect("the server does not panic");
     let report = server.expect("the server runs");
     let took = start.elapsed();
-    tell(seed, clients, took, &report);
+    tell(driver, seed, clients, took, &report);
 
     let mut problems = Vec::new();
     problems.extend(run.err().map(|error| format!("the clients: {error}")));
@@ -86,12 +96,12 @@ fn a_crowd_gets_its_receipts() {
     let list = problems.join("\n");
     assert!(
         problems.is_empty(),
-        "SWITCHBOARD_SEED={seed}: {count} problems\n{list}"
+        "{driver}, SWITCHBOARD_SEED={seed}: {count} problems\n{list}"
     );
 }
 
 /// Shows what was measured, past the harness, which keeps what a passing test prints to itself.
-fn tell(seed: u64, clients: usize, took: Duration, report: &Report) {
+fn tell(driver: Driver, seed: u64, clients: usize, took: Duration, report: &Report) {
     let answered: u64 = report.desk.ends.iter().map(|end| end.answered as u64).sum();
     let Report {
         ticks,
@@ -102,7 +112,7 @@ fn tell(seed: u64, clients: usize, took: Duration, report: &Report) {
     let refusals = report.desk.refusals;
     let _ = writeln!(
         std::io::stderr(),
-        "crowd: {clients} connections (of {CLIENTS}), {answered} receipts in {took:.1?}, \
+        "crowd on {driver}: {clients} connections (of {CLIENTS}), {answered} receipts in {took:.1?}, \
          {ticks} ticks, largest tick {largest_tick:.1?}, largest buffered {largest_buffered} of \
          {MAX_BUFFERED} bytes, {refusals} sends refused, SWITCHBOARD_SEED={seed}"
     );

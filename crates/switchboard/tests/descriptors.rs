@@ -4,6 +4,9 @@
 //! Each case runs in a process of its own, this program once more, since the limit holds for a
 //! whole process.
 
+#[path = "crowd/drivers.rs"]
+mod drivers;
+
 use std::fmt::Debug;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
@@ -20,7 +23,7 @@ use tracing::field::{Field, Visit};
 use tracing::span;
 use tracing::{Event, Level, Metadata, Subscriber};
 
-/// Set in the process that a case runs in.
+/// Set in the process that a case runs in: the driver that it runs on.
 const CHILD: &str = "SWITCHBOARD_DESCRIPTORS_CHILD";
 
 /// More than a reactor and the peers of a case need.
@@ -46,16 +49,16 @@ fn in_child(case: &str, run: fn()) {
         return run();
     }
     let this = env::current_exe().expect("it runs");
-    let child = Command::new(this)
-        .args(["--exact", case, "--nocapture", "--test-threads=1"])
-        .env(CHILD, "1")
-        .output()
-        .expect("a program can run itself");
-    let output = String::from_utf8_lossy(&child.stdout) + String::from_utf8_lossy(&child.stderr);
-    assert!(
-        child.status.success() && output.contains("1 passed"),
-        "{output}"
-    );
+    for driver in drivers::working() {
+        let child = Command::new(&this)
+            .args(["--exact", case, "--nocapture", "--test-threads=1"])
+            .env(CHILD, driver.to_string())
+            .output()
+            .expect("a program can run itself");
+        let told = String::from_utf8_lossy(&child.stdout) + String::from_utf8_lossy(&child.stderr);
+        let has_passed = child.status.success() && told.contains("1 passed");
+        assert!(has_passed, "{driver}: {told}");
+    }
 }
 
 #[test]
@@ -188,7 +191,9 @@ struct Counts {
 impl Server {
     fn new() -> Server {
         // What a handler finds wrong has to end the case.
-        let builder = Reactor::builder().on_panic(OnPanic::Stop);
+        let driver = env::var(CHILD).expect("it is the child's");
+        let driver = driver.parse().expect("it names a driver");
+        let builder = Reactor::builder().driver(driver).on_panic(OnPanic::Stop);
         let mut reactor = builder
             .build(Counts::default())
             .expect("there are descriptors");

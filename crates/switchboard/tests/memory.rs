@@ -7,6 +7,8 @@
 
 #[path = "crowd/descriptors.rs"]
 mod descriptors;
+#[path = "crowd/drivers.rs"]
+mod drivers;
 
 use std::alloc::System;
 use std::io::{BufRead, Read, Write};
@@ -17,7 +19,7 @@ use std::{env, io};
 
 use socket2::SockRef;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
-use switchboard::{Close, Context, Handler, Reactor, Result, TcpListener};
+use switchboard::{Close, Context, Driver, Handler, Reactor, Result, TcpListener};
 use switchboard_partners::{Process, Suite};
 
 #[global_allocator]
@@ -61,9 +63,14 @@ fn main() -> ExitCode {
             if connections < CONNECTIONS {
                 println!("only {connections} connections, for want of descriptors (ulimit -Hn)");
             }
-            let idle = check(connections, || Echo([0; 0]));
-            println!("bytes per idle connection: {idle}");
-            check(connections, || Echo([0; 32]));
+            for driver in drivers::working() {
+                let idle = check(driver, connections, || Echo([0; 0]));
+                match driver {
+                    Driver::Readiness => println!("bytes per idle connection: {idle}"),
+                    _ => println!("bytes per idle connection with {driver}: {idle}"),
+                }
+                check(driver, connections, || Echo([0; 32]));
+            }
         })
         .run()
 }
@@ -76,8 +83,8 @@ fn in_use() -> usize {
 
 /// Runs one server with handlers of `N` bytes through all that is counted, shows the figures,
 /// compares them with the bounds, and returns the bytes per idle connection.
-fn check<const N: usize>(connections: usize, handler: fn() -> Echo<N>) -> usize {
-    let mut server = Server::start(handler);
+fn check<const N: usize>(driver: Driver, connections: usize, handler: fn() -> Echo<N>) -> usize {
+    let mut server = Server::start(driver, handler);
     server.clients.say(&format!("connect {connections}\n"));
     server.run_until(|counts| counts.accepted == connections);
     let counts = server.reactor.state();
@@ -103,7 +110,7 @@ fn check<const N: usize>(connections: usize, handler: fn() -> Echo<N>) -> usize 
 
     let [small, large] = kept;
     println!(
-        "{connections} connections with handlers of {N} bytes: {idle} bytes each when idle, \
+        "{driver}: {connections} connections with handlers of {N} bytes: {idle} bytes each when idle, \
          {worst} at worst; {small} more in all after echoing {SMALL} bytes each, and {large} \
          after {LARGE}; {left} when all have gone"
     );
@@ -132,7 +139,7 @@ struct Server {
 }
 
 impl Server {
-    fn start<const N: usize>(handler: fn() -> Echo<N>) -> Server {
+    fn start<const N: usize>(driver: Driver, handler: fn() -> Echo<N>) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local().expect("it is bound").to_string();
         let this = env::current_exe().expect("it runs");
@@ -140,7 +147,8 @@ impl Server {
         command.env(CLIENTS, address);
         let mut clients = Process::start(command);
         clients.wait_for("ready\n"); // what is needed to talk to them is allocated by now
-        let mut reactor = Reactor::new(Counts::default()).expect("there are descriptors");
+        let reactor = Reactor::builder().driver(driver).build(Counts::default());
+        let mut reactor = reactor.expect("there are descriptors");
         reactor.listen_on(listener, Door(handler)).expect("it can");
         reactor.state_mut().start = in_use();
         Server {

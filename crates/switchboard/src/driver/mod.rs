@@ -226,6 +226,16 @@ impl Driver {
         each_driver!(self, driver => driver.next())
     }
 
+    /// The tick's last `close` has been called: a driver that closes with its next `wait` does it
+    /// now, since there may be none.
+    pub(crate) fn finish_closing(&mut self) -> io::Result<()> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Driver::Uring(driver) => driver.finish_closing(),
+            _ => Ok(()),
+        }
+    }
+
     /// After the last tick: hands to the kernel what the next `wait` would have.
     pub(crate) fn rest(&mut self) -> io::Result<()> {
         match self {

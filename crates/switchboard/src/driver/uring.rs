@@ -35,6 +35,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use io_uring::cqueue;
 use rustix::event::EventfdFlags;
 use rustix::io::Errno;
 
@@ -95,6 +96,23 @@ struct Told {
     number: u64,
     result: i32,
     flags: u32,
+    /// The bytes that it brought, held for whoever looks at it.
+    piece: Option<Piece>,
+}
+
+impl Told {
+    fn place(&self) -> u32 {
+        self.number as u32
+    }
+
+    fn operation(&self) -> u64 {
+        self.number & (0xff << 32)
+    }
+
+    /// Whether the operation goes on.
+    fn more(&self) -> bool {
+        cqueue::more(self.flags)
+    }
 }
 
 pub(crate) struct Uring {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags};
 use socket2::SockRef;
 use switchboard::{
-    Close, Context, Error, Handler, LoopContext, Reactor, Remote, Result, SourceOptions,
+    Close, Context, Driver, Error, Handler, LoopContext, Reactor, Remote, Result, SourceOptions,
     TcpListener, TcpStream, Token,
 };
 
@@ -176,6 +176,7 @@ pub struct Report {
 
 /// What the server is run with.
 pub struct Shift {
+    pub driver: Driver,
     pub listener: TcpListener,
     pub clients: usize,
     /// The bound of all its buffers together, in bytes.
@@ -192,6 +193,7 @@ pub fn serve(shift: Shift) -> Result<Report> {
         .with_watermarks(LOW, HIGH)
         .with_inbox_limit(INBOX);
     let mut reactor = Reactor::builder()
+        .driver(shift.driver)
         .max_buffered(shift.max_buffered)
         .source_options(options)
         .build(Desk::default())?;

@@ -4,10 +4,10 @@
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
 
-use io_uring::cqueue;
 use rustix::event::PollFlags;
 
-use super::buffers::Piece;
+use super::buffers::{Buffers, Piece};
+use super::table::Table;
 use super::table::{
     ARMED, BLOCKED, CANCELLED, CLOSED, ENDED, End, Kind, PAUSED, QUEUED, ROOM_ARMED, STALE, TO_ARM,
 };
@@ -29,31 +29,24 @@ impl Uring {
     #[inline]
     pub(crate) fn next_received(&mut self) -> Option<(Token, &[u8])> {
         self.let_go();
-        let &Told {
-            number,
-            result,
-            flags,
-        } = self.told.front()?;
+        let told = self.told.front()?;
         let comes_next = self.events.is_empty() && self.kept.is_empty() && self.bytes_left > 0;
-        if !comes_next || number >= ROOM || result <= 0 || self.results.may_be_left() {
+        if !comes_next || told.number >= ROOM || self.results.may_be_left() {
             return None;
         }
-        let (place, len) = (self.table.at(number as u32), result as usize);
-        if !matches!(place.kind, Kind::Stream(_))
-            || !cqueue::more(flags)
+        let piece = told.piece?;
+        let (place, len) = (self.table.at(told.place()), piece.len as usize);
+        if len == 0
+            || !told.more()
+            || !matches!(place.kind, Kind::Stream(_))
             || !place.is_flowing()
             || len > place.room as usize
             || !place.may_take(self.tick, len)
         {
             return None;
         }
-        let buffer = cqueue::buffer_select(flags)?;
         self.told.pop_front();
         self.bytes_left = self.bytes_left.saturating_sub(len);
-        let piece = self
-            .ring
-            .buffers
-            .take(buffer, len, cqueue::buffer_more(flags));
         self.lent = Lent::Piece(piece);
         Some((place.token, self.ring.buffers.bytes(piece)))
     }
@@ -110,17 +103,20 @@ impl Uring {
     }
 
     fn look_at(&mut self, told: Told) -> Option<(Token, Found)> {
-        let index = told.number as u32;
-        match told.number & (0xff << 32) {
-            WAKE => {
-                self.is_waker_armed &= cqueue::more(told.flags);
-                self.waker.acknowledge();
-                self.results.look();
-                let (token, event) = self.results.next()?;
-                return Some((token, Found::Event(event)));
-            }
-            ROOM => return self.room_to_send(index),
-            _ => {}
+        if told.operation() == WAKE {
+            self.is_waker_armed &= told.more();
+            self.waker.acknowledge();
+            self.results.look();
+            let (token, event) = self.results.next()?;
+            return Some((token, Found::Event(event)));
+        }
+        let index = told.place();
+        if self.table.at(index).any(CLOSED) {
+            close_on(&mut self.table, &mut self.ring.buffers, &told);
+            return None;
+        }
+        if told.operation() == ROOM {
+            return self.room_to_send(index);
         }
         match &self.table.at(index).kind {
             Kind::Stream(_) => self.received(index, told),
@@ -128,11 +124,7 @@ impl Uring {
             Kind::Connecting(_) => self.connected(index, told),
             Kind::Watch(_) => self.polled(index, told),
             Kind::Signals(_) => self.signalled(index),
-            Kind::Gone | Kind::Free { .. } => {
-                self.main_ended(index);
-                self.table.free_if_done(index);
-                None
-            }
+            Kind::Gone | Kind::Free { .. } => None, // these are closed
         }
     }
 
@@ -151,11 +143,8 @@ impl Uring {
             self.bytes_left = 0; // the rest in the next tick, which does not sleep
             return None;
         }
-        let piece = cqueue::buffer_select(told.flags).map(|buffer| {
-            let goes_on = cqueue::buffer_more(told.flags);
-            self.ring.buffers.take(buffer, len, goes_on)
-        });
-        if !cqueue::more(told.flags) {
+        let piece = told.piece;
+        if !told.more() {
             self.main_ended(index);
         }
         let place = self.table.at(index);
@@ -183,13 +172,6 @@ impl Uring {
         result: i32,
     ) -> Option<(Token, Found)> {
         let place = self.table.at(index);
-        if place.any(CLOSED) {
-            if let Some(piece) = piece {
-                self.ring.buffers.let_go(piece);
-            }
-            self.table.free_if_done(index);
-            return None;
-        }
         if let Some(piece) = piece {
             if piece.len > 0 {
                 place
@@ -280,21 +262,17 @@ impl Uring {
         place.clear(ROOM_ARMED | BLOCKED);
         place.under_way -= 1;
         let token = place.token;
-        if place.any(CLOSED) {
-            self.table.free_if_done(index);
-            return None;
-        }
         Some((token, Found::Event(Event::Sent)))
     }
 
     fn accepted(&mut self, index: u32, told: Told) -> Option<(Token, Found)> {
         let place = self.table.at(index);
         let token = place.token;
-        let (is_closed, is_paused) = (place.any(CLOSED), place.any(PAUSED));
+        let is_paused = place.any(PAUSED);
         let Kind::Listener(listener) = &mut place.kind else {
             return None;
         };
-        if !cqueue::more(told.flags) {
+        if !told.more() {
             if let Some(socket) = listener.sockets.get_mut(socket_of(told.number)) {
                 socket.is_armed = false;
                 socket.is_cancelled = false;
@@ -304,9 +282,7 @@ impl Uring {
         if told.result >= 0 {
             // SAFETY: the kernel has made this descriptor for us, and tells of it once.
             let fd = unsafe { OwnedFd::from_raw_fd(told.result) };
-            if is_closed {
-                drop(fd);
-            } else if is_paused || self.accepts_left == 0 || !listener.waiting.is_empty() {
+            if is_paused || self.accepts_left == 0 || !listener.waiting.is_empty() {
                 listener.waiting.push_back(fd);
                 self.cancel_main(index); // until it has been handed out, nobody else is wanted
                 self.hand_out_later(index);
@@ -317,10 +293,6 @@ impl Uring {
                 let accepted = Event::Accepted(TcpStream::new(fd));
                 return Some((token, Found::Event(accepted)));
             }
-        }
-        if is_closed {
-            self.table.free_if_done(index);
-            return None;
         }
         match -told.result {
             error if is_out_of_resources(error) && !is_paused => {
@@ -343,10 +315,6 @@ impl Uring {
     fn connected(&mut self, index: u32, told: Told) -> Option<(Token, Found)> {
         self.main_ended(index);
         let place = self.table.at(index);
-        if place.any(CLOSED) {
-            self.table.free_if_done(index);
-            return None;
-        }
         let token = place.token;
         if told.result < 0 {
             place.set(ENDED);
@@ -390,10 +358,6 @@ impl Uring {
         self.main_ended(index);
         let place = self.table.at(index);
         let token = place.token;
-        if place.any(CLOSED) {
-            self.table.free_if_done(index);
-            return None;
-        }
         let Kind::Signals(set) = &mut place.kind else {
             return None;
         };
@@ -404,6 +368,31 @@ impl Uring {
         let (token, event) = self.events.pop_front()?;
         Some((token, Found::Event(event)))
     }
+}
+
+/// Something told of a place whose source has ended: nobody's any more.
+pub(super) fn close_on(table: &mut Table, buffers: &mut Buffers, told: &Told) {
+    let index = told.place();
+    let place = table.at(index);
+    if let Some(piece) = told.piece {
+        buffers.let_go(piece);
+    }
+    if let Kind::Listener(_) = place.kind
+        && told.result >= 0
+    {
+        // SAFETY: the kernel has made this descriptor for us, and tells of it once.
+        drop(unsafe { OwnedFd::from_raw_fd(told.result) });
+    }
+    if !told.more() {
+        let ended = if told.operation() == ROOM {
+            ROOM_ARMED
+        } else {
+            ARMED
+        };
+        place.clear(ended);
+        place.under_way -= 1;
+    }
+    table.free_if_done(index);
 }
 
 fn event_of(end: End) -> Event<'static> {

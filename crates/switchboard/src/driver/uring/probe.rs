@@ -7,7 +7,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use io_uring::{cqueue, opcode, types};
+use io_uring::{opcode, types};
 
 use super::buffers::GROUP;
 use super::ring::{Ring, SEND};
@@ -45,7 +45,7 @@ fn send(ring: &mut Ring, near: &UnixStream) -> io::Result<()> {
     }
     let submitted = ring.wait(0, None);
     let mut told = Vec::new();
-    let drained = ring.drain(|number, result, _| told.push((number, result)));
+    let drained = ring.drain(|new, _| told.push((new.number, new.result)));
     let all_ended = match &told[..] {
         [] => true, // this system's sockets take more
         [(number, result)] => *number == SEND | 1 && *result > 0,
@@ -67,21 +67,20 @@ fn receive(ring: &mut Ring, near: &UnixStream) -> io::Result<()> {
     unsafe { ring.start(&receive)? };
     ring.wait(1, Some(PATIENCE))?;
     let mut told = Vec::new();
-    ring.drain(|number, result, flags| told.push((number, result, flags)))?;
-    let &[(0, result, flags)] = &told[..] else {
+    ring.drain(|new, _| told.push(new))?;
+    let &[new] = &told[..] else {
         return Err(io::Error::other(format!(
             "one completion was expected, and {} came",
             told.len()
         )));
     };
-    if result < 0 {
-        return Err(io::Error::from_raw_os_error(-result));
+    if new.result < 0 {
+        return Err(io::Error::from_raw_os_error(-new.result));
     }
-    let buffer = cqueue::buffer_select(flags)
-        .ok_or_else(|| io::Error::other("it received without one of our buffers"))?;
-    let goes_on = cqueue::buffer_more(flags);
-    let piece = ring.buffers.take(buffer, result as usize, goes_on);
-    let is_right = ring.buffers.bytes(piece) == MESSAGE && cqueue::more(flags);
+    let piece = new
+        .piece
+        .ok_or_else(|| io::Error::other("it received without a buffer of ours"))?;
+    let is_right = ring.buffers.bytes(piece) == MESSAGE && new.more();
     ring.buffers.let_go(piece);
     if is_right {
         Ok(())

@@ -12,8 +12,8 @@ use io_uring::{IoUring, cqueue, opcode, squeue};
 use rustix::event::EventfdFlags;
 use rustix::io::Errno;
 
-use super::Setup;
 use super::buffers::Buffers;
+use super::{Setup, Told};
 
 /// `io_uring_enter(2)`: complete what has been deferred, and wait if so many are wanted.
 const GETEVENTS: u32 = 1;
@@ -32,6 +32,9 @@ pub(super) struct Ring {
     /// Readable when there is something to do, once somebody has asked for it.
     event: OwnedFd,
     has_event: Cell<bool>,
+    /// The last look has found completions. The kernel finishes no more than some (20 in Linux
+    /// 6.18) each time it is asked, and tells the eventfd of none of those that it leaves over.
+    may_have_more: bool,
     enabled: bool,
     /// Submitted operations whose last completion has not come.
     under_way: usize,
@@ -50,6 +53,7 @@ impl Ring {
             buffers,
             event,
             has_event: Cell::new(false),
+            may_have_more: false,
             enabled: false,
             under_way: 0,
         })
@@ -62,6 +66,10 @@ impl Ring {
             self.enabled = true;
         }
         Ok(())
+    }
+
+    pub(super) fn is_enabled(&self) -> bool {
+        self.enabled
     }
 
     /// The ring's own descriptor would not wake an epoll that watches it: with deferred completions
@@ -77,6 +85,11 @@ impl Ring {
             tracing::error!(%error, "the reactor's descriptor will not tell of events");
         }
         self.event.as_fd()
+    }
+
+    /// Whether who polls the descriptor has to look once more, since it may not be told.
+    pub(super) fn may_hide_more(&self) -> bool {
+        self.may_have_more && self.has_event.get()
     }
 
     /// Before the wait: what comes later makes it readable anew.
@@ -160,14 +173,27 @@ impl Ring {
     }
 
     /// Hands out all completions that there are.
-    pub(super) fn drain(&mut self, mut take: impl FnMut(u64, i32, u32)) -> io::Result<()> {
+    pub(super) fn drain(&mut self, mut take: impl FnMut(Told, &mut Buffers)) -> io::Result<()> {
+        self.may_have_more = false;
         loop {
             for entry in self.uring.completion() {
-                let (number, flags) = (entry.user_data(), entry.flags());
+                self.may_have_more = true;
+                let (number, result, flags) = (entry.user_data(), entry.result(), entry.flags());
                 if ends_operation(number, flags) {
                     self.under_way -= 1;
                 }
-                take(number, entry.result(), flags);
+                // In the order of the completions: none says where its bytes begin.
+                let piece = cqueue::buffer_select(flags).map(|buffer| {
+                    let len = result.max(0) as usize;
+                    self.buffers.take(buffer, len, cqueue::buffer_more(flags))
+                });
+                let told = Told {
+                    number,
+                    result,
+                    flags,
+                    piece,
+                };
+                take(told, &mut self.buffers);
             }
             // What did not fit waits in the kernel until it is asked for.
             if !self.uring.submission().cq_overflow() {
@@ -191,7 +217,7 @@ impl Ring {
             // Fails where nothing is left to cancel; the completions say what is.
             let _ = self.uring.submitter().register_sync_cancel(at_once, all);
             let a_moment = Some(Duration::from_millis(10));
-            if self.enter(1, a_moment).is_err() || self.drain(|_, _, _| ()).is_err() {
+            if self.enter(1, a_moment).is_err() || self.drain(|_, _| ()).is_err() {
                 return false;
             }
         }

@@ -10,7 +10,9 @@ use io_uring::{opcode, squeue, types};
 use rustix::event::PollFlags;
 
 use super::buffers::GROUP;
+use super::completions::close_on;
 use super::ring::{IGNORED, SEND};
+use super::table::Table;
 use super::table::{
     ARMED, BLOCKED, CANCELLED, CLOSED, Kind, Listener, ROOM_ARMED, SENDING, TO_ARM,
 };
@@ -64,6 +66,7 @@ impl Uring {
         // Until the next wait, the kernel knows nothing of these.
         let is_unsubmitted =
             !self.sends.is_empty() || !self.to_arm.is_empty() || !self.to_cancel.is_empty();
+        let is_unsubmitted = is_unsubmitted || self.ring.may_hide_more();
         is_unsubmitted || !self.is_waker_armed || !self.starved.is_empty() || self.has_leftovers()
     }
 
@@ -74,6 +77,23 @@ impl Uring {
             || !self.kept.is_empty()
             || !self.kept_next.is_empty()
             || self.results.may_be_left()
+    }
+
+    /// Ends the operations of closed places now, and closes their descriptors: a peer must not
+    /// have to wait for a tick that whoever calls `turn` may never ask for.
+    pub(crate) fn finish_closing(&mut self) -> io::Result<()> {
+        let mut left = usize::MAX;
+        while self.table.ended() > 0 && self.table.ended() < left && self.ring.is_enabled() {
+            left = self.table.ended();
+            self.queue_sends()?;
+            self.queue_cancels()?;
+            // So many at once, but only if they are there.
+            let wanted = u32::try_from(2 * left).unwrap_or(u32::MAX);
+            self.ring.wait(wanted, Some(Duration::ZERO))?;
+            self.take_in()?;
+            self.settle_sends();
+        }
+        Ok(())
     }
 
     /// Submits what is left when no further tick is to come, and closes what has ended.
@@ -233,15 +253,14 @@ impl Uring {
     /// Takes the completions out of the ring, so that there is room for further ones, and so that
     /// it is known what became of the sends.
     fn take_in(&mut self) -> io::Result<()> {
-        let (told, sends) = (&mut self.told, &mut self.sends);
-        self.ring.drain(|number, result, flags| match number {
+        let (told, sends, table) = (&mut self.told, &mut self.sends, &mut self.table);
+        // Nobody waits for those of closed places, unless others of theirs wait to be looked at.
+        let has_none = told.is_empty();
+        self.ring.drain(|new, buffers| match new.number {
             IGNORED => {}
-            SEND.. => sends.note(number, result),
-            number => told.push_back(Told {
-                number,
-                result,
-                flags,
-            }),
+            SEND.. => sends.note(new.number, new.result),
+            _ if has_none && is_of_closed(table, &new) => close_on(table, buffers, &new),
+            _ => told.push_back(new),
         })
     }
 
@@ -286,6 +305,10 @@ fn receive(fd: types::Fd, room: usize) -> squeue::Entry {
     }
     let once = opcode::Recv::new(fd, std::ptr::null_mut(), room as u32).buf_group(GROUP);
     once.build().flags(squeue::Flags::BUFFER_SELECT)
+}
+
+fn is_of_closed(table: &mut Table, told: &Told) -> bool {
+    told.operation() != WAKE && table.at(told.place()).any(CLOSED)
 }
 
 fn cancel_listener(to_cancel: &mut Vec<u64>, index: u32, listener: &mut Listener) {
