@@ -20,7 +20,7 @@ use super::waker::Bell;
 use super::{Completion, Event, READ_BUFFER, Resource, TICK_ACCEPTS, TICK_BYTES, Waker};
 use crate::core::Seen;
 use crate::net::{ConnectOptions, Endpoint};
-use crate::offload::{Job, Outcome};
+use crate::offload::Job;
 use crate::outbox::Outbox;
 use crate::sim::{Detail, EndId, ListenerId, MachineId, Purpose, Shared, Signals, TICK, perform};
 use crate::{TcpListener, Time, Token};
@@ -187,41 +187,6 @@ impl Simulated {
         Some(Completion { token, event })
     }
 
-    fn step(&mut self) -> Option<(Token, Step)> {
-        if self.results_left > 0 {
-            let mut world = self.world.borrow_mut();
-            if let Some((token, outcome)) = world.machine_mut(self.machine).results.pop_front() {
-                self.results_left -= 1;
-                let event = match outcome {
-                    Outcome::Done(done) => Event::Done(done),
-                    Outcome::Resolved(addresses) => Event::Resolved(addresses),
-                };
-                return Some((token, Step::Event(event)));
-            }
-        }
-        while self.bytes_left > 0
-            && let Some(token) = self.queue.pop_front()
-        {
-            let Some(slot) = slot_of(&mut self.slots, token) else {
-                continue;
-            };
-            slot.queued = false;
-            let step = match &slot.entry {
-                Entry::Stream(end) => {
-                    let end = *end;
-                    self.stream_step(token, end)
-                }
-                Entry::Listener(_) => self.accept_step(token),
-                Entry::Signals => self.signal_step(token),
-                Entry::Free => None,
-            };
-            if let Some(step) = step {
-                return Some((token, step));
-            }
-        }
-        None
-    }
-
     /// Has a source looked at again, in this tick or at the back of the next one.
     fn again(&mut self, token: Token, now: bool) {
         let Some(slot) = slot_of(&mut self.slots, token) else {
@@ -247,10 +212,11 @@ impl Simulated {
         match resource {
             Resource::Stream(stream) => {
                 let stream = stream.into_simulated().ok_or_else(foreign)?;
+                let keepalive = stream.keepalive();
                 let end = stream
                     .into_end(self.machine, &notifier)
                     .ok_or_else(foreign)?;
-                self.watch_stream(token, end);
+                self.watch_stream(token, end, keepalive);
             }
             Resource::Listener(listener) => {
                 let listener = listener.into_simulated().ok_or_else(foreign)?;
@@ -302,22 +268,27 @@ impl Simulated {
         &mut self,
         token: Token,
         address: SocketAddr,
-        _options: &ConnectOptions,
+        options: &ConnectOptions,
     ) -> io::Result<()> {
         self.close(token); // an earlier attempt at another address
         let end = self.world.borrow_mut().connect(self.machine, address);
-        self.watch_stream(token, end);
+        self.watch_stream(token, end, options.keepalive);
         if let Some(slot) = slot_of(&mut self.slots, token) {
             slot.connecting = true;
         }
         Ok(())
     }
 
-    fn watch_stream(&mut self, token: Token, end: EndId) {
-        if let Some(end) = self.world.borrow_mut().network.ends.get_mut(&end) {
+    fn watch_stream(&mut self, token: Token, id: EndId, keepalive: Option<Duration>) {
+        let mut world = self.world.borrow_mut();
+        if let Some(end) = world.network.ends.get_mut(&id) {
             end.token = Some(token);
         }
-        self.occupy(token, Entry::Stream(end));
+        if let Some(idle) = keepalive {
+            world.set_keepalive(id, idle);
+        }
+        drop(world);
+        self.occupy(token, Entry::Stream(id));
         self.again(token, false);
     }
 

@@ -127,7 +127,11 @@ impl TcpStream {
         let keepalive = TcpKeepalive::new().with_time(idle).with_interval(probe);
         match &self.end {
             StreamEnd::System(fd) => SockRef::from(fd).set_tcp_keepalive(&keepalive),
-            StreamEnd::Simulated(_) | StreamEnd::Replayed => Ok(()),
+            StreamEnd::Simulated(stream) => {
+                stream.set_keepalive(idle);
+                Ok(())
+            }
+            StreamEnd::Replayed => Ok(()),
         }
     }
 
@@ -365,7 +369,7 @@ fn is_unavailable(error: &io::Error) -> bool {
 pub struct ConnectOptions {
     pub(crate) timeout: Option<Duration>,
     nodelay: bool,
-    keepalive: Option<Duration>,
+    pub(crate) keepalive: Option<Duration>,
 }
 
 impl Default for ConnectOptions {

@@ -3,7 +3,8 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use crossbeam_channel::Sender;
 
@@ -49,6 +50,8 @@ pub(crate) struct SimulatedStream {
     pub(crate) local: SocketAddr,
     pub(crate) remote: SocketAddr,
     gone: Arc<AtomicBool>,
+    /// After how many nanoseconds of silence the peer is probed; 0 for never.
+    keepalive: AtomicU64,
     /// Taken when a reactor takes the connection over.
     notifier: Option<Notifier>,
 }
@@ -57,6 +60,16 @@ impl SimulatedStream {
     /// Whether the peer has reset it.
     pub(crate) fn is_gone(&self) -> bool {
         self.gone.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_keepalive(&self, idle: Duration) {
+        let nanos = u64::try_from(idle.as_nanos()).unwrap_or(u64::MAX);
+        self.keepalive.store(nanos, Ordering::Relaxed);
+    }
+
+    pub(crate) fn keepalive(&self) -> Option<Duration> {
+        let nanos = self.keepalive.load(Ordering::Relaxed);
+        (nanos > 0).then(|| Duration::from_nanos(nanos))
     }
 
     /// The end in the world, if it belongs to this machine of this world.
@@ -141,6 +154,7 @@ impl World {
             local: end.local,
             remote: end.remote,
             gone: Arc::clone(&end.gone),
+            keepalive: AtomicU64::new(0),
             notifier: Some(self.notifier()),
         })
     }

@@ -8,10 +8,11 @@
 //! test plays by hand.
 //!
 //! What is simulated: TCP as programs on Linux see it (windows and full buffers, half-close, the
-//! reset of a connection that is closed with unread bytes, backlogs, retries and giving up), names
+//! reset of a connection that is closed with unread bytes, backlogs, retries and giving up,
+//! keep-alive probes), names
 //! (a host's name is that of its address; `localhost` is the host itself), timers, jobs (each runs
 //! in one piece at its virtual end), posted closures, signals. What is not: datagrams, watched
-//! descriptors, keep-alive probes, and time within a handler's call, which takes none.
+//! descriptors, and time within a handler's call, which takes none.
 
 mod action;
 mod agenda;

@@ -275,6 +275,9 @@ impl World {
             }
             return;
         };
+        if let Some(end) = self.network.ends.get_mut(&to) {
+            end.last_heard = self.now;
+        }
         if !matches!(content, Content::Rst) {
             self.establish(to);
         }
@@ -284,6 +287,7 @@ impl World {
             Content::Data(bytes) => self.receive(to, &bytes),
             Content::Fin => self.receive_fin(to),
             Content::Ack { received, edge } => self.heed_ack(to, received, edge),
+            Content::Probe => self.acknowledge(to),
             Content::Rst => self.receive_reset(to),
         }
     }

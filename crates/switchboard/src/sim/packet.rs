@@ -49,7 +49,16 @@ pub(crate) enum Content {
         received: u64,
         edge: u64,
     },
+    /// Asks for an acknowledgement.
+    Probe,
     Rst,
+}
+
+impl Content {
+    /// Whether it is sent once only, and not again when it could not be delivered.
+    fn is_sent_once(&self) -> bool {
+        matches!(self, Content::Probe | Content::Rst)
+    }
 }
 
 /// What stands behind something that could not be delivered yet.
@@ -212,14 +221,14 @@ impl World {
             && !packet.to.is_some_and(blacked_out)
     }
 
-    /// Keeps a packet for its sender to try again. A reset is sent once only.
+    /// Keeps a packet for its sender to try again.
     pub(crate) fn hold(&mut self, packet: Packet) {
         let from = packet.from;
         let now = self.now;
         let Some(end) = self.network.ends.get_mut(&from) else {
             return;
         };
-        if matches!(packet.content, Content::Rst) {
+        if packet.content.is_sent_once() {
             return;
         }
         let first = end.held.packets.is_empty();

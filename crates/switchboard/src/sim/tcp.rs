@@ -34,6 +34,9 @@ pub(crate) enum State {
 /// The longest segment: a whole send buffer, as on a loopback device. Faults cut it.
 const SEGMENT: usize = 64 * 1024;
 
+/// Probes without an answer after which a peer is given up (Linux: `tcp_keepalive_probes`).
+const PROBES: u32 = 9;
+
 /// How long a closed end waits for its peer to finish (Linux: `tcp_fin_timeout`).
 const FIN_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -87,6 +90,10 @@ pub(crate) struct End {
     pub(crate) line_free: Time,
     pub(crate) last_arrival: Time,
     pub(crate) held: Held,
+
+    /// After which silence the peer is probed.
+    keepalive: Option<Duration>,
+    pub(crate) last_heard: Time,
 }
 
 impl End {
@@ -130,6 +137,8 @@ impl End {
             line_free: Time::ZERO,
             last_arrival: Time::ZERO,
             held: Held::default(),
+            keepalive: None,
+            last_heard: Time::ZERO,
         }
     }
 
@@ -422,6 +431,38 @@ impl World {
         self.touch_end(id);
         self.acknowledge(id);
         self.settle_orphan(id);
+    }
+
+    pub(crate) fn set_keepalive(&mut self, id: EndId, idle: Duration) {
+        let idle = idle.max(Duration::from_secs(1));
+        let now = self.now;
+        if let Some(end) = self.end_mut(id) {
+            end.keepalive = Some(idle);
+            end.last_heard = now;
+            self.after(idle, Event::Probe(id));
+        }
+    }
+
+    /// Asks a silent peer for a sign of life. While data is on its way, its own tries do that.
+    pub(crate) fn probe(&mut self, id: EndId) {
+        let now = self.now;
+        let Some(end) = self.end_mut(id) else { return };
+        let Some(idle) = end.keepalive.filter(|_| !end.orphaned) else {
+            return;
+        };
+        let between = (idle / 4).max(Duration::from_secs(1));
+        let silence = now - end.last_heard;
+        let waits = end.state != State::Open || end.acked < end.sent || !end.unsent.is_empty();
+        match end.state {
+            State::Reset => {}
+            _ if waits => self.after(idle, Event::Probe(id)),
+            _ if silence < idle => self.after(idle - silence, Event::Probe(id)),
+            _ if silence >= idle + between * PROBES => self.fail(id, Errno::TIMEDOUT),
+            _ => {
+                self.transmit(id, Content::Probe);
+                self.after(between, Event::Probe(id));
+            }
+        }
     }
 
     /// The connection is over at this end, for the reason `error`.

@@ -48,6 +48,8 @@ pub(crate) enum Notice {
 /// What is going to happen.
 pub(crate) enum Event {
     Arrival(Packet),
+    /// It may be time to ask a silent peer for a sign of life.
+    Probe(EndId),
     /// A sender tries again what could not be delivered.
     Retry(EndId),
     /// A send buffer that was full by fault takes bytes again.
@@ -351,6 +353,7 @@ impl World {
         self.now = self.now.max(at);
         match event {
             Event::Arrival(packet) => self.arrive(packet),
+            Event::Probe(end) => self.probe(end),
             Event::Retry(end) => self.retry(end),
             Event::Unstall(end) => self.unstall(end),
             Event::Expire(end) => self.expire(end),

@@ -3,7 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use switchboard::sim::{Action, Fault, Faults, Host, Simulation};
-use switchboard::{Close, Context, Handler, Reactor, Result, TcpStream, Time, TimerId};
+use switchboard::{
+    Close, ConnectOptions, Context, Handler, Reactor, Result, TcpStream, Time, TimerId,
+};
 
 /// Sends a byte every 100 ms, and notes when one comes back, and what time it is then.
 #[derive(Default)]
@@ -200,6 +202,53 @@ fn a_half_open_connection_is_given_up_at_last() {
     let (at, why) = &sim.state(client).closed[0];
     assert!((900.0..1100.0).contains(&at.as_secs_f64()), "{at:?}");
     assert!(why.contains("timed out"), "{why}");
+}
+
+/// Waits for a peer that says nothing.
+struct Silent;
+
+impl Handler<Seen> for Silent {
+    fn handle_accepted(
+        &mut self,
+        _: &mut Seen,
+        cx: &mut Context<'_, Seen>,
+        stream: TcpStream,
+    ) -> Result {
+        stream.set_keepalive(Duration::from_secs(4))?;
+        cx.register(stream, Silent).map(drop)
+    }
+
+    fn handle_close(&mut self, seen: &mut Seen, cx: &mut Context<'_, Seen>, why: &Close) {
+        seen.closed.push((cx.now() - Time::ZERO, why.to_string()));
+    }
+}
+
+#[test]
+fn keepalive_notices_a_half_open_connection_and_leaves_a_sound_one_alone() {
+    let mut sim = Simulation::new(6);
+    let listen = |reactor: &mut Reactor<Seen>| reactor.listen("0.0.0.0:80", Silent).map(drop);
+    let server = sim
+        .host("server", Seen::default, listen)
+        .expect("it starts");
+    let options = ConnectOptions::default().with_keepalive(Duration::from_secs(8));
+    let connect = move |reactor: &mut Reactor<Seen>| {
+        reactor.with(|_, cx| cx.connect_with("server:80", options, Silent).map(drop))
+    };
+    let client = sim
+        .host("client", Seen::default, connect)
+        .expect("it starts");
+    sim.run_for(Duration::from_secs(1000))
+        .expect("all goes well");
+    assert!(sim.state(client).closed.is_empty());
+    sim.script("at 1000 s, half-open {server} and {client}")
+        .expect("it is understood");
+    sim.run_for(Duration::from_secs(60)).expect("all goes well");
+    // Four or eight seconds of silence, and nine probes one or two seconds apart.
+    for (host, around) in [(server, 1009.0..1015.0), (client, 1018.0..1030.0)] {
+        let (at, why) = &sim.state(host).closed[0];
+        assert!(around.contains(&at.as_secs_f64()), "{at:?}");
+        assert!(why.contains("timed out"), "{why}");
+    }
 }
 
 #[test]

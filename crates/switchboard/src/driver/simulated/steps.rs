@@ -6,11 +6,48 @@ use rustix::io::Errno;
 
 use super::{Entry, Simulated, Step, slot_of};
 use crate::driver::Event;
+use crate::offload::Outcome;
 use crate::sim::EndId;
 use crate::{TcpStream, Token};
 
 impl Simulated {
-    pub(super) fn stream_step(&mut self, token: Token, end: EndId) -> Option<Step> {
+    /// Looks at one source after the other until something is found; at results of jobs first.
+    pub(super) fn step(&mut self) -> Option<(Token, Step)> {
+        if self.results_left > 0 {
+            let mut world = self.world.borrow_mut();
+            if let Some((token, outcome)) = world.machine_mut(self.machine).results.pop_front() {
+                self.results_left -= 1;
+                let event = match outcome {
+                    Outcome::Done(done) => Event::Done(done),
+                    Outcome::Resolved(addresses) => Event::Resolved(addresses),
+                };
+                return Some((token, Step::Event(event)));
+            }
+        }
+        while self.bytes_left > 0
+            && let Some(token) = self.queue.pop_front()
+        {
+            let Some(slot) = slot_of(&mut self.slots, token) else {
+                continue;
+            };
+            slot.queued = false;
+            let step = match &slot.entry {
+                Entry::Stream(end) => {
+                    let end = *end;
+                    self.stream_step(token, end)
+                }
+                Entry::Listener(_) => self.accept_step(token),
+                Entry::Signals => self.signal_step(token),
+                Entry::Free => None,
+            };
+            if let Some(step) = step {
+                return Some((token, step));
+            }
+        }
+        None
+    }
+
+    fn stream_step(&mut self, token: Token, end: EndId) -> Option<Step> {
         let slot = slot_of(&mut self.slots, token)?;
         let mut world = self.world.borrow_mut();
         if slot.connecting {
@@ -61,7 +98,7 @@ impl Simulated {
         }
     }
 
-    pub(super) fn accept_step(&mut self, token: Token) -> Option<Step> {
+    fn accept_step(&mut self, token: Token) -> Option<Step> {
         let slot = slot_of(&mut self.slots, token)?;
         let Entry::Listener(listeners) = &slot.entry else {
             return None;
@@ -101,7 +138,7 @@ impl Simulated {
         None
     }
 
-    pub(super) fn signal_step(&mut self, token: Token) -> Option<Step> {
+    fn signal_step(&mut self, token: Token) -> Option<Step> {
         let mut world = self.world.borrow_mut();
         let signals = &mut world.machine_mut(self.machine).signals;
         let signal = signals.get_mut(&token)?.pending.pop()?;
