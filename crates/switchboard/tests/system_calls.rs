@@ -1,6 +1,8 @@
 //! What the reactor asks of the kernel, counted by `strace`: nothing while nothing happens, and
-//! one wait, one read and one send for a message.
+//! one wait, one read and one send for a message (with io_uring, one for all three).
 
+#[path = "crowd/drivers.rs"]
+mod drivers;
 #[path = "tutorial/examples.rs"]
 mod examples;
 
@@ -10,6 +12,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Command, ExitCode};
 
+use switchboard::Driver;
 use switchboard_partners::{Installed, PATIENCE, Partner, Process, Screen, Suite};
 
 use examples::example;
@@ -30,6 +33,15 @@ fn main() -> ExitCode {
             [Partner::STRACE],
             "messages_at_once_share_a_wait",
             |[strace]| at_once(&strace),
+        )
+        .needs(
+            [Partner::STRACE],
+            "io_uring_has_one_call_for_a_message_and_few_for_many",
+            |[strace]| {
+                if drivers::working().contains(&Driver::IoUring) {
+                    in_the_ring(&strace);
+                }
+            },
         )
         .run()
 }
@@ -91,9 +103,9 @@ const MESSAGE: [u8; 64] = [b'x'; 64];
 
 impl Echo {
     #[track_caller]
-    fn start(clients: usize) -> Echo {
+    fn start(driver: Driver, clients: usize) -> Echo {
         let mut command = example("echo");
-        command.arg("127.0.0.1:0");
+        command.args(["--driver", &driver.to_string(), "127.0.0.1:0"]);
         let mut process = Process::start(command);
         process.wait_for("listening on ");
         let address = process.wait_for("\n");
@@ -143,7 +155,7 @@ fn hear(client: &mut TcpStream) {
 
 fn one_by_one(strace: &Installed) {
     const MESSAGES: u64 = 1000;
-    let mut echo = Echo::start(1);
+    let mut echo = Echo::start(Driver::Readiness, 1);
     let counts = echo.trace(strace, |clients| {
         for _ in 0..MESSAGES {
             ask(&mut clients[0]);
@@ -163,7 +175,7 @@ fn one_by_one(strace: &Installed) {
 fn at_once(strace: &Installed) {
     const ROUNDS: u64 = 50;
     const CLIENTS: u64 = 64;
-    let mut echo = Echo::start(CLIENTS as usize);
+    let mut echo = Echo::start(Driver::Readiness, CLIENTS as usize);
     let counts = echo.trace(strace, |clients| {
         for _ in 0..ROUNDS {
             clients.iter_mut().for_each(ask);
@@ -174,4 +186,32 @@ fn at_once(strace: &Installed) {
     let messages = ROUNDS * CLIENTS;
     assert!(calls >= 2 * messages, "one was missed: {counts:?}");
     assert!(calls * 10 <= messages * 21, "{counts:?}");
+}
+
+fn in_the_ring(strace: &Installed) {
+    const MESSAGES: u64 = 1000;
+    let mut echo = Echo::start(Driver::IoUring, 1);
+    let counts = echo.trace(strace, |clients| {
+        for _ in 0..MESSAGES {
+            ask(&mut clients[0]);
+            hear(&mut clients[0]);
+        }
+    });
+    let names: Vec<&str> = counts.keys().map(String::as_str).collect();
+    assert_eq!(names, ["io_uring_enter"]);
+    // The send of a message and the wait for the next are one call.
+    assert!(counts["io_uring_enter"] <= MESSAGES + 2, "{counts:?}");
+
+    const ROUNDS: u64 = 50;
+    const CLIENTS: u64 = 64;
+    let mut echo = Echo::start(Driver::IoUring, CLIENTS as usize);
+    let counts = echo.trace(strace, |clients| {
+        for _ in 0..ROUNDS {
+            clients.iter_mut().for_each(ask);
+            clients.iter_mut().for_each(hear);
+        }
+    });
+    let calls: u64 = counts.values().sum();
+    println!("io_uring: {calls} calls for {} messages", ROUNDS * CLIENTS);
+    assert!(calls * 4 <= ROUNDS * CLIENTS, "{counts:?}");
 }

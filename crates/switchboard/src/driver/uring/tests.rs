@@ -369,6 +369,26 @@ fn a_paused_listener_keeps_who_was_accepted() {
 }
 
 #[test]
+fn a_close_reaches_the_peer_without_another_tick() {
+    if !works() {
+        return;
+    }
+    let mut rig = Rig::new(&TINY);
+    let all: Vec<Token> = (0..60).map(|slot| token(slot, 0)).collect();
+    let far: Vec<StdStream> = all.iter().map(|token| rig.register(*token)).collect();
+    rig.tick();
+    for token in &all {
+        rig.uring.close(*token);
+    }
+    rig.uring.finish_closing().expect("it can ask the kernel");
+    assert_eq!(rig.uring.table.ended(), 0);
+    for mut far in far {
+        far.set_nonblocking(true).expect("a socket can");
+        assert_eq!(far.read(&mut [0; 8]).expect("its end is there"), 0);
+    }
+}
+
+#[test]
 fn what_the_last_tick_sent_goes_out_though_the_driver_is_dropped() {
     if !works() {
         return;
