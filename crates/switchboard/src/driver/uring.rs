@@ -122,6 +122,8 @@ pub(crate) struct Uring {
     sends: Sends,
     /// Completions that no tick has looked at.
     told: VecDeque<Told>,
+    /// Those of sources that have had their share of this tick.
+    put_off: VecDeque<Told>,
     /// Events that are no completions of the ring, or not any more; they come first.
     events: VecDeque<(Token, Event<'static>)>,
     /// Places to arm before the next wait, each once.
@@ -162,6 +164,7 @@ impl Uring {
             table: Table::default(),
             sends: Sends::default(),
             told: VecDeque::new(),
+            put_off: VecDeque::new(),
             events: VecDeque::new(),
             to_arm: Vec::new(),
             starved: Vec::new(),

@@ -9,7 +9,8 @@ use rustix::event::PollFlags;
 use super::buffers::{Buffers, Piece};
 use super::table::Table;
 use super::table::{
-    ARMED, BLOCKED, CANCELLED, CLOSED, ENDED, End, Kind, PAUSED, QUEUED, ROOM_ARMED, STALE, TO_ARM,
+    ARMED, BLOCKED, CANCELLED, CLOSED, ENDED, End, Kind, PAUSED, QUEUED, ROOM_ARMED, SATED, STALE,
+    TO_ARM,
 };
 use super::tick::{ROOM, WAKE, socket_of};
 use super::{Lent, Told, Uring};
@@ -40,6 +41,7 @@ impl Uring {
             || !told.more()
             || !matches!(place.kind, Kind::Stream(_))
             || !place.is_flowing()
+            || place.any(SATED)
             || len > place.room as usize
             || !place.may_take(self.tick, len)
         {
@@ -138,9 +140,10 @@ impl Uring {
     fn received(&mut self, index: u32, told: Told) -> Option<(Token, Found)> {
         let len = told.result.max(0) as usize;
         let place = self.table.at(index);
-        if len > 0 && place.is_flowing() && !place.may_take(self.tick, len) {
-            self.told.push_front(told);
-            self.bytes_left = 0; // the rest in the next tick, which does not sleep
+        let is_wanted = len > 0 && place.is_flowing();
+        if place.any(SATED) || is_wanted && !place.may_take(self.tick, len) {
+            place.set(SATED);
+            self.put_off.push_back(told); // for the next tick, which does not sleep
             return None;
         }
         let piece = told.piece;

@@ -109,6 +109,8 @@ pub(super) const CLOSED: u16 = 1 << 8;
 pub(super) const STALE: u16 = 1 << 9;
 /// In the list of those with something to hand out in the next tick.
 pub(super) const QUEUED: u16 = 1 << 10;
+/// It has had its share of this tick: what else was told of it waits for the next.
+pub(super) const SATED: u16 = 1 << 11;
 
 pub(super) struct Place {
     pub(super) kind: Kind,

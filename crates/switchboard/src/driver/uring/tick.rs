@@ -14,7 +14,7 @@ use super::completions::close_on;
 use super::ring::{IGNORED, SEND};
 use super::table::Table;
 use super::table::{
-    ARMED, BLOCKED, CANCELLED, CLOSED, Kind, Listener, ROOM_ARMED, SENDING, TO_ARM,
+    ARMED, BLOCKED, CANCELLED, CLOSED, Kind, Listener, ROOM_ARMED, SATED, SENDING, TO_ARM,
 };
 use super::{Told, Uring};
 use crate::driver::{Event, READ_BUFFER, TICK_ACCEPTS, TICK_BYTES};
@@ -45,6 +45,7 @@ pub(super) fn socket_of(number: u64) -> usize {
 impl Uring {
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         self.let_go();
+        self.take_up();
         self.ring.enable()?;
         self.queue_sends()?;
         self.queue_cancels()?;
@@ -62,6 +63,18 @@ impl Uring {
         Ok(())
     }
 
+    /// What the last tick has put off comes before all that is new.
+    fn take_up(&mut self) {
+        if self.put_off.is_empty() {
+            return;
+        }
+        for told in &self.put_off {
+            self.table.at(told.place()).clear(SATED);
+        }
+        self.put_off.append(&mut self.told);
+        std::mem::swap(&mut self.put_off, &mut self.told);
+    }
+
     pub(crate) fn has_backlog(&self) -> bool {
         // Until the next wait, the kernel knows nothing of these.
         let is_unsubmitted =
@@ -73,6 +86,7 @@ impl Uring {
     /// Whether a tick has something to do without a completion of the kernel.
     fn has_leftovers(&self) -> bool {
         !self.told.is_empty()
+            || !self.put_off.is_empty()
             || !self.events.is_empty()
             || !self.kept.is_empty()
             || !self.kept_next.is_empty()
@@ -255,7 +269,7 @@ impl Uring {
     fn take_in(&mut self) -> io::Result<()> {
         let (told, sends, table) = (&mut self.told, &mut self.sends, &mut self.table);
         // Nobody waits for those of closed places, unless others of theirs wait to be looked at.
-        let has_none = told.is_empty();
+        let has_none = told.is_empty() && self.put_off.is_empty();
         self.ring.drain(|new, buffers| match new.number {
             IGNORED => {}
             SEND.. => sends.note(new.number, new.result),
