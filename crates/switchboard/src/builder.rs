@@ -180,7 +180,7 @@ impl Builder {
 
     /// Builds the reactor, with the state that its handlers share.
     ///
-    /// Allocates the read buffer (256 KiB; with io_uring 1 MiB of buffers) and opens two
+    /// Allocates the read buffer (256 KiB; with io_uring 4 MiB of buffers) and opens two
     /// descriptors (with io_uring three).
     ///
     /// # Errors
