@@ -1,8 +1,8 @@
 //! The smallest server: it sends back what it receives.
-//! `echo [--driver auto|readiness|io_uring] [ADDR]` (default `localhost:7777`).
+//! `echo [--driver auto|readiness|io_uring] [--record FILE] [ADDR]` (default `localhost:7777`).
 //! It must never do more than that: `bench/` measures the reactor with it.
 
-use switchboard::{Context, Driver, Handler, Reactor, Result, TcpListener, TcpStream};
+use switchboard::{Context, Handler, Reactor, Recording, Result, TcpStream};
 
 struct Echo;
 
@@ -25,16 +25,21 @@ impl Handler<()> for Echo {
 
 fn main() -> Result {
     let mut address = "localhost:7777".to_owned();
-    let mut driver = Driver::default();
+    let mut builder = Reactor::builder();
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
-            "--driver" => driver = arguments.next().unwrap_or_default().parse()?,
+            "--driver" => builder = builder.driver(arguments.next().unwrap_or_default().parse()?),
+            "--record" => {
+                let file = arguments.next().ok_or("--record needs a file")?;
+                let recording = Recording::new(file, "echo", env!("CARGO_PKG_VERSION"));
+                builder = builder.record(recording);
+            }
             _ => address = argument,
         }
     }
-    let mut reactor = Reactor::builder().driver(driver).build(())?;
-    let listener = TcpListener::bind(&address)?;
+    let mut reactor = builder.build(())?;
+    let listener = reactor.bind(&address)?;
     println!("listening on {}", listener.local()?);
     reactor.listen_on(listener, Echo)?;
     reactor.run()

@@ -33,6 +33,9 @@ use std::path::{Path, PathBuf};
 /// writes it to the file, every 20 ms if there is something. If that thread falls behind, or
 /// cannot write (the disk is full), the recording ends with an error in the log; the program is
 /// never held up. A process that is killed loses at most the last 20 ms of its recording.
+/// An echo server with 64 connections of 64-byte messages takes 3 to 5 % more CPU while it is
+/// recorded (1.029, 1.031 and 1.049 times the CPU of each message, in three runs of `bench/` with
+/// both side by side, 24 November 2026).
 ///
 /// [`now`]: crate::LoopContext::now
 /// [`wall_time`]: crate::LoopContext::wall_time

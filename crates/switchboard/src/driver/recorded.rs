@@ -29,7 +29,7 @@ use crate::offload::{Codec, Done, Job};
 use crate::outbox::Outbox;
 use crate::sources::Kind;
 use crate::{Error, Recording, TcpListener, Time, Token};
-use entry::{Answer, Call, End};
+use entry::{Answer, Call, End, Went};
 use sink::Sink;
 
 pub(crate) use header::{Header, open};
@@ -141,7 +141,7 @@ impl Recorder {
         }
         let (token, bytes) = self.inner.next_received()?;
         if !self.sink.is_over() {
-            entry::put_event(&mut self.entries, token, &Event::Received(bytes));
+            entry::put_received(&mut self.entries, token, bytes);
         }
         Some((token, bytes))
     }
@@ -252,11 +252,8 @@ impl Recorder {
         let new = outbox.pieces(old);
         entry::put_send(&mut self.entries, token, before - old, new);
         let result = self.inner.send(token, outbox);
-        entry::put_sent(
-            &mut self.entries,
-            before - outbox.len(),
-            result.as_ref().err(),
-        );
+        let went = Went::of(before - outbox.len(), before);
+        entry::put_sent(&mut self.entries, went, result.as_ref().err());
         self.outboxes.flushed(token, outbox.len());
         if self.entries.len() > FRAME {
             self.sink.commit(&mut self.entries);
@@ -268,14 +265,19 @@ impl Recorder {
     #[inline]
     pub(crate) fn send_bytes(&mut self, token: Token, bytes: &[u8]) -> io::Result<usize> {
         let result = self.inner.send_bytes(token, bytes);
-        if !self.is_over() {
+        if self.is_over() {
+            return result;
+        }
+        if matches!(result, Ok(went) if went == bytes.len()) {
+            entry::put_sent_all(&mut self.entries, token, bytes);
+        } else {
             let went = *result.as_ref().unwrap_or(&0);
-            entry::put_send(&mut self.entries, token, bytes.len(), [bytes].into_iter());
-            entry::put_sent(&mut self.entries, went, result.as_ref().err());
             self.outboxes.flushed(token, bytes.len() - went);
-            if self.entries.len() > FRAME {
-                self.sink.commit(&mut self.entries);
-            }
+            entry::put_send(&mut self.entries, token, bytes.len(), [bytes].into_iter());
+            entry::put_sent(&mut self.entries, Went::Some(went), result.as_ref().err());
+        }
+        if self.entries.len() > FRAME {
+            self.sink.commit(&mut self.entries);
         }
         result
     }

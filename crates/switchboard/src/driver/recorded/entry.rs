@@ -1,6 +1,8 @@
 //! What a recording consists of: what the driver answered and brought, and what it was asked for,
 //! one entry after the other. It must never hold what a replay computes again by itself.
 
+mod put;
+
 use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::ops::Range;
@@ -8,9 +10,14 @@ use std::time::SystemTime;
 
 use crate::driver::Event;
 use crate::net::{KnownEnds, copy_of};
-use crate::replayable::{Replayable, put_slice, take, take_slice};
+use crate::replayable::{Replayable, take, take_slice};
 use crate::sources::Kind;
 use crate::{TcpStream, Time, Token};
+
+pub(super) use put::{
+    put_call, put_clock, put_done, put_end, put_event, put_nothing_more, put_received, put_send,
+    put_sent, put_sent_all, put_stop, put_tick, put_wall_time,
+};
 
 /// One entry. Bytes are lent from the frame that it lies in.
 #[derive(Debug)]
@@ -43,9 +50,33 @@ pub(super) struct Send<'f> {
     pub(super) token: Token,
     /// What is new since that was done last.
     pub(super) new: &'f [u8],
-    /// How many bytes of all that waited went out.
-    pub(super) went: usize,
+    pub(super) went: Went,
     pub(super) failed: Option<io::Error>,
+}
+
+/// How much of what waited went out, what waited before included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Went {
+    All,
+    Some(usize),
+}
+
+impl Went {
+    #[inline]
+    pub(super) fn of(went: usize, len: usize) -> Went {
+        match went == len {
+            true => Went::All,
+            false => Went::Some(went),
+        }
+    }
+
+    /// Of `len` bytes; `None` if there were not as many.
+    pub(super) fn out_of(self, len: usize) -> Option<usize> {
+        match self {
+            Went::All => Some(len),
+            Went::Some(went) => (went <= len).then_some(went),
+        }
+    }
 }
 
 /// What the driver is asked for, apart from sends.
@@ -117,6 +148,7 @@ mod tag {
     pub(super) const NOTHING_MORE: u8 = 5;
     pub(super) const SEND: u8 = 6;
     pub(super) const END: u8 = 7;
+    pub(super) const SENT_ALL: u8 = 8;
 
     pub(super) const ACCEPTED: u8 = 16;
     pub(super) const ACCEPT_FAILED: u8 = 17;
@@ -143,167 +175,6 @@ mod tag {
     pub(super) const DROP: u8 = 43;
 }
 
-pub(super) fn put_tick(out: &mut Vec<u8>, now: Time) {
-    out.push(tag::TICK);
-    now.encode(out);
-}
-
-pub(super) fn put_clock(out: &mut Vec<u8>, now: Time) {
-    out.push(tag::CLOCK);
-    now.encode(out);
-}
-
-pub(super) fn put_wall_time(out: &mut Vec<u8>, time: SystemTime) {
-    out.push(tag::WALL_TIME);
-    time.encode(out);
-}
-
-pub(super) fn put_stop(out: &mut Vec<u8>, level: u8) {
-    out.extend_from_slice(&[tag::STOP, level]);
-}
-
-pub(super) fn put_nothing_more(out: &mut Vec<u8>) {
-    out.push(tag::NOTHING_MORE);
-}
-
-pub(super) fn put_end(out: &mut Vec<u8>, end: &End) {
-    out.push(tag::END);
-    match end {
-        End::Complete => out.push(0),
-        End::AtBound => out.push(1),
-        End::TooSlow => out.push(2),
-        End::Unrecordable(what) => {
-            out.push(3);
-            what.encode(out);
-        }
-    }
-}
-
-/// `new` is what an outbox holds that it did not when it was flushed last, piece by piece.
-#[inline]
-pub(super) fn put_send<'a>(
-    out: &mut Vec<u8>,
-    token: Token,
-    len: usize,
-    new: impl Iterator<Item = &'a [u8]>,
-) {
-    out.push(tag::SEND);
-    token.encode(out);
-    len.encode(out);
-    new.for_each(|piece| out.extend_from_slice(piece));
-}
-
-/// What came of it: the end of the entry that [`put_send`] begins.
-#[inline]
-pub(super) fn put_sent(out: &mut Vec<u8>, went: usize, failed: Option<&io::Error>) {
-    went.encode(out);
-    out.push(failed.is_some().into());
-    if let Some(error) = failed {
-        error.encode(out);
-    }
-}
-
-/// What has happened, but for the results of jobs and bare readiness.
-#[inline]
-pub(super) fn put_event(out: &mut Vec<u8>, token: Token, event: &Event<'_>) {
-    let tag = match event {
-        Event::Received(_) => tag::RECEIVED,
-        Event::Sent => tag::SENT,
-        Event::EndOfFile => tag::END_OF_FILE,
-        Event::Accepted(_) => tag::ACCEPTED,
-        Event::AcceptFailed(_) => tag::ACCEPT_FAILED,
-        Event::Connected => tag::CONNECTED,
-        Event::Failed(_) => tag::FAILED,
-        Event::Signal(_) => tag::SIGNAL,
-        Event::Resolved(_) => tag::RESOLVED,
-        Event::Ready(_) | Event::Done(_) | Event::Unsent(_) => return,
-    };
-    out.push(tag);
-    token.encode(out);
-    match event {
-        Event::Received(bytes) => put_slice(out, bytes),
-        Event::Accepted(stream) => stream
-            .known_ends()
-            .into_iter()
-            .for_each(|ends| ends.encode(out)),
-        Event::AcceptFailed(error) | Event::Failed(error) => error.encode(out),
-        Event::Signal(signal) => signal.encode(out),
-        Event::Resolved(addresses) => addresses.encode(out),
-        _ => {}
-    }
-}
-
-pub(super) fn put_done(out: &mut Vec<u8>, token: Token, job: u64, value: Result<&[u8], &String>) {
-    out.push(tag::DONE);
-    token.encode(out);
-    job.encode(out);
-    out.push(value.is_ok().into());
-    match value {
-        Ok(bytes) => put_slice(out, bytes),
-        Err(message) => message.encode(out),
-    }
-}
-
-pub(super) fn put_call(out: &mut Vec<u8>, call: &Call, answer: &Answer) {
-    match call {
-        Call::Bind(endpoint) => {
-            out.push(tag::BIND);
-            endpoint.encode(out);
-        }
-        Call::Register(token, kind) => {
-            out.push(tag::REGISTER);
-            token.encode(out);
-            kind.encode(out);
-        }
-        Call::Listen(token, addresses) => {
-            out.push(tag::LISTEN);
-            token.encode(out);
-            addresses.encode(out);
-        }
-        Call::Connect(token, address) => {
-            out.push(tag::CONNECT);
-            token.encode(out);
-            address.encode(out);
-        }
-        Call::Resolve(token, endpoint) => {
-            out.push(tag::RESOLVE);
-            token.encode(out);
-            endpoint.encode(out);
-        }
-        Call::Offload(token, job) => {
-            out.push(tag::OFFLOAD);
-            token.encode(out);
-            job.encode(out);
-        }
-        Call::Forward(token, range) => {
-            out.push(tag::FORWARD);
-            token.encode(out);
-            (range.start, range.end).encode(out);
-        }
-        Call::SetReading(token, reading) => {
-            out.push(tag::SET_READING);
-            token.encode(out);
-            reading.encode(out);
-        }
-        Call::SetRoom(token, room) => {
-            out.push(tag::SET_ROOM);
-            token.encode(out);
-            room.encode(out);
-        }
-        Call::Shutdown(token, how) => {
-            out.push(tag::SHUTDOWN);
-            token.encode(out);
-            how.encode(out);
-        }
-        Call::Close(token) => {
-            out.push(tag::CLOSE);
-            token.encode(out);
-        }
-        Call::Drop => out.push(tag::DROP),
-    }
-    answer.encode(out);
-}
-
 impl<'f> Entry<'f> {
     /// Whether it can stand between two turns of the loop.
     pub(super) fn is_outside(&self) -> bool {
@@ -325,11 +196,12 @@ impl<'f> Entry<'f> {
             tag::WALL_TIME => Entry::WallTime(Replayable::decode(bytes)?),
             tag::STOP => Entry::Stop(Replayable::decode(bytes)?),
             tag::NOTHING_MORE => Entry::NothingMore,
-            tag::SEND => Entry::Send(Send {
+            tag::SEND => Entry::Send(Send::take(bytes)?),
+            tag::SENT_ALL => Entry::Send(Send {
                 token: Token::decode(bytes)?,
                 new: take_slice(bytes)?,
-                went: Replayable::decode(bytes)?,
-                failed: Replayable::decode(bytes)?,
+                went: Went::All,
+                failed: None,
             }),
             tag::END => Entry::End(End::take(bytes)?),
             tag::DONE => Entry::Done {
@@ -390,6 +262,29 @@ impl Call {
             tag::SHUTDOWN => Call::Shutdown(token, Replayable::decode(bytes)?),
             tag::CLOSE => Call::Close(token),
             _ => return None,
+        })
+    }
+}
+
+impl<'f> Send<'f> {
+    fn take(bytes: &mut &'f [u8]) -> Option<Send<'f>> {
+        let token = Token::decode(bytes)?;
+        let new = take_slice(bytes)?;
+        let end = u8::decode(bytes)?;
+        let went = match end {
+            0 | 1 => Went::All,
+            2 | 3 => Went::Some(Replayable::decode(bytes)?),
+            _ => return None,
+        };
+        let failed = match end {
+            1 | 3 => Some(Replayable::decode(bytes)?),
+            _ => None,
+        };
+        Some(Send {
+            token,
+            new,
+            went,
+            failed,
         })
     }
 }

@@ -394,9 +394,9 @@ impl Replayer {
         if let Ok((Entry::Send(send), size)) = self.reader.peek()
             && send.token == token
             && is_same(send.new, new.clone())
-            && send.went <= len
+            && let Some(went) = send.went.out_of(len)
         {
-            let (went, failed) = (send.went, send.failed);
+            let failed = send.failed;
             self.reader.skip(size);
             self.outboxes.flushed(token, len - went);
             return (went, failed.map_or(Ok(()), Err));

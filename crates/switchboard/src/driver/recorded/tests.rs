@@ -5,7 +5,7 @@ use std::io::{Cursor, ErrorKind};
 use proptest::prelude::*;
 
 use super::entry::{
-    Answer, Call, End, Entry, Send, put_call, put_clock, put_done, put_end, put_event,
+    Answer, Call, End, Entry, Send, Went, put_call, put_clock, put_done, put_end, put_event,
     put_nothing_more, put_send, put_sent, put_stop, put_tick, put_wall_time,
 };
 use super::frame::{FRAME_HEAD, Found, put_frame, read_frame};
@@ -137,7 +137,7 @@ proptest! {
     fn sends_come_back(
         token in tokens(),
         pieces: Vec<Vec<u8>>,
-        went: usize,
+        went in prop_oneof![Just(Went::All), any::<usize>().prop_map(Went::Some)],
         failed in prop::option::of(errors()),
     ) {
         let new = pieces.concat();

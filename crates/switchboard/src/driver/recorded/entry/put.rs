@@ -1,0 +1,212 @@
+//! How entries are written. Those of every message are written without a detour.
+//! It must never write what [`Entry::take`](super::Entry::take) does not read again.
+
+use std::io;
+use std::time::SystemTime;
+
+use super::{Answer, Call, End, Went, tag};
+use crate::driver::Event;
+use crate::replayable::{Replayable, put_slice};
+use crate::{Time, Token};
+
+pub(in crate::driver::recorded) fn put_tick(out: &mut Vec<u8>, now: Time) {
+    out.push(tag::TICK);
+    now.encode(out);
+}
+
+pub(in crate::driver::recorded) fn put_clock(out: &mut Vec<u8>, now: Time) {
+    out.push(tag::CLOCK);
+    now.encode(out);
+}
+
+pub(in crate::driver::recorded) fn put_wall_time(out: &mut Vec<u8>, time: SystemTime) {
+    out.push(tag::WALL_TIME);
+    time.encode(out);
+}
+
+pub(in crate::driver::recorded) fn put_stop(out: &mut Vec<u8>, level: u8) {
+    out.extend_from_slice(&[tag::STOP, level]);
+}
+
+pub(in crate::driver::recorded) fn put_nothing_more(out: &mut Vec<u8>) {
+    out.push(tag::NOTHING_MORE);
+}
+
+pub(in crate::driver::recorded) fn put_end(out: &mut Vec<u8>, end: &End) {
+    out.push(tag::END);
+    match end {
+        End::Complete => out.push(0),
+        End::AtBound => out.push(1),
+        End::TooSlow => out.push(2),
+        End::Unrecordable(what) => {
+            out.push(3);
+            what.encode(out);
+        }
+    }
+}
+
+/// An entry with bytes, of which each message makes two.
+#[inline(always)]
+fn put_bytes(out: &mut Vec<u8>, tag: u8, token: Token, bytes: &[u8]) {
+    let len = bytes.len();
+    // The usual numbers are one byte each, and written without a look at each of them.
+    if (token.slot | token.generation) < 0x80 && len < 0x80 {
+        out.extend_from_slice(&[tag, token.slot as u8, token.generation as u8, len as u8]);
+    } else {
+        put_head(out, tag, token, len);
+    }
+    out.extend_from_slice(bytes);
+}
+
+#[inline(never)]
+fn put_head(out: &mut Vec<u8>, tag: u8, token: Token, len: usize) {
+    out.push(tag);
+    token.encode(out);
+    len.encode(out);
+}
+
+#[inline]
+pub(in crate::driver::recorded) fn put_received(out: &mut Vec<u8>, token: Token, bytes: &[u8]) {
+    put_bytes(out, tag::RECEIVED, token, bytes);
+}
+
+/// All that waited went out, and all of it was new.
+#[inline]
+pub(in crate::driver::recorded) fn put_sent_all(out: &mut Vec<u8>, token: Token, bytes: &[u8]) {
+    put_bytes(out, tag::SENT_ALL, token, bytes);
+}
+
+/// `new` is what an outbox holds that it did not when it was flushed last, piece by piece.
+pub(in crate::driver::recorded) fn put_send<'a>(
+    out: &mut Vec<u8>,
+    token: Token,
+    len: usize,
+    new: impl Iterator<Item = &'a [u8]>,
+) {
+    put_head(out, tag::SEND, token, len);
+    new.for_each(|piece| out.extend_from_slice(piece));
+}
+
+/// What came of it: the end of the entry that [`put_send`] begins.
+pub(in crate::driver::recorded) fn put_sent(
+    out: &mut Vec<u8>,
+    went: Went,
+    failed: Option<&io::Error>,
+) {
+    match (went, failed) {
+        (Went::All, None) => out.push(0),
+        (Went::All, Some(error)) => {
+            out.push(1);
+            error.encode(out);
+        }
+        (Went::Some(bytes), failed) => {
+            out.push(2 + u8::from(failed.is_some()));
+            bytes.encode(out);
+            failed.iter().for_each(|error| error.encode(out));
+        }
+    }
+}
+
+/// What has happened, but for bytes, the results of jobs, and bare readiness.
+pub(in crate::driver::recorded) fn put_event(out: &mut Vec<u8>, token: Token, event: &Event<'_>) {
+    let tag = match event {
+        Event::Sent => tag::SENT,
+        Event::EndOfFile => tag::END_OF_FILE,
+        Event::Accepted(_) => tag::ACCEPTED,
+        Event::AcceptFailed(_) => tag::ACCEPT_FAILED,
+        Event::Connected => tag::CONNECTED,
+        Event::Failed(_) => tag::FAILED,
+        Event::Signal(_) => tag::SIGNAL,
+        Event::Resolved(_) => tag::RESOLVED,
+        Event::Received(bytes) => return put_received(out, token, bytes),
+        Event::Ready(_) | Event::Done(_) | Event::Unsent(_) => return,
+    };
+    out.push(tag);
+    token.encode(out);
+    match event {
+        Event::Accepted(stream) => stream
+            .known_ends()
+            .into_iter()
+            .for_each(|ends| ends.encode(out)),
+        Event::AcceptFailed(error) | Event::Failed(error) => error.encode(out),
+        Event::Signal(signal) => signal.encode(out),
+        Event::Resolved(addresses) => addresses.encode(out),
+        _ => {}
+    }
+}
+
+pub(in crate::driver::recorded) fn put_done(
+    out: &mut Vec<u8>,
+    token: Token,
+    job: u64,
+    value: Result<&[u8], &String>,
+) {
+    out.push(tag::DONE);
+    token.encode(out);
+    job.encode(out);
+    out.push(value.is_ok().into());
+    match value {
+        Ok(bytes) => put_slice(out, bytes),
+        Err(message) => message.encode(out),
+    }
+}
+
+pub(in crate::driver::recorded) fn put_call(out: &mut Vec<u8>, call: &Call, answer: &Answer) {
+    match call {
+        Call::Bind(endpoint) => {
+            out.push(tag::BIND);
+            endpoint.encode(out);
+        }
+        Call::Register(token, kind) => {
+            out.push(tag::REGISTER);
+            token.encode(out);
+            kind.encode(out);
+        }
+        Call::Listen(token, addresses) => {
+            out.push(tag::LISTEN);
+            token.encode(out);
+            addresses.encode(out);
+        }
+        Call::Connect(token, address) => {
+            out.push(tag::CONNECT);
+            token.encode(out);
+            address.encode(out);
+        }
+        Call::Resolve(token, endpoint) => {
+            out.push(tag::RESOLVE);
+            token.encode(out);
+            endpoint.encode(out);
+        }
+        Call::Offload(token, job) => {
+            out.push(tag::OFFLOAD);
+            token.encode(out);
+            job.encode(out);
+        }
+        Call::Forward(token, range) => {
+            out.push(tag::FORWARD);
+            token.encode(out);
+            (range.start, range.end).encode(out);
+        }
+        Call::SetReading(token, reading) => {
+            out.push(tag::SET_READING);
+            token.encode(out);
+            reading.encode(out);
+        }
+        Call::SetRoom(token, room) => {
+            out.push(tag::SET_ROOM);
+            token.encode(out);
+            room.encode(out);
+        }
+        Call::Shutdown(token, how) => {
+            out.push(tag::SHUTDOWN);
+            token.encode(out);
+            how.encode(out);
+        }
+        Call::Close(token) => {
+            out.push(tag::CLOSE);
+            token.encode(out);
+        }
+        Call::Drop => out.push(tag::DROP),
+    }
+    answer.encode(out);
+}
