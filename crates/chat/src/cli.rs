@@ -3,6 +3,7 @@
 //! It must never act: it turns words into values, or into an error that says what to write.
 
 use std::fmt::{self, Display, Formatter};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ const TRY_IT: &str = "Try it: run `switchboard serve` in one terminal and `switc
                       a second one, type a line there and press Enter. `nc localhost 8080` works \
                       as a client too.";
 
-/// The two halves of a chat.
+/// The two halves of a chat, and its replay.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
     /// Run the server: show every message that comes in, and answer it.
@@ -37,6 +38,16 @@ pub enum Command {
     /// Where it listens is said on standard output; the messages, and everything else that happens,
     /// are logged to standard error.
     Serve(ServeArgs),
+    /// Run what `serve --record` has recorded again, without a network, and see whether the server
+    /// does the same.
+    ///
+    /// Everything comes to the same handlers as it came then, at the same times, as fast as can be;
+    /// what they send and ask for is compared with what it was. The first difference is shown with
+    /// both sides. The limits are those that the server was started with.
+    ///
+    /// Exit status: 0 if all was the same, 1 if something differs, 2 if the file cannot be used
+    /// (or the command line is wrong).
+    Replay(ReplayArgs),
     /// Talk to a server: from the keyboard, or from a pipe.
     ///
     /// On a terminal: type a line and press Enter. The server's answers appear above the line that
@@ -94,6 +105,28 @@ pub struct ServeArgs {
     #[arg(long, value_name = "DRIVER", default_value_t)]
     pub driver: Driver,
 
+    /// Write all that is received and sent to FILE, for `switchboard replay`. Only its owner can
+    /// read it. At 256 MiB the recording ends, and the server goes on; a recording that is there
+    /// already becomes FILE.1, and so on up to FILE.3
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+
+    /// How much to log.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// Flags of `replay`.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub struct ReplayArgs {
+    /// What `serve --record` has written
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+
+    /// Not as fast as can be, but N times as fast as it was: 1 for the pace of then
+    #[arg(long, value_name = "N", value_parser = speed)]
+    pub at_speed: Option<f64>,
+
     /// How much to log.
     #[command(flatten)]
     pub log: LogArgs,
@@ -130,10 +163,10 @@ pub struct ConnectArgs {
     pub log: LogArgs,
 }
 
-/// Flags about the log; both commands have them.
+/// Flags about the log; all commands have them.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Args)]
 pub struct LogArgs {
-    /// The least important lines to log [default: info for serve, warn for connect]
+    /// The least important lines to log [default: info for serve, warn for the others]
     #[arg(long, value_name = "LEVEL", value_enum)]
     pub log_level: Option<LogLevel>,
 
@@ -195,6 +228,34 @@ impl ServeArgs {
             pause: self.pause.0,
         }
     }
+
+    /// The flags that make one server answer otherwise than another, a line each, for a recording.
+    pub fn to_lines(&self) -> String {
+        let mut lines = String::new();
+        for address in &self.listen {
+            lines.push_str(&format!("--listen={address}\n"));
+        }
+        lines
+            + &format!(
+                "--max-message={}\n--max-clients={}\n--idle-timeout={}\n--rate={}\n--pause={}\n",
+                self.max_message, self.max_clients, self.idle_timeout, self.rate, self.pause
+            )
+    }
+
+    /// What [`to_lines`](Self::to_lines) has written.
+    ///
+    /// # Errors
+    /// What is wrong with one of the lines.
+    pub fn from_lines(lines: &str) -> Result<ServeArgs, String> {
+        let words = ["switchboard", "serve"].into_iter().chain(lines.lines());
+        match Cli::try_parse_from(words) {
+            Ok(Cli {
+                command: Command::Serve(args),
+            }) => Ok(args),
+            Ok(_) => Err("they are another command's".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
 }
 
 /// A value, or "off".
@@ -250,6 +311,13 @@ impl Display for Switch<u32> {
             Some(number) => number.fmt(f),
             None => f.write_str("off"),
         }
+    }
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(speed) if speed > 0.0 && f64::is_finite(speed) => Ok(speed),
+        _ => Err("write a number above 0, as in 1, 0.5 or 20".to_owned()),
     }
 }
 

@@ -34,6 +34,17 @@ impl Log {
     /// # Panics
     /// If this process has one already.
     pub fn start(level: LogLevel) -> Log {
+        Log::start_with_clock(level, SystemTime::now)
+    }
+
+    /// Starts the log of this process, whose lines bear the times that `clock` shows.
+    ///
+    /// # Panics
+    /// If this process has one already.
+    pub fn start_with_clock<C>(level: LogLevel, clock: C) -> Log
+    where
+        C: Fn() -> SystemTime + Send + Sync + 'static,
+    {
         let (writer, guard) = NonBlockingBuilder::default()
             .buffered_lines_limit(WAITING_LINES_MAX)
             .lossy(true)
@@ -42,7 +53,7 @@ impl Log {
         let dropped = writer.error_counter();
         tracing_subscriber::fmt()
             .with_max_level(Level::from(level))
-            .with_timer(Clock)
+            .with_timer(Clock(clock))
             .with_target(false)
             .with_ansi(colours(
                 stderr().is_terminal(),
@@ -63,15 +74,11 @@ impl Log {
 }
 
 /// The time of a line, in UTC to the millisecond: finer is nothing that a person reads.
-struct Clock;
+struct Clock<C>(C);
 
-impl FormatTime for Clock {
+impl<C: Fn() -> SystemTime> FormatTime for Clock<C> {
     fn format_time(&self, out: &mut Writer<'_>) -> fmt::Result {
-        write!(
-            out,
-            "{}",
-            humantime::format_rfc3339_millis(SystemTime::now())
-        )
+        write!(out, "{}", humantime::format_rfc3339_millis((self.0)()))
     }
 }
 

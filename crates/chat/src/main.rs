@@ -2,6 +2,7 @@
 
 mod alarm;
 mod connect;
+mod replay;
 mod serve;
 
 use std::process::ExitCode;
@@ -12,6 +13,7 @@ use switchboard_chat::cli::{Cli, Command};
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Serve(args) => serve::run(&args),
+        Command::Replay(args) => return replay::run(&args),
         Command::Connect(args) => connect::run(&args),
     };
     outcome.unwrap_or_else(|problem| {

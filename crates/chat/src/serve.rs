@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use switchboard::signal::{SIGINT, SIGTERM};
 use switchboard::{
-    Address, Context, Error, Handler, Reactor, Result, SourceOptions, TcpListener, TcpStream,
+    Address, Builder, Context, Error, Handler, Reactor, Recording, Result, SourceOptions,
+    TcpListener, TcpStream,
 };
 use switchboard_chat::answers::{Answers, Farewell};
 use switchboard_chat::cli::{LogLevel, ServeArgs};
@@ -24,6 +25,12 @@ use switchboard_chat::limits::Limits;
 use switchboard_chat::logging::Log;
 
 use client::Client;
+
+/// Whose recordings these are: a replay by another version is refused.
+pub const PROGRAM: &str = env!("CARGO_BIN_NAME");
+
+/// See [`PROGRAM`].
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Clients too many that are being told so at the same time. Further ones wait in the kernel's
 /// queue until one of these (or a client) has left.
@@ -45,7 +52,7 @@ const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 
 /// What the handlers of the server share.
 #[derive(Debug)]
-struct Server {
+pub struct Server {
     limits: Limits,
     answers: Answers,
     /// Clients that count against the limit.
@@ -66,21 +73,21 @@ enum Stop {
 /// # Errors
 /// One line that says why it cannot run and what to do.
 pub fn run(args: &ServeArgs) -> std::result::Result<ExitCode, String> {
-    let mut listeners = Vec::new();
-    for address in &args.listen {
-        let listener = TcpListener::bind((address.host(), address.port()))
-            .map_err(|error| cannot_listen(address, error))?;
-        listeners.push(listener);
-    }
     let log = Log::start(args.log.level(LogLevel::Info));
-    let mut reactor = reactor(args).map_err(|error| error.to_string())?;
+    let mut builder = Reactor::builder().driver(args.driver);
+    if let Some(file) = &args.record {
+        let recording = Recording::new(file, PROGRAM, VERSION);
+        builder = builder.record(recording.with_configuration(args.to_lines()));
+    }
+    let mut reactor = reactor(args, builder).map_err(|error| error.to_string())?;
+    let listeners = bind(args, &mut reactor)?;
     if let Some(shortage) = descriptors::make_room(args.max_clients as usize) {
         tracing::warn!("{shortage}");
     }
     let greeting = greeting(args, &listeners).map_err(|error| error.to_string())?;
     // Whoever started it without a standard output does not need to be told.
     let _ = stdout().write_all(greeting.as_bytes());
-    let outcome = start_and_run(&mut reactor, listeners);
+    let outcome = start(&mut reactor, listeners).and_then(|()| reactor.run());
     if log.dropped_lines() > 0 {
         let dropped = log.dropped_lines();
         tracing::warn!("{dropped} log lines were dropped, since nobody took them in time");
@@ -95,7 +102,11 @@ pub fn run(args: &ServeArgs) -> std::result::Result<ExitCode, String> {
     }
 }
 
-fn reactor(args: &ServeArgs) -> Result<Reactor<Server>> {
+/// The server that `args` ask for, before it listens.
+///
+/// # Errors
+/// What the system reports; why a recording cannot be made, or cannot be replayed.
+pub fn reactor(args: &ServeArgs, builder: Builder) -> Result<Reactor<Server>> {
     let limits = args.limits();
     let inbox = Decoder::new(limits.message_bytes_max).buffer_bytes_max();
     let (low, high) = OUTBOX_WATERMARKS;
@@ -103,8 +114,7 @@ fn reactor(args: &ServeArgs) -> Result<Reactor<Server>> {
         .with_inbox_limit(inbox.max(INBOX_BYTES_MIN))
         .with_watermarks(low, high);
     let others = args.listen.len() + 1; // the signals
-    Reactor::builder()
-        .driver(args.driver)
+    builder
         .max_sources(limits.clients_max + TURNED_AWAY_MAX + others)
         .source_options(options)
         .close_timeout(FAREWELL_TIMEOUT)
@@ -117,12 +127,32 @@ fn reactor(args: &ServeArgs) -> Result<Reactor<Server>> {
         })
 }
 
-fn start_and_run(reactor: &mut Reactor<Server>, listeners: Vec<TcpListener>) -> Result {
+/// Binds all addresses.
+///
+/// # Errors
+/// One line that says which cannot be bound, and what to do.
+pub fn bind(
+    args: &ServeArgs,
+    reactor: &mut Reactor<Server>,
+) -> std::result::Result<Vec<TcpListener>, String> {
+    let bind = |address: &HostPort| {
+        reactor
+            .bind((address.host(), address.port()))
+            .map_err(|error| cannot_listen(address, error))
+    };
+    args.listen.iter().map(bind).collect()
+}
+
+/// Listens, to clients and to signals.
+///
+/// # Errors
+/// There are too few descriptors.
+pub fn start(reactor: &mut Reactor<Server>, listeners: Vec<TcpListener>) -> Result {
     reactor.with(|_, cx| cx.signals(&[SIGINT, SIGTERM], Signals))?;
     for listener in listeners {
         reactor.listen_on(listener, Door)?;
     }
-    reactor.run()
+    Ok(())
 }
 
 fn cannot_listen(address: &HostPort, error: Error) -> String {

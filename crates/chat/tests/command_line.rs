@@ -166,3 +166,32 @@ fn the_program_knows_its_version_and_asks_for_a_command() {
             .contains("switchboard serve")
     );
 }
+
+#[test]
+fn flags_of_serve_come_back_from_a_recording() {
+    for words in [
+        "",
+        "--listen 127.0.0.1:1 --listen [::1]:2 --max-message 10 --max-clients 2",
+        "--idle-timeout off --rate off --pause off",
+        "--idle-timeout 1h30m --rate 7 --pause 1500ms",
+    ] {
+        let args = serve(words);
+        let again = ServeArgs::from_lines(&args.to_lines()).unwrap();
+        assert_eq!(again, args, "{words}");
+    }
+    assert!(
+        ServeArgs::from_lines("--rate=fast")
+            .unwrap_err()
+            .contains("--rate")
+    );
+}
+
+#[test]
+fn a_speed_is_a_number_above_zero() {
+    for words in ["0", "-1", "NaN", "inf", "fast"] {
+        let error = parse(&format!("replay run.rec --at-speed={words}")).unwrap_err();
+        assert!(error.contains("write a number above 0"), "{words}: {error}");
+    }
+    assert!(parse("replay run.rec --at-speed 0.5").is_ok());
+    assert!(parse("replay").is_err());
+}

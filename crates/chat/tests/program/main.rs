@@ -2,6 +2,7 @@
 
 mod connect;
 mod limits;
+mod replay;
 mod serve;
 mod speaker;
 mod world;
