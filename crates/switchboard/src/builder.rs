@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::driver::recorded::{Header, Recorder};
 use crate::driver::{Choice, Driver};
 use crate::options::SourceOptions;
-use crate::{Error, Reactor, Recording, Replay, Result};
+use crate::{Reactor, Recording, Replay, Result};
 
 /// What a panic in the program's code means for the loop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -157,8 +157,8 @@ impl Builder {
         self
     }
 
-    /// What the reactor waits with (default [`Driver::Readiness`](crate::Driver)). A recording is made
-    /// on that one.
+    /// What the reactor waits with (default [`Driver::Readiness`](crate::Driver)). A recording can be
+    /// made on any, and replayed without it.
     pub fn driver(mut self, driver: Choice) -> Builder {
         self.driver = driver;
         self
@@ -192,11 +192,6 @@ impl Builder {
         let driver = match std::mem::replace(&mut self.tape, Tape::None) {
             Tape::None => self.live_driver()?,
             Tape::Record(recording) => {
-                if self.driver == Choice::IoUring {
-                    let text = "a recording is made on the readiness driver: choose that, or auto";
-                    return Err(Error::other(text));
-                }
-                self.driver = Choice::Readiness;
                 let seed = *self.seed.get_or_insert_with(|| fastrand::u64(..));
                 let header = Header::new(&recording, seed, self.bounds());
                 let recorder = Recorder::new(self.live_driver()?, &recording, &header)?;

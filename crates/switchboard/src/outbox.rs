@@ -7,6 +7,8 @@ use std::mem;
 
 use bytes::Bytes;
 
+use crate::replayable::{Replayable, put_slice};
+
 /// Small sends are gathered in chunks of about this size, in bytes. Larger chunks would copy no
 /// less, and would keep more memory alive behind a slow reader.
 const CHUNK: usize = 16 * 1024;
@@ -146,6 +148,7 @@ impl Outbox {
         self.chunks.append(&mut newer.chunks);
         mem::swap(&mut self.tail, &mut newer.tail);
         self.len += mem::take(&mut newer.len);
+        self.dropped += newer.take_dropped();
     }
 
     /// Drops the oldest chunk of which no byte has gone out, and says how long it was: `None`
@@ -167,6 +170,29 @@ impl Outbox {
     #[inline]
     pub(crate) fn is_reusable(&self) -> bool {
         self.tail.capacity() <= CHUNK && self.chunks.capacity() <= SPARE_CHUNKS
+    }
+}
+
+/// With its chunks, which say what can be dropped.
+impl Replayable for Outbox {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.chunks.len().encode(out);
+        self.chunks.iter().for_each(|chunk| chunk.encode(out));
+        put_slice(out, &self.tail);
+        self.head.encode(out);
+    }
+
+    fn decode(bytes: &mut &[u8]) -> Option<Outbox> {
+        let (chunks, tail, head): (Vec<Bytes>, Bytes, usize) = Replayable::decode(bytes)?;
+        let all = chunks.iter().map(Bytes::len).sum::<usize>() + tail.len();
+        let first = chunks.first().map_or(tail.len(), Bytes::len);
+        Some(Outbox {
+            len: all.checked_sub(head).filter(|_| head <= first)?,
+            chunks: chunks.into(),
+            tail: tail.into(),
+            head,
+            dropped: 0,
+        })
     }
 }
 

@@ -5,6 +5,8 @@
 mod damage;
 #[path = "recorded/difference.rs"]
 mod difference;
+#[path = "crowd/drivers.rs"]
+mod drivers;
 #[path = "recorded/program.rs"]
 mod program;
 #[path = "recorded/sameness.rs"]

@@ -232,6 +232,7 @@ impl Driver {
         match self {
             #[cfg(target_os = "linux")]
             Driver::Uring(driver) => driver.finish_closing(),
+            Driver::Recorder(recorder) => recorder.finish_closing(),
             _ => Ok(()),
         }
     }
@@ -241,6 +242,7 @@ impl Driver {
         match self {
             #[cfg(target_os = "linux")]
             Driver::Uring(driver) => driver.rest(),
+            Driver::Recorder(recorder) => recorder.rest(),
             _ => Ok(()),
         }
     }
@@ -301,6 +303,8 @@ impl Driver {
         match self {
             #[cfg(target_os = "linux")]
             Driver::Uring(driver) => driver.is_flushed(token),
+            Driver::Recorder(recorder) => recorder.is_flushed(token),
+            Driver::Replayer(replayer) => replayer.is_flushed(token),
             _ => true, // what was taken has gone
         }
     }

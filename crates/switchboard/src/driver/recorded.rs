@@ -166,6 +166,10 @@ impl Recorder {
                 None
             }
             Event::Done(done) => note_done(&mut self.entries, &mut self.codecs, *token, done),
+            Event::Unsent(rest) => {
+                self.outboxes.put_back(*token, rest.len());
+                None
+            }
             Event::Ready(_) => Some("the readiness of a watched descriptor"),
             _ => None,
         };
@@ -290,6 +294,22 @@ impl Recorder {
         result
     }
 
+    pub(crate) fn is_flushed(&mut self, token: Token) -> bool {
+        let is_flushed = self.inner.is_flushed(token);
+        if !is_flushed && !self.is_over() {
+            entry::put_unflushed(&mut self.entries, token);
+        }
+        is_flushed
+    }
+
+    pub(crate) fn finish_closing(&mut self) -> io::Result<()> {
+        self.inner.finish_closing()
+    }
+
+    pub(crate) fn rest(&mut self) -> io::Result<()> {
+        self.inner.rest()
+    }
+
     pub(crate) fn lent(&self, range: Range<usize>) -> &[u8] {
         self.inner.lent(range)
     }
@@ -398,6 +418,17 @@ impl Outboxes {
             }
             _ => 0,
         }
+    }
+
+    /// What went out earlier waits again, in front.
+    #[cold]
+    fn put_back(&mut self, token: Token, bytes: usize) {
+        let slot = token.slot as usize;
+        let left = match self.left.get(slot) {
+            Some((generation, left)) if *generation == token.generation => *left,
+            _ => 0,
+        };
+        self.flushed(token, left + bytes);
     }
 
     #[inline]

@@ -6,14 +6,13 @@ use std::net::TcpListener;
 use std::thread;
 
 use rustix::process::{Signal, getpid, kill_process};
-use switchboard::{Reactor, ReplayEnd};
+use switchboard::{Driver, Reactor, ReplayEnd};
 
+use crate::drivers;
 use crate::program::{Log, builder};
 use crate::tape::{Guest, Tape};
 
-#[test]
-fn a_conversation_is_replayed() {
-    let tape = Tape::new("conversation");
+fn a_conversation_is_replayed(tape: &Tape) {
     let log = tape.record(|address| {
         let mut guest = Guest::new(address);
         assert_eq!(guest.ask("echo hello"), "echo hello");
@@ -39,10 +38,8 @@ fn a_conversation_is_replayed() {
     tape.assert_replays(&log, &ReplayEnd::Complete);
 }
 
-#[test]
-fn partial_writes_and_backpressure_are_replayed() {
+fn partial_writes_and_backpressure_are_replayed(tape: &Tape) {
     const BYTES: usize = 12 << 20; // more than the network holds
-    let tape = Tape::new("partial");
     let log = tape.record(|address| {
         let mut guest = Guest::new(address);
         guest.say(&format!("big {BYTES}"));
@@ -57,9 +54,7 @@ fn partial_writes_and_backpressure_are_replayed() {
     tape.assert_replays(&log, &ReplayEnd::Complete);
 }
 
-#[test]
-fn a_feed_that_drops_the_oldest_is_replayed() {
-    let tape = Tape::new("feed");
+fn a_feed_that_drops_the_oldest_is_replayed(tape: &Tape) {
     let log = tape.record(|address| {
         let mut guest = Guest::new(address);
         guest.say("big 12000000"); // fills the network
@@ -78,9 +73,7 @@ fn a_feed_that_drops_the_oldest_is_replayed() {
     tape.assert_replays(&log, &ReplayEnd::Complete);
 }
 
-#[test]
-fn half_closed_connections_are_replayed() {
-    let tape = Tape::new("half");
+fn half_closed_connections_are_replayed(tape: &Tape) {
     let log = tape.record(|address| {
         let mut guest = Guest::new(address);
         guest.say("echo last words");
@@ -96,9 +89,7 @@ fn half_closed_connections_are_replayed() {
     tape.assert_replays(&log, &ReplayEnd::Complete);
 }
 
-#[test]
-fn panics_and_errors_are_replayed() {
-    let tape = Tape::new("panics");
+fn panics_and_errors_are_replayed(tape: &Tape) {
     let log = tape.record(|address| {
         for (command, words) in [
             ("panic", "error: panicked: told to\n"),
@@ -121,9 +112,7 @@ fn panics_and_errors_are_replayed() {
     tape.assert_replays(&log, &ReplayEnd::Complete);
 }
 
-#[test]
-fn connections_that_are_made_or_fail_are_replayed() {
-    let tape = Tape::new("dial");
+fn connections_that_are_made_or_fail_are_replayed(tape: &Tape) {
     let inside = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = inside.local_addr().unwrap().port();
     let log = tape.record(|address| {
@@ -155,9 +144,7 @@ fn connections_that_are_made_or_fail_are_replayed() {
     tape.assert_replays(&log, &ReplayEnd::Complete);
 }
 
-#[test]
-fn results_of_jobs_are_replayed_without_the_jobs() {
-    let tape = Tape::new("jobs");
+fn results_of_jobs_are_replayed_without_the_jobs(tape: &Tape) {
     let log = tape.record(|address| {
         let mut guest = Guest::new(address);
         assert_eq!(guest.ask("job shout"), "SHOUT");
@@ -170,9 +157,7 @@ fn results_of_jobs_are_replayed_without_the_jobs() {
     tape.assert_replays(&log, &ReplayEnd::Complete);
 }
 
-#[test]
-fn signals_are_replayed_and_not_caught() {
-    let tape = Tape::new("signals");
+fn signals_are_replayed_and_not_caught(tape: &Tape) {
     let log = tape.record(|address| {
         kill_process(getpid(), Signal::USR2).unwrap();
         let mut guest = Guest::new(address);
@@ -185,9 +170,7 @@ fn signals_are_replayed_and_not_caught() {
 }
 
 /// Any thread may shut a reactor down; a replay has to do so in the same tick.
-#[test]
-fn a_shutdown_from_another_thread_is_replayed() {
-    let tape = Tape::new("shutdown");
+fn a_shutdown_from_another_thread_is_replayed(tape: &Tape) {
     let log = Log::default();
     let setup = |builder: switchboard::Builder| {
         let mut reactor = builder.build(log.clone())?;
@@ -195,7 +178,12 @@ fn a_shutdown_from_another_thread_is_replayed() {
         reactor.with(|_, cx| cx.after(tick, |_, _| ()))?;
         Ok::<_, switchboard::Error>(reactor)
     };
-    let mut reactor = setup(Reactor::builder().record(tape.recording())).unwrap();
+    let mut reactor = setup(
+        Reactor::builder()
+            .driver(tape.driver)
+            .record(tape.recording()),
+    )
+    .unwrap();
     let remote = reactor.remote(); // keeps it running
     let handle = reactor.shutdown_handle();
     let other = thread::spawn(move || {
@@ -213,9 +201,7 @@ fn a_shutdown_from_another_thread_is_replayed() {
     assert_eq!(replay.outcome().unwrap(), ReplayEnd::Complete);
 }
 
-#[test]
-fn two_replays_of_one_recording_are_the_same() {
-    let tape = Tape::new("twice");
+fn two_replays_of_one_recording_are_the_same(tape: &Tape) {
     let log = tape.record(|address| {
         let mut guest = Guest::new(address);
         guest.ask("random");
@@ -227,9 +213,7 @@ fn two_replays_of_one_recording_are_the_same() {
 }
 
 /// What handlers do when the reactor is dropped in the middle is compared too.
-#[test]
-fn a_reactor_that_is_dropped_in_the_middle_is_replayed() {
-    let tape = Tape::new("dropped");
+fn a_reactor_that_is_dropped_in_the_middle_is_replayed(tape: &Tape) {
     let setup = |builder: switchboard::Builder, log: &Log| {
         let mut reactor = builder.build(log.clone()).unwrap();
         let listener = reactor.bind("127.0.0.1:0").unwrap();
@@ -238,7 +222,8 @@ fn a_reactor_that_is_dropped_in_the_middle_is_replayed() {
         (reactor, address)
     };
     let log = Log::default();
-    let (mut reactor, address) = setup(builder().record(tape.recording()), &log);
+    let (mut reactor, address) =
+        setup(builder().driver(tape.driver).record(tape.recording()), &log);
     let mut guest = Guest::new(address);
     guest.say("echo hello");
     while reactor.sources() < 2 || !log.has("guest") {
@@ -254,4 +239,41 @@ fn a_reactor_that_is_dropped_in_the_middle_is_replayed() {
     drop(reactor);
     assert_eq!(replay.outcome().unwrap(), ReplayEnd::Complete);
     assert_eq!(again.notes(), log.notes());
+}
+
+/// Makes a test of each case for each driver.
+macro_rules! on_each_driver {
+    ($($case:ident)*) => {
+        mod readiness {
+            $(#[test]
+            fn $case() {
+                super::$case(&Tape::on(Driver::Readiness, stringify!($case)));
+            })*
+            use super::*;
+        }
+
+        mod io_uring {
+            $(#[test]
+            fn $case() {
+                if drivers::working().contains(&Driver::IoUring) {
+                    super::$case(&Tape::on(Driver::IoUring, stringify!($case)));
+                }
+            })*
+            use super::*;
+        }
+    };
+}
+
+on_each_driver! {
+    a_conversation_is_replayed
+    partial_writes_and_backpressure_are_replayed
+    a_feed_that_drops_the_oldest_is_replayed
+    half_closed_connections_are_replayed
+    panics_and_errors_are_replayed
+    connections_that_are_made_or_fail_are_replayed
+    results_of_jobs_are_replayed_without_the_jobs
+    signals_are_replayed_and_not_caught
+    a_shutdown_from_another_thread_is_replayed
+    two_replays_of_one_recording_are_the_same
+    a_reactor_that_is_dropped_in_the_middle_is_replayed
 }

@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use switchboard::{Builder, Recording, Replay, ReplayEnd, Result};
+use switchboard::{Builder, Driver, Recording, Replay, ReplayEnd, Result};
 
 use crate::program::{self, Log, Twist};
 
@@ -21,13 +21,19 @@ const BOUND: Duration = Duration::from_secs(20);
 /// The file of a recording, removed with its earlier ones when the case has passed.
 pub struct Tape {
     pub path: PathBuf,
+    /// What the program is recorded on.
+    pub driver: Driver,
 }
 
 impl Tape {
     pub fn new(name: &str) -> Tape {
-        let file = format!("{name}-{}.rec", std::process::id());
+        Tape::on(Driver::Readiness, name)
+    }
+
+    pub fn on(driver: Driver, name: &str) -> Tape {
+        let file = format!("{name}-{driver}-{}.rec", std::process::id());
         let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(file);
-        let tape = Tape { path };
+        let tape = Tape { path, driver };
         tape.remove();
         tape
     }
@@ -47,7 +53,12 @@ impl Tape {
 
     /// Records the program while `talk` talks to it, which has to end it.
     pub fn record(&self, talk: impl FnOnce(SocketAddr)) -> Log {
-        self.record_with(program::builder().record(self.recording()), talk)
+        self.record_with(
+            program::builder()
+                .driver(self.driver)
+                .record(self.recording()),
+            talk,
+        )
     }
 
     pub fn record_with(&self, builder: Builder, talk: impl FnOnce(SocketAddr)) -> Log {

@@ -16,7 +16,7 @@ use crate::{TcpStream, Time, Token};
 
 pub(super) use put::{
     put_call, put_clock, put_done, put_end, put_event, put_nothing_more, put_received, put_send,
-    put_sent, put_sent_all, put_stop, put_tick, put_wall_time,
+    put_sent, put_sent_all, put_stop, put_tick, put_unflushed, put_wall_time,
 };
 
 /// One entry. Bytes are lent from the frame that it lies in.
@@ -41,6 +41,9 @@ pub(super) enum Entry<'f> {
     NothingMore,
     Call(Call, Answer),
     Send(Send<'f>),
+    /// The kernel did not have all that the driver had taken, when that was asked. (It mostly has,
+    /// and then there is no entry.)
+    Unflushed(Token),
     End(End),
 }
 
@@ -149,6 +152,7 @@ mod tag {
     pub(super) const SEND: u8 = 6;
     pub(super) const END: u8 = 7;
     pub(super) const SENT_ALL: u8 = 8;
+    pub(super) const UNFLUSHED: u8 = 9;
 
     pub(super) const ACCEPTED: u8 = 16;
     pub(super) const ACCEPT_FAILED: u8 = 17;
@@ -160,6 +164,7 @@ mod tag {
     pub(super) const SIGNAL: u8 = 23;
     pub(super) const RESOLVED: u8 = 24;
     pub(super) const DONE: u8 = 25;
+    pub(super) const UNSENT: u8 = 26;
 
     pub(super) const BIND: u8 = 32;
     pub(super) const REGISTER: u8 = 33;
@@ -203,6 +208,7 @@ impl<'f> Entry<'f> {
                 went: Went::All,
                 failed: None,
             }),
+            tag::UNFLUSHED => Entry::Unflushed(Token::decode(bytes)?),
             tag::END => Entry::End(End::take(bytes)?),
             tag::DONE => Entry::Done {
                 token: Token::decode(bytes)?,
@@ -232,6 +238,7 @@ fn take_event(tag: u8, bytes: &mut &[u8]) -> Option<Event<'static>> {
         tag::CONNECTED => Event::Connected,
         tag::END_OF_FILE => Event::EndOfFile,
         tag::SENT => Event::Sent,
+        tag::UNSENT => Event::Unsent(Box::new(Replayable::decode(bytes)?)),
         tag::FAILED => Event::Failed(Replayable::decode(bytes)?),
         tag::SIGNAL => Event::Signal(Replayable::decode(bytes)?),
         tag::RESOLVED => Event::Resolved(Replayable::decode(bytes)?),

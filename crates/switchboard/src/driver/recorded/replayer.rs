@@ -298,6 +298,9 @@ impl Replayer {
             }
             Ok((Entry::Happened(token, event), len)) => {
                 self.reader.skip(len);
+                if let Event::Unsent(rest) = &event {
+                    self.outboxes.put_back(token, rest.len());
+                }
                 (token, event)
             }
             Ok((Entry::Done { token, job, value }, len)) => {
@@ -411,6 +414,16 @@ impl Replayer {
             Some(Answer::Count(n)) => Ok(n),
             Some(Answer::Failed(error)) => Err(error),
             _ => Ok(0),
+        }
+    }
+
+    pub(crate) fn is_flushed(&mut self, token: Token) -> bool {
+        match self.reader.peek() {
+            Ok((Entry::Unflushed(then), len)) if then == token && !self.is_over => {
+                self.reader.skip(len);
+                false
+            }
+            _ => true,
         }
     }
 

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::entry::{
     Answer, Call, End, Entry, Send, Went, put_call, put_clock, put_done, put_end, put_event,
-    put_nothing_more, put_send, put_sent, put_stop, put_tick, put_wall_time,
+    put_nothing_more, put_send, put_sent, put_stop, put_tick, put_unflushed, put_wall_time,
 };
 use super::frame::{FRAME_HEAD, Found, put_frame, read_frame};
 use super::*;
@@ -105,8 +105,17 @@ fn events() -> impl Strategy<Value = Event<'static>> {
         let peer = peer.ok_or_else(|| io::Error::from(ErrorKind::NotConnected).into());
         Event::Accepted(TcpStream::replayed(KnownEnds::new(peer, Err(local.into()))))
     });
+    let outbox = any::<(Vec<Vec<u8>>, Vec<u8>, u8)>().prop_map(|(chunks, tail, went)| {
+        let mut outbox = Outbox::default();
+        let chunks = chunks.into_iter().map(bytes::Bytes::from);
+        chunks.for_each(|chunk| outbox.push_shared(chunk));
+        outbox.push(&tail);
+        outbox.advance(usize::from(went).min(outbox.len()));
+        Event::Unsent(Box::new(outbox))
+    });
     prop_oneof![
         known,
+        outbox,
         errors().prop_map(Event::AcceptFailed),
         Just(()).prop_map(|()| Event::Connected),
         Just(()).prop_map(|()| Event::EndOfFile),
@@ -164,6 +173,7 @@ proptest! {
         prop_assert_eq!(put(|out| put_clock(out, time)), shown(Entry::Clock(time)));
         prop_assert_eq!(put(|out| put_wall_time(out, wall)), shown(Entry::WallTime(wall)));
         prop_assert_eq!(put(|out| put_stop(out, level)), shown(Entry::Stop(level)));
+        prop_assert_eq!(put(|out| put_unflushed(out, token)), shown(Entry::Unflushed(token)));
         prop_assert_eq!(put(put_nothing_more), shown(Entry::NothingMore));
         prop_assert_eq!(put(|out| put_end(out, &end)), shown(Entry::End(end)));
         let entry = put(|out| put_done(out, token, nanos, value.as_deref()));
@@ -233,6 +243,12 @@ fn an_outbox_is_known_as_far_as_it_was_flushed() {
     assert_eq!(outboxes.known(token, &mut outbox), 2);
     let new: Vec<u8> = outbox.pieces(2).flatten().copied().collect();
     assert_eq!(new, b"def");
+    outboxes.put_back(token, 4);
+    assert_eq!(
+        outboxes.known(token, &mut outbox),
+        outbox.len(),
+        "and no more"
+    );
     let later = Token {
         slot: 2,
         generation: 8,

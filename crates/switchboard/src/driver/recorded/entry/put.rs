@@ -28,6 +28,11 @@ pub(in crate::driver::recorded) fn put_stop(out: &mut Vec<u8>, level: u8) {
     out.extend_from_slice(&[tag::STOP, level]);
 }
 
+pub(in crate::driver::recorded) fn put_unflushed(out: &mut Vec<u8>, token: Token) {
+    out.push(tag::UNFLUSHED);
+    token.encode(out);
+}
+
 pub(in crate::driver::recorded) fn put_nothing_more(out: &mut Vec<u8>) {
     out.push(tag::NOTHING_MORE);
 }
@@ -119,7 +124,8 @@ pub(in crate::driver::recorded) fn put_event(out: &mut Vec<u8>, token: Token, ev
         Event::Signal(_) => tag::SIGNAL,
         Event::Resolved(_) => tag::RESOLVED,
         Event::Received(bytes) => return put_received(out, token, bytes),
-        Event::Ready(_) | Event::Done(_) | Event::Unsent(_) => return,
+        Event::Unsent(_) => tag::UNSENT,
+        Event::Ready(_) | Event::Done(_) => return,
     };
     out.push(tag);
     token.encode(out);
@@ -130,6 +136,7 @@ pub(in crate::driver::recorded) fn put_event(out: &mut Vec<u8>, token: Token, ev
             .for_each(|ends| ends.encode(out)),
         Event::AcceptFailed(error) | Event::Failed(error) => error.encode(out),
         Event::Signal(signal) => signal.encode(out),
+        Event::Unsent(rest) => rest.encode(out),
         Event::Resolved(addresses) => addresses.encode(out),
         _ => {}
     }
