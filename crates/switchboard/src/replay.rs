@@ -32,6 +32,16 @@ use crate::{Error, Result, Time, Token};
 /// # Ok::<(), switchboard::Error>(())
 /// ```
 ///
+/// # As a regression test
+/// Record a session once (a bug of production, say), keep the file beside the tests, and replay it
+/// in a test: `examples/recorded_regression.rs` does just that, and can record again when the
+/// answers are meant to change. The [tick and both sides](Divergence) of the first difference are
+/// in the error.
+///
+/// Another version of this library may ask its driver for other things, in another order, without
+/// any difference for handlers. So it refuses the recordings of earlier ones: record again.
+///
+/// # What is not done again
 /// Values of jobs come from the recording, and the jobs are not run. What the program makes by
 /// itself (a [`TcpListener`](crate::TcpListener) that it binds, threads) it makes in a replay too:
 /// [`Reactor::bind`](crate::Reactor::bind) binds nothing then.
