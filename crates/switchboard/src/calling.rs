@@ -29,7 +29,7 @@ impl<S: 'static> Core<S> {
         let Some(source) = self.sources.get_mut(token) else {
             return;
         };
-        if source.inbox.is_some() || source.phase != Phase::Open {
+        if source.inbox.is_some() || source.phase != Phase::Open || source.eof {
             return self.call(program, token, bytes, read);
         }
         source.last_active = self.now;
@@ -93,7 +93,8 @@ impl<S: 'static> Core<S> {
         let Some(source) = self.sources.get_mut(token) else {
             return;
         };
-        if source.is_ending() {
+        // A side that was shut down still receives on Linux, after its end was told.
+        if source.is_ending() || source.eof && !bytes.is_empty() {
             return; // what still comes is nobody's
         }
         let Some((handler, state)) = program.parts(token) else {

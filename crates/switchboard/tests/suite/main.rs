@@ -88,6 +88,7 @@ suite! {
         a_paused_source_learns_of_the_end_when_resumed
         bytes_kept_in_a_pause_come_before_the_end
         a_replaced_handler_leaves_its_unread_bytes_to_the_next
+        after_our_side_has_stopped_reading_nothing_more_comes
     }
     unread {
         a_full_inbox_makes_the_peer_wait_until_there_is_room

@@ -1,5 +1,7 @@
 //! What a handler is offered to read, and when: portions, pauses, and the end of the stream.
 
+use std::net::Shutdown;
+
 use crate::probe::Probe;
 use crate::world::{World, assert_same, pattern};
 
@@ -244,4 +246,18 @@ pub fn a_replaced_handler_leaves_its_unread_bytes_to_the_next(world: &mut World)
     world.drive_to_end("second");
     assert_eq!(world.log().of("first"), ["abcdef"]);
     assert_eq!(world.log().of("second")[..3], ["cdef", "gh", "eof"]);
+}
+
+pub fn after_our_side_has_stopped_reading_nothing_more_comes(world: &mut World) {
+    let (token, peer) = world.open(Probe::new("near").on_eof(|_, _| Ok(())));
+    world.with(|cx| {
+        cx.shutdown_source(token, Shutdown::Read)
+            .expect("it is open");
+    });
+    world.drive_until("the end", |world| world.log().has("near", "eof"));
+    world.send(peer, "too late");
+    world.settle();
+    world.with(|cx| cx.send_to(token, "bye").expect("this side is open"));
+    world.drive_until_received(peer, "bye");
+    assert!(world.log().bytes("near").is_empty());
 }
