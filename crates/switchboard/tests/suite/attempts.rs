@@ -143,3 +143,15 @@ pub fn an_address_that_never_answers_leaves_time_for_the_next(world: &mut World)
     let next = world.reactor.next_timeout();
     assert_eq!(next, None, "no deadline outlives the attempts");
 }
+
+pub fn a_pause_does_not_hide_that_nobody_listens(world: &mut World) {
+    let unused = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
+    let address = unused.local_addr().expect("it is bound");
+    drop(unused);
+    world.with(|cx| {
+        let token = cx.connect(address, Probe::new("near"));
+        cx.pause_source(token.expect("there is room"));
+    });
+    let why = world.drive_to_end("near");
+    assert_eq!(why, "ConnectFailed(ConnectionRefused)");
+}

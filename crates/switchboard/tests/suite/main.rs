@@ -271,6 +271,7 @@ suite! {
         what_is_sent_before_a_close_in_the_same_call_is_delivered
         a_connect_that_fails_after_a_close_says_so_if_bytes_are_lost
         the_reading_side_of_no_connection_yet_cannot_be_shut_down
+        a_pause_does_not_hide_that_nobody_listens
     }
     fairness {
         what_a_tick_has_no_time_for_comes_first_in_the_next_and_loses_nothing

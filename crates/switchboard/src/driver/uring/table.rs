@@ -169,16 +169,18 @@ impl Place {
 
     /// Whether an operation should be under way that is not.
     pub(super) fn wants_arming(&self) -> bool {
-        if self.any(ARMED | PAUSED | CLOSED | ENDED) {
+        if self.any(ARMED | CLOSED | ENDED) {
             return false;
         }
         match &self.kind {
+            Kind::Connecting(_) => true, // a pause is about what comes afterwards
+            _ if self.any(PAUSED) => false,
             Kind::Stream(_) => self.is_flowing(),
             Kind::Listener(listener) => {
                 let is_idle = |socket: &Socket| !socket.is_armed;
                 listener.waiting.is_empty() && listener.sockets.iter().any(is_idle)
             }
-            Kind::Connecting(_) | Kind::Watch(_) | Kind::Signals(_) => true,
+            Kind::Watch(_) | Kind::Signals(_) => true,
             Kind::Free { .. } | Kind::Gone => false,
         }
     }
