@@ -1,6 +1,8 @@
 //! Random programs, run on every driver, against a model of what must hold.
 
 mod agreement;
+#[path = "../suite/drivers.rs"]
+mod drivers;
 #[path = "../suite/located.rs"]
 mod located;
 mod model;
@@ -21,10 +23,11 @@ use std::process::ExitCode;
 use switchboard_partners::Suite;
 
 use agreement::agree;
+use drivers::Driver;
 use program::Program;
 use search::{find, search};
 use state::Lie;
-use world::{Driver, Report, Way, run};
+use world::{Report, Way, run};
 
 /// Lines of a story that are shown when it ends badly.
 const SHOWN: usize = 60;
@@ -82,33 +85,36 @@ fn every_lie_is_found(way: Way) {
     }
 }
 
-/// Makes a test of a function for each way, under its name.
-macro_rules! on_each {
-    ($suite:ident, $ways:expr, $($test:ident)*) => {
-        for way in $ways {
-            $(
-                let name = format!("{}::{}", way.name(), stringify!($test));
-                $suite = $suite.when(way.works(), name, move || located::run(|| $test(way)));
-            )*
-        }
+/// Makes tests of functions of a way, on a driver if it works here.
+macro_rules! add {
+    ($suite:ident, $driver:ident: $($test:ident)*) => {
+        $(
+            let name = format!("{}::{}", $driver, stringify!($test));
+            $suite = $suite.when($driver.works(), name, move || {
+                located::run(|| $test(Way::on($driver)));
+            });
+        )*
     };
 }
 
 fn main() -> ExitCode {
     located::keep_quiet();
-    let ways = Driver::ALL.map(Way::on);
-    let works: Vec<Way> = ways.into_iter().filter(|way| way.works().is_ok()).collect();
+    let working = Driver::ALL
+        .into_iter()
+        .filter(|driver| driver.works().is_ok());
+    let ways: Vec<Way> = working.map(Way::on).collect();
     let mut suite = Suite::new()
         .when(Ok(()), "streams", || {
             located::run(streams::a_byte_more_less_or_elsewhere_is_found);
         })
         .when(Ok(()), "all_worlds_agree", move || {
-            located::run(|| all_worlds_agree(&works));
+            located::run(|| all_worlds_agree(&ways));
         });
-    on_each!(suite, ways,
-        whatever_programs_do_the_promises_hold
-        an_embedded_reactor_asks_for_every_turn_that_it_needs
-        every_lie_is_found
-    );
+    for driver in Driver::ALL {
+        add!(suite, driver: whatever_programs_do_the_promises_hold every_lie_is_found);
+    }
+    for driver in [Driver::Readiness, Driver::IoUring] {
+        add!(suite, driver: an_embedded_reactor_asks_for_every_turn_that_it_needs);
+    }
     suite.run()
 }

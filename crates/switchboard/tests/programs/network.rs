@@ -1,82 +1,193 @@
-//! The loopback network: the peers' ends of connections, and those that programs find ready.
-//! It must never be slower than the reactor wants: all of it happens within one turn.
+//! The network of a run, loopback or simulated: the peers' ends of connections, and those that
+//! programs find ready. It must never judge what passes through it.
 
-use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
 
 use socket2::{Domain, SockRef, Socket, Type};
+use switchboard::sim::{Faults, Simulation};
+use switchboard::{Builder, Reactor};
 
+use crate::drivers::Driver;
 use crate::model::{Far, Id, Model, Phase, Sight};
-use crate::peers::{End, PeerEnd};
-use crate::state::Supplies;
+use crate::peers::{End, PeerEnd, Server, Wire};
+use crate::state::{State, Supplies};
 
 /// Connections of each kind that programs find ready.
 const SUPPLIES: usize = 3;
 
-pub enum FarEnd {
+/// What a simulated packet needs to arrive, and its answer, and the answer to that.
+const TRIP: Duration = Duration::from_micros(100);
+
+/// All are on one machine of the simulated network, as they are on the loopback one.
+const HERE: &str = "here";
+
+pub struct Network {
+    simulation: Option<Simulation>,
+    /// Bytes that each end of a connection buffers, if not the usual.
+    narrow: Option<usize>,
+    /// All that were made, unused ones included.
+    peers: Vec<FarEnd>,
+    /// Bound, so that nobody else listens at its address.
+    refusing: Option<Socket>,
+}
+
+enum FarEnd {
     /// The program has not connected yet.
-    Door(TcpListener),
+    Door(Server),
     There(PeerEnd),
 }
 
-/// Makes up for what programs have used.
-pub fn stock_up(supplies: &mut Supplies, peers: &mut Vec<FarEnd>, narrow: Option<usize>) {
-    while supplies.streams.len() < SUPPLIES {
-        let (listener, address) = door();
-        let far = dial(address, narrow).expect("it listens");
+impl Network {
+    pub fn new(driver: Driver, narrow: Option<usize>) -> Network {
+        let mut simulation = driver.simulation();
+        if let (Some(simulation), Some(bytes)) = (&mut simulation, narrow) {
+            simulation.faults(Faults::none().buffers(bytes, bytes).backlog(4096));
+        }
+        Network {
+            simulation,
+            narrow,
+            peers: Vec::new(),
+            refusing: None,
+        }
+    }
+
+    pub fn reactor(&mut self, builder: Builder, state: State) -> Reactor<State> {
+        let reactor = match &mut self.simulation {
+            None => builder.build(state),
+            Some(simulation) => simulation.reactor(HERE, builder, state),
+        };
+        reactor.expect("a reactor can be built")
+    }
+
+    /// An address at which nobody listens.
+    pub fn refusing(&mut self) -> SocketAddr {
+        if let Some(simulation) = &mut self.simulation {
+            let listener = simulation.listen(HERE, (HERE, 0));
+            return listener.expect("a port is free").address();
+        }
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket can be made");
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        socket.bind(&address.into()).expect("a port is free");
+        let address = socket.local_addr().expect("it is bound");
+        self.refusing = Some(socket);
+        address.as_socket().expect("it is an IP address")
+    }
+
+    /// Makes up for what programs have used.
+    pub fn stock_up(&mut self, supplies: &mut Supplies) {
+        while supplies.streams.len() < SUPPLIES {
+            let (near, far) = self.pair();
+            supplies.streams.push_back((self.peers.len(), near));
+            self.peers.push(FarEnd::There(far));
+        }
+        while supplies.doors.len() < SUPPLIES {
+            let door = self.door();
+            let address = door.address();
+            supplies.doors.push_back((self.peers.len(), address));
+            self.peers.push(FarEnd::Door(door));
+        }
+    }
+
+    fn pair(&mut self) -> (switchboard::TcpStream, PeerEnd) {
+        if let Some(simulation) = &mut self.simulation {
+            let (near, far) = simulation.pair(HERE, HERE);
+            return (near, PeerEnd::new(far));
+        }
+        let listener = listener();
+        let address = listener.local_addr().expect("it is bound");
+        let far = connect(address, self.narrow).expect("it listens");
         let (near, _) = listener.accept().expect("the peer has connected");
-        if let Some(bytes) = narrow {
+        if let Some(bytes) = self.narrow {
             let near = SockRef::from(&near);
             near.set_send_buffer_size(bytes).expect("a socket can");
         }
         let near = near.try_into().expect("a socket can be non-blocking");
-        supplies.streams.push_back((peers.len(), near));
-        peers.push(FarEnd::There(PeerEnd::new(far)));
+        (near, PeerEnd::new(far))
     }
-    while supplies.doors.len() < SUPPLIES {
-        let (listener, address) = door();
-        listener.set_nonblocking(true).expect("a socket can");
-        supplies.doors.push_back((peers.len(), address));
-        peers.push(FarEnd::Door(listener));
+
+    fn door(&mut self) -> Server {
+        match &mut self.simulation {
+            None => listener().into(),
+            Some(simulation) => {
+                let listener = simulation.listen(HERE, (HERE, 0));
+                Server::Simulated(listener.expect("a port is free"))
+            }
+        }
+    }
+
+    /// A peer that connects to `address`, unless nobody listens there any more.
+    pub fn dial(&mut self, address: SocketAddr) -> Option<usize> {
+        let wire: Wire = match &mut self.simulation {
+            None => connect(address, self.narrow).ok()?.into(),
+            Some(simulation) => {
+                let socket = simulation.dial(HERE, address);
+                socket.expect("it is an address").into()
+            }
+        };
+        self.pass();
+        self.peers.push(FarEnd::There(PeerEnd::new(wire)));
+        Some(self.peers.len() - 1)
+    }
+
+    /// Lets a simulated network deliver what is on its way; another one has done so.
+    pub fn pass(&mut self) {
+        if let Some(simulation) = &mut self.simulation {
+            let passed = simulation.run_for(TRIP);
+            passed.expect("there is no host that could fail");
+        }
+    }
+
+    /// A peer's end of a connection that is there.
+    pub fn peer(&mut self, number: usize) -> Option<&mut PeerEnd> {
+        match &mut self.peers[number] {
+            FarEnd::There(peer) => Some(peer),
+            FarEnd::Door(_) => None,
+        }
+    }
+
+    /// One turn of all peers that the model knows; says whether anything has moved.
+    pub fn pump(&mut self, model: &mut Model) -> bool {
+        let mut moved = false;
+        for far in 0..model.fars.len() {
+            moved |= pump(&mut self.peers[model.fars[far].peer], model, far);
+        }
+        if moved {
+            self.pass();
+        }
+        moved
+    }
+
+    /// What each far end has seen, in the order of the model.
+    pub fn sights(&self, model: &Model) -> Vec<Sight<'_>> {
+        let sight = |far: &Far| match &self.peers[far.peer] {
+            FarEnd::Door(_) => Sight::default(),
+            FarEnd::There(peer) => Sight {
+                there: true,
+                received: &peer.received,
+                unsent: peer.unsent(),
+                finished: peer.end == Some(End::Finished),
+                reset: peer.end == Some(End::Reset),
+            },
+        };
+        model.fars.iter().map(sight).collect()
     }
 }
 
-fn door() -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
-    let address = listener.local_addr().expect("it is bound");
-    (listener, address)
-}
-
-/// What each far end has seen, in the order of the model.
-pub fn sights<'p>(model: &Model, peers: &'p [FarEnd]) -> Vec<Sight<'p>> {
-    let sight = |far: &Far| match &peers[far.peer] {
-        FarEnd::Door(_) => Sight::default(),
-        FarEnd::There(peer) => Sight {
-            there: true,
-            received: &peer.received,
-            unsent: peer.unsent(),
-            finished: peer.end == Some(End::Finished),
-            reset: peer.end == Some(End::Reset),
-        },
-    };
-    model.fars.iter().map(sight).collect()
-}
-
-/// One turn of a peer; says whether anything has moved.
-pub fn pump(end: &mut FarEnd, model: &mut Model, far: Id) -> bool {
+/// One turn of a peer.
+fn pump(end: &mut FarEnd, model: &mut Model, far: Id) -> bool {
     let known = &mut model.fars[far];
     let peer = match end {
         FarEnd::There(peer) => peer,
-        FarEnd::Door(listener) => match listener.accept() {
-            Ok((stream, _)) => {
-                let mut peer = PeerEnd::new(stream);
-                peer.reads = known.reads;
-                *end = FarEnd::There(peer);
-                return true;
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
-            Err(error) => panic!("a door cannot accept: {error}"),
-        },
+        FarEnd::Door(server) => {
+            let Some(wire) = server.accept() else {
+                return false;
+            };
+            let mut peer = PeerEnd::new(wire);
+            peer.reads = known.reads;
+            *end = FarEnd::There(peer);
+            return true;
+        }
     };
     let moved = peer.pump();
     // Polite: who sees the end has nothing to add. In step this must not overtake what the end of
@@ -91,27 +202,11 @@ pub fn pump(end: &mut FarEnd, model: &mut Model, far: Id) -> bool {
     moved
 }
 
-pub fn peer_of(far: &mut FarEnd) -> &mut PeerEnd {
-    match far {
-        FarEnd::There(peer) => peer,
-        FarEnd::Door(_) => unreachable!("who is not there is not chosen"),
-    }
+fn listener() -> TcpListener {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free")
 }
 
-/// A socket that has an address, and does not listen there.
-pub fn bound() -> Socket {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket can be made");
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    socket.bind(&address.into()).expect("a port is free");
-    socket
-}
-
-pub fn address_of(socket: &Socket) -> SocketAddr {
-    let address = socket.local_addr().expect("it is bound");
-    address.as_socket().expect("it is an IP address")
-}
-
-pub fn dial(address: SocketAddr, narrow: Option<usize>) -> std::io::Result<TcpStream> {
+fn connect(address: SocketAddr, narrow: Option<usize>) -> std::io::Result<TcpStream> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     if let Some(bytes) = narrow {
         socket.set_recv_buffer_size(bytes)?;

@@ -185,8 +185,7 @@ impl Handler<State> for Runner {
         stream: TcpStream,
     ) -> Result {
         let nth = self.called(state, cx.token(), Method::Accepted);
-        let port = stream.peer().ok().and_then(|address| address.ip());
-        let far = port.and_then(|address| state.callers.get(&address.port()).copied());
+        let far = state.callers.pop_front();
         let outcome = match nth
             .checked_rem(self.accepts.len())
             .map(|nth| &self.accepts[nth])

@@ -1,7 +1,7 @@
 //! The state that all handlers of a run share: the model, and what the world has ready for them.
 //! It must never decide anything.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -62,8 +62,8 @@ pub struct Supplies {
 pub struct State {
     pub model: Model,
     pub supplies: Supplies,
-    /// Which peers have dialled the listener, by their ports.
-    pub callers: BTreeMap<u16, Id>,
+    /// The peers that have dialled the listener, and wait.
+    pub callers: VecDeque<Id>,
     pub lie: Option<Lie>,
     /// What runs now comes at a time of its own, not as the first thing after an event.
     pub late: bool,
@@ -77,7 +77,7 @@ impl State {
         State {
             model,
             supplies: Supplies::default(),
-            callers: BTreeMap::new(),
+            callers: VecDeque::new(),
             lie,
             late: false,
             dropped: Arc::default(),

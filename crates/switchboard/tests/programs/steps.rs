@@ -84,7 +84,7 @@ fn keeps_step(state: &State, hand: &Hand<'_, '_>, step: &Step) -> bool {
     match step {
         Step::ShutRead(_) | Step::Interval(_) => false,
         Step::Timer(..) | Step::After(..) | Step::Offload(_) | Step::Connect(..) => {
-            !state.model.is_in_flight()
+            !state.late && !state.model.is_in_flight()
         }
         // How much of what was sent before is still in the outbox depends on the driver.
         Step::Send(target, len, _) | Step::Forward(target, len) if state.late => {

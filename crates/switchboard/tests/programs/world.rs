@@ -1,5 +1,4 @@
-//! How a program runs over the loopback network: a reactor, the peers of its connections, and the
-//! rest to which they come. It must never judge what it sees: the model does.
+//! How a program runs: a reactor, the peers of its connections, and the rest to which they come. It must never judge what it sees: the model does.
 
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
@@ -9,11 +8,11 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use socket2::Socket;
-use switchboard::{Builder, Reactor};
+use switchboard::{Reactor, Time};
 
-use crate::model::{Id, Kind, Model, Phase, Why};
-use crate::network::{FarEnd, address_of, bound, dial, peer_of, pump, sights, stock_up};
+use crate::drivers::{Driver, Tape};
+use crate::model::{Far, Id, Kind, Model, Phase, Why};
+use crate::network::Network;
 use crate::peers::{End, PeerEnd};
 use crate::program::{Drive, Ending, Event, Happening, Limits, Pick, Program};
 use crate::runner::Runner;
@@ -29,24 +28,6 @@ const BOUND: Duration = Duration::from_secs(20);
 
 /// How long a turn may sleep while something is owed.
 const TURN: Duration = Duration::from_millis(1);
-
-/// What a reactor runs on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Driver {
-    Readiness,
-    IoUring,
-}
-
-impl Driver {
-    pub const ALL: [Driver; 2] = [Driver::Readiness, Driver::IoUring];
-
-    fn builder(self) -> Builder {
-        Reactor::builder().driver(match self {
-            Driver::Readiness => switchboard::Driver::Readiness,
-            Driver::IoUring => switchboard::Driver::IoUring,
-        })
-    }
-}
 
 /// A driver, and who turns the reactor on it.
 #[derive(Clone, Copy, Debug)]
@@ -66,19 +47,6 @@ impl Way {
         let embedded = true;
         Way { embedded, ..self }
     }
-
-    pub fn name(self) -> &'static str {
-        match self.driver {
-            Driver::Readiness => "readiness",
-            Driver::IoUring => "io_uring",
-        }
-    }
-
-    /// Whether a reactor can be built on it here, and if not, why.
-    pub fn works(self) -> Result<(), String> {
-        let built = self.driver.builder().build(());
-        built.map(drop).map_err(|error| error.to_string())
-    }
 }
 
 /// What is left of a run.
@@ -91,13 +59,12 @@ pub struct Report {
 struct World {
     way: Way,
     reactor: Reactor<State>,
-    peers: Vec<FarEnd>,
-    narrow: Option<usize>,
+    network: Network,
     listening: Option<SocketAddr>,
     kept: Receiver<Model>,
     dropped: Arc<AtomicUsize>,
-    /// Bound, so that nobody else listens at its address.
-    _refusing: Socket,
+    /// Outlives the reactor that writes it.
+    _tape: Tape,
 }
 
 /// Runs a program, and says what became of it.
@@ -117,30 +84,28 @@ impl World {
         let (keep, kept) = channel();
         let state = State::new(Model::new(limits.clone(), in_step), lie, keep);
         let dropped = state.dropped();
-        let builder = way.driver.builder();
-        let reactor = builder
+        let tape = Tape::new();
+        let mut network = Network::new(way.driver, limits.narrow);
+        let builder = tape
+            .builder(way.driver)
             .max_sources(limits.max_sources)
             .max_buffered(limits.max_buffered)
             .max_posts(limits.max_posts)
             .max_jobs(limits.max_jobs)
             .close_timeout(Duration::from_millis(limits.close_timeout_millis))
             .source_options(limits.bounds.options())
-            .threads(2)
-            .build(state)
-            .expect("a reactor can be built");
-        let refusing = bound();
+            .threads(2);
         let mut world = World {
             way,
-            reactor,
-            peers: Vec::new(),
-            narrow: limits.narrow,
+            reactor: network.reactor(builder, state),
+            network,
             listening: None,
             kept,
             dropped,
-            _refusing: refusing,
+            _tape: tape,
         };
-        let address = address_of(&world._refusing);
-        world.reactor.state_mut().supplies.refusing = Some(address);
+        let refusing = world.network.refusing();
+        world.reactor.state_mut().supplies.refusing = Some(refusing);
         if !limits.accepts.is_empty() {
             world.listen();
         }
@@ -148,7 +113,7 @@ impl World {
     }
 
     fn listen(&mut self) {
-        let listener = switchboard::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let listener = self.reactor.bind("localhost:0").expect("a port is free");
         let address = listener.local().expect("it is bound");
         self.listening = address.ip();
         let runner = Runner::listener(self.reactor.state_mut());
@@ -167,8 +132,8 @@ impl World {
     }
 
     fn stock_up(&mut self) {
-        let supplies = &mut self.reactor.state_mut().supplies;
-        stock_up(supplies, &mut self.peers, self.narrow);
+        self.network
+            .stock_up(&mut self.reactor.state_mut().supplies);
     }
 
     fn happen(&mut self, event: &Event) {
@@ -206,10 +171,12 @@ impl World {
             }
             Happening::Dial => self.dial(),
             Happening::Arrive { at, len, steps } => {
-                if let Some((far, peer)) = self.peer(*at) {
+                if let Some(far) = self.peer(*at) {
                     let len = *len.min(&self.most_at_once(far));
-                    let given = self.model().fars[far].given;
-                    peer_of(&mut self.peers[peer]).send(Content::of_peer(far, given, len).bytes());
+                    let Far { given, peer, .. } = self.model().fars[far];
+                    let peer = self.network.peer(peer).expect("it is there");
+                    let content = Content::of_peer(far, given, len);
+                    peer.send(content.bytes());
                     let far = &mut self.model_mut().fars[far];
                     far.given += len;
                     far.messages.push_back((far.given, steps.clone()));
@@ -235,53 +202,60 @@ impl World {
         500 * source.map_or(model.limits.bounds.inbox, |source| source.bounds.inbox)
     }
 
-    /// A peer that is there and has not ended, by its numbers as a far end and in our list.
-    fn peer(&self, pick: Pick) -> Option<(Id, usize)> {
+    /// A peer that is there and has not ended.
+    fn peer(&mut self, pick: Pick) -> Option<Id> {
         let far = pick.of(self.model().fars.len())?;
-        let known = &self.model().fars[far];
-        let there = matches!(self.peers[known.peer], FarEnd::There(_));
-        (there && !known.finished && !known.gone).then_some((far, known.peer))
+        let Far {
+            peer,
+            finished,
+            gone,
+            ..
+        } = self.model().fars[far];
+        let there = self.network.peer(peer).is_some();
+        (there && !finished && !gone).then_some(far)
     }
 
     fn end_peer(&mut self, pick: Pick, end: impl FnOnce(&mut PeerEnd), gone: bool) {
-        if let Some((far, peer)) = self.peer(pick) {
-            end(peer_of(&mut self.peers[peer]));
-            let far = &mut self.model_mut().fars[far];
-            far.finished |= !gone;
-            far.gone |= gone;
+        if let Some(far) = self.peer(pick) {
+            let known = &mut self.reactor.state_mut().model.fars[far];
+            self.network.peer(known.peer).map(end);
+            known.finished |= !gone;
+            known.gone |= gone;
         }
     }
 
     fn set_reads(&mut self, far: Id, reads: bool) {
-        let known = &mut self.model_mut().fars[far];
+        let known = &mut self.reactor.state_mut().model.fars[far];
         known.reads = reads;
         known.stalled |= !reads;
-        let peer = known.peer;
-        if let FarEnd::There(peer) = &mut self.peers[peer] {
+        if let Some(peer) = self.network.peer(known.peer) {
             peer.reads = reads;
         }
     }
 
     fn dial(&mut self) {
-        let Some(stream) = self
-            .listening
-            .and_then(|address| dial(address, self.narrow).ok())
-        else {
-            return; // nobody listens any more
-        };
-        let port = stream.local_addr().expect("it is connected").port();
-        let peer = self.peers.len();
-        self.peers.push(FarEnd::There(PeerEnd::new(stream)));
-        let state = self.reactor.state_mut();
-        let far = state.model.far_opened(peer, true);
-        state.callers.insert(port, far);
+        // The listener is the first source; once it ends, what a peer sees is a matter of moments.
+        let listener = self.model().sources.first();
+        let listens = listener.is_some_and(|listener| listener.phase <= Phase::Open);
+        let address = self.listening.filter(|_| listens);
+        if let Some(peer) = address.and_then(|address| self.network.dial(address)) {
+            let state = self.reactor.state_mut();
+            let far = state.model.far_opened(peer, true);
+            state.callers.push_back(far);
+        }
+    }
+
+    fn now(&mut self) -> Time {
+        self.reactor.with(|_, cx| cx.now())
     }
 
     fn pass(&mut self, duration: Duration) {
-        let start = Instant::now();
-        while let Some(left) = duration.checked_sub(start.elapsed())
-            && !left.is_zero()
-        {
+        let end = self.now() + duration;
+        loop {
+            let left = end - self.now();
+            if left.is_zero() {
+                return;
+            }
             self.turn(left);
         }
     }
@@ -289,10 +263,7 @@ impl World {
     /// One turn of the peers, and one of the reactor; says whether anything has moved.
     fn turn(&mut self, limit: Duration) -> bool {
         self.stock_up();
-        let mut moved = false;
-        for far in 0..self.model().fars.len() {
-            moved |= self.pump(far);
-        }
+        let moved = self.network.pump(&mut self.reactor.state_mut().model);
         let before = (self.model().story.len(), self.reactor.buffered());
         if !self.way.embedded {
             self.reactor.turn(Some(limit)).expect("a turn goes well");
@@ -321,14 +292,9 @@ impl World {
         });
     }
 
-    fn pump(&mut self, far: Id) -> bool {
-        let model = &mut self.reactor.state_mut().model;
-        pump(&mut self.peers[model.fars[far].peer], model, far)
-    }
-
     /// Drives until nothing is owed and nothing moves.
     fn rest(&mut self) {
-        let start = Instant::now();
+        let start = self.now();
         let mut moved = start;
         let mut quiet = 0;
         loop {
@@ -336,7 +302,8 @@ impl World {
             if quiet >= 2 && owed.is_empty() {
                 break;
             }
-            if quiet > TURNS && moved.elapsed() > PATIENCE || start.elapsed() > BOUND {
+            let now = self.now();
+            if quiet > TURNS && now - moved > PATIENCE || now - start > BOUND {
                 for debt in owed {
                     self.model_mut()
                         .violated(format_args!("still owed: {debt}"));
@@ -347,7 +314,7 @@ impl World {
             quiet += 1;
             if self.turn(limit) {
                 quiet = 0;
-                moved = Instant::now();
+                moved = now;
             }
             if !self.model().violations.is_empty() {
                 break;
@@ -356,7 +323,7 @@ impl World {
     }
 
     fn debts(&self) -> Vec<String> {
-        self.model().debts(&sights(self.model(), &self.peers))
+        self.model().debts(&self.network.sights(self.model()))
     }
 
     fn end(mut self, ending: Ending) -> Report {
@@ -368,7 +335,7 @@ impl World {
         self.model_mut().dropping = true;
         let World {
             reactor,
-            mut peers,
+            mut network,
             kept,
             dropped,
             ..
@@ -376,11 +343,11 @@ impl World {
         drop(reactor);
         let mut model = kept.recv().expect("the reactor has dropped its state");
         if model.violations.is_empty() {
-            settle_accounts(&mut model, &mut peers, &dropped);
+            settle_accounts(&mut model, &mut network, &dropped);
         }
-        let received = model.fars.iter().map(|far| match &peers[far.peer] {
-            FarEnd::There(peer) => (peer.received.clone(), peer.end),
-            FarEnd::Door(_) => (Vec::new(), None),
+        let received = model.fars.iter().map(|far| match network.peer(far.peer) {
+            Some(peer) => (peer.received.clone(), peer.end),
+            None => (Vec::new(), None),
         });
         let received = received.collect();
         Report { model, received }
@@ -450,14 +417,13 @@ impl World {
 }
 
 /// What has to be right once the reactor is gone.
-fn settle_accounts(model: &mut Model, peers: &mut [FarEnd], dropped: &AtomicUsize) {
+fn settle_accounts(model: &mut Model, network: &mut Network, dropped: &AtomicUsize) {
     model.check_ended();
     let start = Instant::now();
     loop {
-        for far in 0..model.fars.len() {
-            pump(&mut peers[model.fars[far].peer], model, far);
-        }
-        let sights = sights(model, peers);
+        network.pass();
+        network.pump(model);
+        let sights = network.sights(model);
         let mut owed = model.debts_to_peers(&sights);
         let (made, gone) = (model.made, dropped.load(Ordering::SeqCst));
         if made != gone {

@@ -129,6 +129,9 @@ impl Model {
 
     fn owed_to_open(&self, id: Id, far: &Far, sight: Sight<'_>) -> Option<String> {
         let source = &self.sources[id];
+        if !sight.there {
+            return Some("its peer has not accepted it".to_owned());
+        }
         let backpressure = source.bounds.backpressure.unwrap_or(!source.dialled);
         let above = source.outbox > source.bounds.low;
         let reads = !(source.paused || above && backpressure);
