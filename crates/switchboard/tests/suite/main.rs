@@ -130,6 +130,7 @@ suite! {
         all_that_were_refused_are_told_when_others_have_drained
         a_message_above_the_bound_on_all_buffers_is_too_large
         sending_to_a_listener_is_the_wrong_kind
+        a_peer_that_has_finished_and_does_not_read_lets_the_loop_sleep
     }
     closing {
         close_sends_what_is_in_the_outbox_first

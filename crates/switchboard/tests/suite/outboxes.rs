@@ -329,3 +329,16 @@ pub fn sending_to_a_listener_is_the_wrong_kind(world: &mut World) {
     world.settle();
     assert!(world.with(|cx| cx.is_open(listener)), "it goes on");
 }
+
+pub fn a_peer_that_has_finished_and_does_not_read_lets_the_loop_sleep(world: &mut World) {
+    let probe = Probe::new("near").on_eof(|_, cx| cx.send(vec![b'x'; HIGH]));
+    let (_, peer) = world.open_narrow(probe);
+    world.set_reads(peer, false);
+    world.finish(peer);
+    world.settle();
+    assert!(world.reactor.buffered() > 0, "the premise: not all fits");
+    let turns = world.elapse(Duration::from_millis(20));
+    assert!(turns <= 2, "{turns} turns with nothing to do");
+    world.set_reads(peer, true);
+    world.drive_until_received(peer, vec![b'x'; HIGH]);
+}

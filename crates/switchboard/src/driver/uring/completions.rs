@@ -118,7 +118,7 @@ impl Uring {
             return None;
         }
         if told.operation() == ROOM {
-            return self.room_to_send(index);
+            return self.room_to_send(index, &told);
         }
         match &self.table.at(index).kind {
             Kind::Stream(_) => self.received(index, told),
@@ -260,12 +260,23 @@ impl Uring {
         Some((token, Found::Bytes))
     }
 
-    fn room_to_send(&mut self, index: u32) -> Option<(Token, Found)> {
+    /// The poll for room has told something: of room, or only that the peer has finished.
+    fn room_to_send(&mut self, index: u32, told: &Told) -> Option<(Token, Found)> {
         let place = self.table.at(index);
-        place.clear(ROOM_ARMED | BLOCKED);
-        place.under_way -= 1;
+        if !told.more() {
+            place.clear(ROOM_ARMED);
+            place.under_way -= 1;
+        }
         let token = place.token;
-        Some((token, Found::Event(Event::Sent)))
+        if !place.any(BLOCKED) {
+            return None;
+        }
+        if told.result > 0 && told.result & ROOM_OR_FAILURE != 0 {
+            place.clear(BLOCKED);
+            return Some((token, Found::Event(Event::Sent)));
+        }
+        self.arm_later(index);
+        None
     }
 
     fn accepted(&mut self, index: u32, told: Told) -> Option<(Token, Found)> {
@@ -397,6 +408,9 @@ pub(super) fn close_on(table: &mut Table, buffers: &mut Buffers, told: &Told) {
     }
     table.free_if_done(index);
 }
+
+/// What of a poll says that sending makes sense, if only to learn why it fails.
+const ROOM_OR_FAILURE: i32 = (libc::POLLOUT | libc::POLLERR | libc::POLLHUP) as i32;
 
 fn event_of(end: End) -> Event<'static> {
     match end {

@@ -216,7 +216,11 @@ impl Uring {
         if place.wants_room()
             && let Some(socket) = place.socket()
         {
-            let entry = poll(socket.as_raw_fd(), Interest::Write);
+            // The kernel adds `RDHUP`, and so a peer that has finished would end a single poll again
+            // and again. One that goes on tells of it once, and then of changes.
+            let fd = types::Fd(socket.as_raw_fd());
+            let poll = opcode::PollAdd::new(fd, PollFlags::OUT.bits().into());
+            let entry = poll.multi(true).build();
             // SAFETY: it points to nothing.
             unsafe { self.ring.start(&entry.user_data(ROOM | u64::from(index)))? };
             place.set(ROOM_ARMED);
