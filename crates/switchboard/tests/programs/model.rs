@@ -285,6 +285,12 @@ impl Model {
             || self.sources.iter().any(connecting)
     }
 
+    /// Whether something goes on happening by itself.
+    pub fn has_interval(&self) -> bool {
+        let mut timers = self.timers.iter();
+        timers.any(|timer| timer.state == State::Pending && timer.every.is_some())
+    }
+
     pub fn is_job_pending(&self) -> bool {
         let is_open = |id: Id| self.sources[id].phase <= Phase::Open;
         self.jobs

@@ -304,9 +304,12 @@ impl World {
             }
             let now = self.now();
             if quiet > TURNS && now - moved > PATIENCE || now - start > BOUND {
+                let model = self.model_mut();
+                if now - start > BOUND && !model.has_interval() {
+                    model.violated("no rest");
+                }
                 for debt in owed {
-                    self.model_mut()
-                        .violated(format_args!("still owed: {debt}"));
+                    model.violated(format_args!("still owed: {debt}"));
                 }
                 break;
             }
@@ -323,7 +326,11 @@ impl World {
     }
 
     fn debts(&self) -> Vec<String> {
-        self.model().debts(&self.network.sights(self.model()))
+        let mut owed = self.model().debts(&self.network.sights(self.model()));
+        if self.reactor.next_timeout() == Some(Duration::ZERO) {
+            owed.push("the loop would not sleep".to_owned());
+        }
+        owed
     }
 
     fn end(mut self, ending: Ending) -> Report {

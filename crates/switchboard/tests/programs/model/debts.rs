@@ -153,7 +153,10 @@ impl Model {
         // Whoever may wait for room to answer what it left unread is told after that.
         let waits = source.left > 0 && (source.refused || source.lifted || source.refused_for_all);
         if reads && ended && !waits && !source.eof_told {
-            return Some("the end is not told".to_owned());
+            let (seen, given, outbox) = (seen, far.given, source.outbox);
+            return Some(format!(
+                "the end is not told, {seen} of {given} bytes seen, {outbox} in its outbox"
+            ));
         }
         if source.refused && !above {
             return Some("handle_write has not come".to_owned());
