@@ -2,18 +2,18 @@
  *
  * One ring, one thread, one system call for each turn: it submits all sends of
  * the turn and waits for what comes next. A multishot accept, and for each
- * connection a multishot receive, which takes its buffers from one ring of
- * buffers that all connections share. What came for a connection in a turn is
- * sent by one send from those very buffers; the completion of that send, which
- * the kernel carries out within the system call or not at all, gives them back.
- * What it did not take is copied and kept for that connection alone, and
- * nothing is received for it until that is gone: otherwise some connections
- * that never read would hold all buffers.
+ * connection a multishot receive, which takes its room from a few buffers that
+ * all connections share, one message behind the other: few, so that they stay
+ * in the processor's cache. What came is sent from where it lies; the
+ * completion of that send, which the kernel carries out within the system call
+ * or not at all, gives the room back. What it did not take is copied and kept
+ * for that connection alone, and nothing is received for it until that is
+ * gone: otherwise some connections that never read would hold all buffers.
  *
  * It must stay the least that a correct server can do, so it must never grow
  * a feature. bench/README.md says what else was tried and measured.
- * usage: raw_uring 127.0.0.1:PORT (0 for any port), or raw_uring --check, which says
- * whether the kernel lets it. */
+ * usage: raw_uring 127.0.0.1:PORT (0 for any port), or raw_uring --check, which
+ * says whether the kernel lets it (it takes Linux 6.12). */
 #define _GNU_SOURCE
 #include <liburing.h>
 #include <stdbool.h>
@@ -21,15 +21,27 @@
 
 #include "listen.h"
 
-enum { SUBMISSIONS = 4096, COMPLETIONS = 16384, BUFFERS = 1024, BUFFER_BYTES = 64 * 1024 };
+enum { SUBMISSIONS = 4096, COMPLETIONS = 16384, BUFFERS = 4, BUFFER_BYTES = 128 * 1024 };
 enum { FILES = 32768 };
+/* Of the kernel's interface, where liburing's headers are older than Linux 6.12: a buffer is used
+ * bit by bit, and a completion says whether there is more of it. */
+enum { PBUF_RING_INC = 2, F_BUF_MORE = 1 << 4 };
 
 /* What a completion is of: the low bits of its user data, above them the connection. */
 enum { ACCEPTED, RECEIVED, SENT, KEPT_SENT, ENDED };
 
-/* A buffer that holds received bytes; its place in `buffers` is its number. */
+/* Its place in `buffers` is its number. It is given back when it is full and has no piece. */
 struct buffer {
-    struct buffer *next;
+    size_t used;
+    unsigned pieces;
+    bool full;
+};
+
+/* Received bytes of one connection, in a row. */
+struct piece {
+    struct piece *next;
+    struct buffer *buffer;
+    char *bytes;
     size_t len;
 };
 
@@ -42,10 +54,9 @@ struct kept {
 
 struct connection {
     struct connection *next_touched;
-    struct buffer *received, **received_end; /* not submitted yet */
-    struct buffer *sending;                  /* submitted, until its completion */
-    struct kept *kept, **kept_end;           /* its first one is submitted */
-    struct msghdr message;
+    struct piece *received, *last_received; /* not submitted yet */
+    struct piece *sending;                  /* submitted, until its completion */
+    struct kept *kept, **kept_end;          /* its first one is submitted */
     int file; /* in the ring's own table, which saves a look-up for each send */
     bool receiving, finished, broken, touched;
 };
@@ -55,8 +66,7 @@ static struct io_uring_buf_ring *provided;
 static unsigned given_back;
 static _Alignas(4096) char memory[BUFFERS][BUFFER_BYTES]; /* a small message in one cache line */
 static struct buffer buffers[BUFFERS];
-static struct iovec pieces[BUFFERS]; /* of all sends of a turn */
-static unsigned pieces_used;
+static struct piece *unused; /* pieces */
 static struct connection *touched, **touched_end = &touched; /* with a completion in this turn */
 
 /* liburing returns errors as negative numbers. */
@@ -98,24 +108,15 @@ static void receive_no_more(struct connection *c) {
     tag(sqe, NULL, ENDED, 0);
 }
 
-/* Without waiting, so that it is complete when the system call is, in part or in whole. */
+/* Without waiting, so that it is complete when the system call is, in part or in whole. Further
+ * pieces, which are rare, wait until it is. */
 static void send_received(struct connection *c) {
-    enum { FLAGS = MSG_DONTWAIT | MSG_NOSIGNAL };
     struct io_uring_sqe *sqe = submission();
-    struct buffer *first = c->received;
-    if (first->next == NULL) {
-        io_uring_prep_send(sqe, c->file, memory[first - buffers], first->len, FLAGS);
-    } else {
-        c->message = (struct msghdr){.msg_iov = &pieces[pieces_used]};
-        for (struct buffer *b = first; b != NULL; b = b->next) {
-            pieces[pieces_used++] = (struct iovec){memory[b - buffers], b->len};
-            c->message.msg_iovlen++;
-        }
-        io_uring_prep_sendmsg(sqe, c->file, &c->message, FLAGS);
-    }
+    struct piece *first = c->received;
+    io_uring_prep_send(sqe, c->file, first->bytes, first->len, MSG_DONTWAIT | MSG_NOSIGNAL);
     tag(sqe, c, SENT, IOSQE_FIXED_FILE);
     c->sending = first;
-    c->received = NULL;
+    c->received = first->next;
 }
 
 /* The kernel waits for room as often as it takes. */
@@ -128,24 +129,33 @@ static void send_kept(struct connection *c) {
 
 static void give_back(struct buffer *b) {
     unsigned short number = (unsigned short)(b - buffers);
+    *b = (struct buffer){0};
     io_uring_buf_ring_add(provided, memory[number], BUFFER_BYTES, number,
                           io_uring_buf_ring_mask(BUFFERS), (int)given_back++);
 }
 
-/* Gives the buffers back; keeps what they hold beyond the first `taken` bytes. */
-static void let_go(struct connection *c, struct buffer *b, size_t taken) {
-    for (; b != NULL; b = b->next) {
-        if (taken < b->len && !c->broken) {
-            struct kept *k = malloc(sizeof *k + b->len - taken);
-            if (k == NULL) die("malloc");
-            *k = (struct kept){.len = b->len - taken};
-            memcpy(k->bytes, memory[b - buffers] + taken, k->len);
-            *c->kept_end = k;
-            c->kept_end = &k->next;
-        }
-        taken -= taken < b->len ? taken : b->len;
-        give_back(b);
+static struct piece *new_piece(void) {
+    struct piece *p = unused;
+    if (p == NULL) p = malloc(sizeof *p);
+    else unused = p->next;
+    if (p == NULL) die("malloc");
+    return p;
+}
+
+/* Keeps what is beyond the first `taken` bytes. */
+static void let_go(struct connection *c, struct piece *p, size_t taken) {
+    if (taken < p->len && !c->broken) {
+        struct kept *k = malloc(sizeof *k + p->len - taken);
+        if (k == NULL) die("malloc");
+        *k = (struct kept){.len = p->len - taken};
+        memcpy(k->bytes, p->bytes + taken, k->len);
+        *c->kept_end = k;
+        c->kept_end = &k->next;
     }
+    struct buffer *b = p->buffer;
+    if (--b->pieces == 0 && b->full) give_back(b);
+    p->next = unused;
+    unused = p;
 }
 
 static void forget_kept(struct connection *c) {
@@ -170,21 +180,30 @@ static void on_accepted(int listener, const struct io_uring_cqe *cqe) {
 static void on_received(struct connection *c, const struct io_uring_cqe *cqe) {
     if (!(cqe->flags & IORING_CQE_F_MORE)) c->receiving = false;
     if (cqe->res > 0) {
-        struct buffer *b = &buffers[cqe->flags >> IORING_CQE_BUFFER_SHIFT];
-        *b = (struct buffer){.len = (size_t)cqe->res};
-        if (c->received == NULL) c->received_end = &c->received;
-        *c->received_end = b;
-        c->received_end = &b->next;
+        unsigned number = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
+        struct buffer *b = &buffers[number];
+        char *bytes = memory[number] + b->used;
+        b->used += (size_t)cqe->res;
+        b->full = !(cqe->flags & F_BUF_MORE);
+        struct piece *last = c->last_received;
+        if (c->received != NULL && last->buffer == b && last->bytes + last->len == bytes) {
+            last->len += (size_t)cqe->res;
+            return;
+        }
+        struct piece *p = new_piece();
+        *p = (struct piece){.buffer = b, .bytes = bytes, .len = (size_t)cqe->res};
+        b->pieces++;
+        *(c->received == NULL ? &c->received : &last->next) = p;
+        c->last_received = p;
     } else if (cqe->res != -ENOBUFS && cqe->res != -ECANCELED && cqe->res != -EINTR) {
         c->finished = true; /* by the peer, or by an error */
     }
 }
 
 static void on_sent(struct connection *c, int res) {
-    struct buffer *sent = c->sending;
-    c->sending = NULL;
     c->broken |= res < 0 && res != -EAGAIN && res != -EINTR;
-    let_go(c, sent, res > 0 ? (size_t)res : 0);
+    let_go(c, c->sending, res > 0 ? (size_t)res : 0);
+    c->sending = NULL;
     if (c->kept != NULL) send_kept(c);
     if ((c->kept != NULL || c->broken) && c->receiving) receive_no_more(c);
 }
@@ -200,9 +219,10 @@ static void on_kept_sent(struct connection *c, int res) {
 /* After all completions of a turn: what this connection does next. */
 static void go_on(struct connection *c) {
     c->touched = false;
-    if (c->received != NULL && (c->kept != NULL || c->broken)) {
-        let_go(c, c->received, 0);
-        c->received = NULL;
+    while (c->received != NULL && (c->kept != NULL || c->broken)) {
+        struct piece *p = c->received;
+        c->received = p->next;
+        let_go(c, p, 0);
     }
     if (c->received != NULL && c->sending == NULL) send_received(c);
     if (c->receiving || c->sending != NULL || c->received != NULL || c->kept != NULL) return;
@@ -247,8 +267,9 @@ static void set_up(void) {
 
     static _Alignas(4096) char entries[BUFFERS * sizeof(struct io_uring_buf)];
     provided = (struct io_uring_buf_ring *)entries;
-    struct io_uring_buf_reg registration = {.ring_addr = (uintptr_t)entries, .ring_entries = BUFFERS};
-    must(io_uring_register_buf_ring(&ring, &registration, 0), "registering a ring of buffers");
+    struct io_uring_buf_reg registration = {(uintptr_t)entries, BUFFERS, 0, PBUF_RING_INC, {0}};
+    must(io_uring_register_buf_ring(&ring, &registration, 0),
+         "registering buffers that are used bit by bit (Linux 6.12)");
     io_uring_buf_ring_init(provided);
     for (unsigned i = 0; i < BUFFERS; i++) give_back(&buffers[i]);
 }
@@ -267,7 +288,6 @@ int main(int argc, char **argv) {
         given_back = 0;
         int res = io_uring_submit_and_wait(&ring, 1);
         if (res != -EINTR && res != -EBUSY) must(res, "io_uring_enter");
-        pieces_used = 0;
 
         unsigned head, seen = 0;
         struct io_uring_cqe *cqe;
