@@ -2,11 +2,10 @@
  *
  * One ring, one thread, one system call for each turn: it submits all sends of
  * the turn and waits for what comes next. A multishot accept, and for each
- * connection a multishot receive, which takes its room from a few buffers that
- * all connections share, one message behind the other: few, so that they stay
- * in the processor's cache. What came is sent from where it lies; the
- * completion of that send, which the kernel carries out within the system call
- * or not at all, gives the room back. What it did not take is copied and kept
+ * connection a multishot receive, which takes its room from buffers that all
+ * connections share, one message behind the other. What came is sent from where
+ * it lies; the completion of that send, which the kernel carries out within the
+ * system call or not at all, gives the room back. What it did not take is copied and kept
  * for that connection alone, and nothing is received for it until that is
  * gone: otherwise some connections that never read would hold all buffers.
  *
@@ -21,7 +20,7 @@
 
 #include "listen.h"
 
-enum { SUBMISSIONS = 4096, COMPLETIONS = 16384, BUFFERS = 4, BUFFER_BYTES = 128 * 1024 };
+enum { SUBMISSIONS = 4096, COMPLETIONS = 16384, BUFFERS = 32, BUFFER_BYTES = 256 * 1024 };
 enum { FILES = 32768 };
 /* Of the kernel's interface, where liburing's headers are older than Linux 6.12: a buffer is used
  * bit by bit, and a completion says whether there is more of it. */

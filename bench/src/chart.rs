@@ -202,7 +202,7 @@ mod tests {
         let report = sample::report();
         let svg = draw(&report);
         let panels = report.outcomes.len();
-        assert_eq!(svg.matches("<circle").count(), 5 * panels);
+        assert_eq!(svg.matches("<circle").count(), 6 * panels);
         assert_eq!(
             svg.matches(">switchboard (readiness)</text>").count(),
             panels

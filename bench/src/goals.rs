@@ -2,7 +2,7 @@
 //!
 //! Must never decide by more than the figures of the same run.
 
-use crate::peers::{LIMIT, NOISE, OURS, OURS_URING, YARDSTICK};
+use crate::peers::{LIMIT, NOISE, OURS, OURS_RECORDED, OURS_URING, YARDSTICK};
 use crate::report::Report;
 use crate::runner::Outcome;
 use crate::scenario::{ALONE, BULK, CROWD, REFERENCE, Work};
@@ -13,6 +13,8 @@ use crate::statistics::Estimate;
 const RATIO: f64 = 1.02;
 /// CPU per message on io_uring by that of raw io_uring.
 const BY_LIMIT: f64 = 1.05;
+/// CPU per message while recording by that without.
+const BY_UNRECORDED: f64 = 1.05;
 /// Instructions per message of the reference scenario, in user space, on the readiness driver.
 const INSTRUCTIONS: f64 = 200.0;
 /// System calls per message of the reference scenario on the readiness driver.
@@ -36,6 +38,7 @@ pub fn judge(report: &Report) -> Vec<Verdict> {
     for outcome in &report.outcomes {
         verdicts.extend(judge_readiness(outcome));
         verdicts.extend(judge_io_uring(outcome));
+        verdicts.extend(judge_recording(outcome));
     }
     let counted = report.instructions.iter().find(|(peer, _)| peer == OURS);
     if let Some((_, Ok(instructions))) = counted {
@@ -110,6 +113,19 @@ fn no_more(
             outcome.scenario.name, noise.low, noise.high, ours.median, ours.low, ours.high
         ),
         met: ours.median <= bound || ours.overlaps(&noise),
+    })
+}
+
+/// The noise does not excuse it, either.
+fn judge_recording(outcome: &Outcome) -> Option<Verdict> {
+    let ours = row(outcome, OURS_RECORDED)?.ratios.get(OURS)?.cpu;
+    Some(Verdict {
+        text: format!(
+            "{}: {OURS_RECORDED}: less than {BY_UNRECORDED} × the CPU per message of {OURS}: \
+             {:.3} ({:.3}–{:.3})",
+            outcome.scenario.name, ours.median, ours.low, ours.high
+        ),
+        met: ours.median < BY_UNRECORDED,
     })
 }
 

@@ -4,6 +4,7 @@
 //! with other options than the other C peer.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use crate::scenario::{Scenario, Work};
+use crate::scenario::{REFERENCE, Scenario, Work};
 
 /// The yardstick's name.
 pub const YARDSTICK: &str = "raw epoll";
@@ -25,18 +26,30 @@ pub const OURS: &str = "switchboard (readiness)";
 /// The name of our own server on io_uring.
 pub const OURS_URING: &str = "switchboard (io_uring)";
 
+/// The name of our own server on the readiness driver while it is recorded.
+pub const OURS_RECORDED: &str = "switchboard (recorded)";
+
 /// Whether the name is that of a server of our own.
 pub fn is_ours(name: &str) -> bool {
     name.starts_with("switchboard")
 }
 
 /// What `--only` takes; the yardstick and its copy always run.
-pub const SELECTABLE: [&str; 6] = [LIMIT, OURS, OURS_URING, "mio", "libuv", "tokio"];
+pub const SELECTABLE: [&str; 7] = [
+    LIMIT,
+    OURS,
+    OURS_URING,
+    OURS_RECORDED,
+    "mio",
+    "libuv",
+    "tokio",
+];
 
 /// The peers that one is compared with as well as with the yardstick, the outermost first.
 fn beside(name: &str) -> &'static [&'static str] {
     match name {
         OURS_URING => &[OURS, LIMIT],
+        OURS_RECORDED => &[OURS],
         _ => &[],
     }
 }
@@ -51,7 +64,10 @@ pub struct Peer {
     /// Its executables, which take the address as their last argument.
     pub programs: BTreeMap<Work, PathBuf>,
     /// What stands before the address.
-    pub options: Vec<String>,
+    pub options: Vec<OsString>,
+    /// The file that it must be writing to, since otherwise it does not do its work; its directory
+    /// is made before it starts and removed after it.
+    pub writes: Option<PathBuf>,
     /// Of the library that it stands on.
     pub version: String,
     /// Peers that it is compared with as well as with the yardstick, the outermost first.
@@ -61,7 +77,8 @@ pub struct Peer {
 impl Peer {
     /// Whether it has a server for the scenario.
     pub fn takes_part(&self, scenario: &Scenario) -> bool {
-        self.programs.contains_key(&scenario.work)
+        let elsewhere = self.name == OURS_RECORDED && *scenario != REFERENCE;
+        self.programs.contains_key(&scenario.work) && !elsewhere
     }
 }
 
@@ -87,7 +104,7 @@ pub fn build(only: &[String]) -> Result<Field> {
     };
     let mut cargo = Cargo::default();
     cargo.build("switchboard-bench", &["--bin=peer_mio", "--bin=peer_tokio"])?;
-    if wanted(OURS) || wanted(OURS_URING) {
+    if [OURS, OURS_URING, OURS_RECORDED].into_iter().any(wanted) {
         cargo.build("switchboard", &["--example=echo", "--example=broadcast"])?;
     }
     let target = cargo.target()?;
@@ -109,6 +126,13 @@ pub fn build(only: &[String]) -> Result<Field> {
             field.add_ours(name, driver, &cargo)?;
         }
     }
+    if wanted(OURS_RECORDED) {
+        let file = directory.join("recording").join("echo");
+        let peer = field.add_ours(OURS_RECORDED, "readiness", &cargo)?;
+        peer.options
+            .extend(["--record".into(), file.clone().into()]);
+        peer.writes = Some(file);
+    }
     if wanted("mio") {
         field.add("mio", cargo.executable("peer_mio")?, cargo.version("mio"));
     }
@@ -128,6 +152,7 @@ impl Field {
             name: name.to_owned(),
             programs: [(Work::Echo, echo)].into(),
             options: vec![],
+            writes: None,
             version,
             beside: beside(name),
         })
@@ -170,13 +195,13 @@ impl Field {
         Ok(())
     }
 
-    fn add_ours(&mut self, name: &str, driver: &str, cargo: &Cargo) -> Result<()> {
+    fn add_ours(&mut self, name: &str, driver: &str, cargo: &Cargo) -> Result<&mut Peer> {
         let echo = cargo.executable("echo")?;
         let broadcast = cargo.executable("broadcast")?;
         let peer = self.add(name, echo, cargo.version("switchboard"));
         peer.programs.insert(Work::Broadcast, broadcast);
-        peer.options = vec!["--driver".to_owned(), driver.to_owned()];
-        Ok(())
+        peer.options = vec!["--driver".into(), driver.into()];
+        Ok(peer)
     }
 
     fn add_libuv(&mut self, directory: &Path) -> Result<()> {

@@ -282,7 +282,7 @@ fn calls(syscalls: &Result<Syscalls, String>) -> String {
 #[cfg(test)]
 pub mod sample {
     use super::*;
-    use crate::peers::{LIMIT, OURS, OURS_URING};
+    use crate::peers::{LIMIT, OURS, OURS_RECORDED, OURS_URING};
     use crate::scenario::SCENARIOS;
     use crate::station::Latency;
 
@@ -342,6 +342,7 @@ pub mod sample {
                     OURS_URING,
                     &[(YARDSTICK, 0.96), (OURS, 0.95), (LIMIT, 1.02)],
                 ),
+                row(OURS_RECORDED, &[(YARDSTICK, 1.03), (OURS, 1.02)]),
                 row("mio", &[(YARDSTICK, 0.97)]),
             ],
             failures: vec![],

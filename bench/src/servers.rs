@@ -6,6 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -28,6 +29,18 @@ pub struct Server {
     child: Child,
     /// Where it listens.
     pub address: SocketAddr,
+    /// The directory of what it writes.
+    written: Option<PathBuf>,
+}
+
+/// Recordings are large.
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(directory) = &self.written {
+            // What cannot be removed harms no measurement.
+            let _ = fs::remove_dir_all(directory);
+        }
+    }
 }
 
 impl Server {
@@ -42,8 +55,12 @@ impl Server {
         let program = program.with_context(|| format!("{} has no server for this", peer.name))?;
         let mut line: Vec<&OsStr> = wrapper.iter().map(OsString::as_os_str).collect();
         line.push(program.as_os_str());
-        line.extend(peer.options.iter().map(OsStr::new));
+        line.extend(peer.options.iter().map(OsString::as_os_str));
         line.push(OsStr::new("127.0.0.1:0"));
+        let written = peer.writes.as_deref().and_then(Path::parent);
+        if let Some(directory) = written {
+            fs::create_dir_all(directory)?;
+        }
         let mut child = Child::start(&peer.name, core, line[0], &line[1..])?;
         let address: SocketAddr = child.wait_for("`listening on ADDR`", START_LIMIT, |line| {
             let Line::Out(text) = line else { return None };
@@ -54,7 +71,11 @@ impl Server {
             "{} must print the port that it got, not 0",
             peer.name
         );
-        Ok(Self { child, address })
+        Ok(Self {
+            child,
+            address,
+            written: written.map(Path::to_path_buf),
+        })
     }
 
     /// The process's number.

@@ -3,7 +3,9 @@
 //! Must never know of other peers: `runner` decides whose turn it is.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
+use std::time::SystemTime;
 
 use anyhow::{Context, Result, ensure};
 use hdrhistogram::Histogram;
@@ -206,10 +208,19 @@ impl Station {
     fn slice(&mut self, plan: &Plan) -> Result<Slice> {
         interrupt::check()?;
         self.generator.warm_up(plan.lead_in_millis)?;
+        let start = SystemTime::now();
         let before = self.server.cpu_nanos()?;
         let slice = self.generator.run(Limit::Millis(plan.slice_millis))?;
         let spent = self.server.cpu_nanos()? - before;
         ensure!(spent > 0, "the kernel accounted no time to the server");
+        if let Some(file) = &self.tally.peer.writes {
+            let written = fs::metadata(file).and_then(|data| data.modified());
+            ensure!(
+                written.is_ok_and(|written| written >= start),
+                "it did not write to {} while it was measured",
+                file.display()
+            );
+        }
         let cpu = spent as f64 / slice.messages as f64;
         let rate = slice.messages as f64 * 1e9 / slice.elapsed_nanos as f64;
         self.tally.cpu_nanos.push(cpu);

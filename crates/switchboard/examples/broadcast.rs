@@ -2,9 +2,7 @@
 //! `broadcast [--driver auto|readiness|io_uring] [ADDR]` (default `localhost:7777`).
 //! It must never do more than that: `bench/` measures with it what a delivered message costs.
 
-use switchboard::{
-    Bytes, Close, Context, Driver, Handler, Reactor, Result, TcpListener, TcpStream, Token,
-};
+use switchboard::{Bytes, Close, Context, Driver, Handler, Reactor, Result, TcpStream, Token};
 
 #[derive(Default)]
 struct Room {
@@ -51,7 +49,7 @@ fn main() -> Result {
         }
     }
     let mut reactor = Reactor::builder().driver(driver).build(Room::default())?;
-    let listener = TcpListener::bind(&address)?;
+    let listener = reactor.bind(&address)?;
     println!("listening on {}", listener.local()?);
     reactor.listen_on(listener, Member)?;
     reactor.run()
