@@ -255,10 +255,10 @@ impl World {
         }
         let Packet {
             from,
+            source,
             target,
             to,
             content,
-            ..
         } = packet;
         let Some(target) = target else { return };
         if let Content::Syn { address, edge } = content {
@@ -284,8 +284,12 @@ impl World {
         match content {
             Content::Syn { .. } => {}
             Content::SynAck { edge } => self.complete(to, edge),
-            Content::Data(bytes) => self.receive(to, &bytes),
-            Content::Fin => self.receive_fin(to),
+            // What is missing before it is never sent again: its sender is gone, and says so.
+            Content::Data { at, .. } | Content::Fin { at } if self.lacks(to, at) => {
+                self.refuse(to, source);
+            }
+            Content::Data { bytes, .. } => self.receive(to, &bytes),
+            Content::Fin { .. } => self.receive_fin(to),
             Content::Ack { received, edge } => self.heed_ack(to, received, edge),
             Content::Probe => self.acknowledge(to),
             Content::Rst => self.receive_reset(to),
@@ -408,5 +412,41 @@ impl World {
         self.network
             .listeners
             .retain(|_, listener| listener.machine != machine);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::Time;
+
+    /// A sender that is reset does not send again what was lost, though what it sent after that is
+    /// on its way.
+    #[test]
+    fn nothing_is_delivered_from_behind_a_gap() {
+        let mut world = World::new(1);
+        let (near, far) = (world.add_machine("near"), world.add_machine("far"));
+        let (_stream, far_end) = world.pair(near, far);
+        let near_end = world.network.ends[&far_end].peer.expect("it is a pair");
+        let mut deliver = |at: u64, bytes: &[u8]| {
+            world.deliver(Packet {
+                from: near_end,
+                source: near,
+                target: Some(far),
+                to: Some(far_end),
+                content: Content::Data {
+                    at,
+                    bytes: bytes.to_vec(),
+                },
+            });
+            while world.step(Time::ZERO + Duration::from_secs(1)).is_some() {}
+            let mut buffer = [0; 8];
+            let got = world.recv(far_end, &mut buffer);
+            got.map(|n| buffer[..n].to_vec())
+        };
+        assert_eq!(deliver(0, b"one"), Ok(b"one".to_vec()));
+        assert_eq!(deliver(5, b"three"), Err(Errno::CONNRESET));
     }
 }

@@ -42,8 +42,14 @@ pub(crate) enum Content {
     SynAck {
         edge: u64,
     },
-    Data(Vec<u8>),
-    Fin,
+    /// `at` counts what its sender had sent before.
+    Data {
+        at: u64,
+        bytes: Vec<u8>,
+    },
+    Fin {
+        at: u64,
+    },
     /// What has been received (bytes, and one for the end), and up to where there is room.
     Ack {
         received: u64,
@@ -170,13 +176,13 @@ impl World {
                 delay *= 2;
             }
         }
-        let is_data = matches!(packet.content, Content::Data(_));
+        let is_data = matches!(packet.content, Content::Data { .. });
         if is_data && self.strikes(Fault::Merge, source) {
             let more = Duration::from_millis(1)..Duration::from_millis(40);
             delay += dice::duration(self.dice.of_fault(Fault::Merge), &more);
         }
         let len = match &packet.content {
-            Content::Data(bytes) => bytes.len() as u64,
+            Content::Data { bytes, .. } => bytes.len() as u64,
             _ => 0,
         };
         let now = self.now;

@@ -304,8 +304,9 @@ impl World {
             if n == 0 {
                 if end.unsent.is_empty() && end.write_ended {
                     end.fin_sent = true;
+                    let at = end.sent;
                     end.sent += 1;
-                    self.transmit(id, Content::Fin);
+                    self.transmit(id, Content::Fin { at });
                 }
                 return;
             }
@@ -314,9 +315,10 @@ impl World {
                 n = self.dice.of_fault(Fault::Split).usize(1..n);
             }
             let Some(end) = self.end_mut(id) else { return };
+            let at = end.sent;
             end.sent += n as u64;
             let bytes = end.unsent.drain(..n).collect();
-            self.transmit(id, Content::Data(bytes));
+            self.transmit(id, Content::Data { at, bytes });
         }
     }
 
@@ -405,6 +407,12 @@ impl World {
             self.touch_end(id);
             self.pump(id);
         }
+    }
+
+    /// Whether something before `at` has not arrived.
+    pub(crate) fn lacks(&self, id: EndId, at: u64) -> bool {
+        let end = self.network.ends.get(&id);
+        end.is_some_and(|end| end.arrived < at)
     }
 
     pub(crate) fn receive(&mut self, id: EndId, bytes: &[u8]) {
