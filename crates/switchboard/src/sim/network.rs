@@ -396,7 +396,8 @@ impl World {
     /// Something that only waited has waited long enough.
     pub(crate) fn expire(&mut self, id: EndId) {
         let end = self.network.ends.get(&id);
-        if end.is_some_and(|end| end.state == State::Accepting || end.is_finished()) {
+        if end.is_some_and(|end| end.state == State::Accepting || end.orphaned && end.is_finished())
+        {
             self.forget(id);
         }
     }

@@ -56,6 +56,18 @@ fn bytes_arrive_in_order_and_before_the_end() {
 }
 
 #[test]
+fn a_half_closed_connection_lasts() {
+    let mut sim = Simulation::new(1);
+    let (mut client, mut server, _listener) = connected(&mut sim);
+    server.shutdown(Shutdown::Write);
+    sim.run_for(Duration::from_secs(600))
+        .expect("nobody is there to fail");
+    client.write(b"still here").expect("there is room");
+    pass(&mut sim);
+    assert_eq!(read(&mut server), b"still here");
+}
+
+#[test]
 fn nobody_listens_so_the_connect_is_refused() {
     let mut sim = Simulation::new(1);
     sim.listen("server", "0.0.0.0:80")
