@@ -17,7 +17,7 @@ use crate::program::Program;
 use crate::{Error, Replayable, Result, Token};
 
 /// Names one job that a source has [offloaded](crate::Context::offload).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobId(pub(crate) u64);
 
 /// A job that has ended, and what it returned.

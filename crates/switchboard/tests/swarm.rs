@@ -3,9 +3,23 @@
 //! `SWITCHBOARD_SEEDS=20000 cargo test --profile swarm --test swarm` runs more seeds than usual;
 //! see [`switchboard::sim::Swarm`] for the other variables.
 
+#[path = "swarm/broadcast.rs"]
+mod broadcast;
 #[path = "swarm/canary.rs"]
 mod canary;
-#[path = "swarm/example.rs"]
-mod example;
-#[path = "tutorial/examples.rs"]
-mod examples;
+#[path = "swarm/clockwork.rs"]
+mod clockwork;
+#[path = "swarm/journal.rs"]
+mod journal;
+#[path = "swarm/ledger.rs"]
+mod ledger;
+#[path = "swarm/life.rs"]
+mod life;
+#[path = "swarm/proxy.rs"]
+mod proxy;
+#[path = "swarm/streams.rs"]
+mod streams;
+#[path = "swarm/talker.rs"]
+mod talker;
+#[path = "swarm/weather.rs"]
+mod weather;

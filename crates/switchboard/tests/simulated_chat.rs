@@ -3,7 +3,10 @@
 use std::process::Output;
 use std::time::{Duration, Instant};
 
-use crate::examples::example;
+use examples::example;
+
+#[path = "tutorial/examples.rs"]
+mod examples;
 
 fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
     let mut command = example("simulated_chat");
