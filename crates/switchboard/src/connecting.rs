@@ -115,9 +115,13 @@ impl<S: 'static> Core<S> {
     pub(crate) fn attempt_timed_out(&mut self, token: Token) {
         match self.attempts.get(&token) {
             Some(attempt) if !attempt.addresses.is_empty() => {
+                cov_mark::hit!(next_address_after_timeout);
                 self.attempt_failed(token, io::ErrorKind::TimedOut.into());
             }
-            _ => self.finish(token, Close::TimedOut(Deadline::Connect)),
+            _ => {
+                cov_mark::hit!(connect_timed_out);
+                self.finish(token, Close::TimedOut(Deadline::Connect));
+            }
         }
     }
 

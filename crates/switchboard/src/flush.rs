@@ -70,7 +70,10 @@ impl<S: 'static> Core<S> {
         if let Some(source) = self.sources.get_mut(token) {
             self.stage.unstage(source, sent);
             if sent > 0 {
+                cov_mark::hit!(partial_write);
                 source.last_active = self.now;
+            } else {
+                cov_mark::hit!(full_send_buffer);
             }
         }
         self.flush_outbox(driver, token)
@@ -146,6 +149,7 @@ impl<S: 'static> Core<S> {
             return self.close_flushed(driver, token);
         }
         if left == 0 && source.write_ending && !source.write_ended {
+            cov_mark::hit!(half_close);
             source.write_ended = true;
             driver.shutdown(token, Shutdown::Write);
             // If the end is still to be told, what is unread comes first: see `offer_unread`.
@@ -159,6 +163,9 @@ impl<S: 'static> Core<S> {
         let above = left > source.options.low as usize;
         let holds = above && source.has_backpressure();
         if holds != source.held {
+            if holds {
+                cov_mark::hit!(held_back);
+            }
             self.set_reading(token, |source| source.held = holds);
         }
         let Some(source) = self.sources.get_mut(token) else {

@@ -215,6 +215,9 @@ impl<S: 'static> Core<S> {
                 None => Ok(()),
             }
         });
+        if done.is_some() {
+            cov_mark::hit!(result_for_nobody);
+        }
         self.note_any_panic(guard(move || drop(done)));
     }
 }

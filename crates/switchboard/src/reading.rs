@@ -57,6 +57,9 @@ impl<S: 'static> Core<S> {
         if left >= limit && stuck && !waits {
             return Err(Error::InboxFull { limit });
         }
+        if left >= limit {
+            cov_mark::hit!(inbox_full);
+        }
         // A full inbox gets no new bytes: whoever still consumes of it must be offered the rest.
         let offer = again && source.reads() || consumed && left >= limit && !waits;
         if left > 0 {
@@ -122,7 +125,10 @@ impl<S: 'static> Core<S> {
         }
         match source.phase {
             // Behind what is unread, if that only waits for its turn or for room in the outbox.
-            Phase::Open if source.again || source.has_refused_unread() => source.eof_due = true,
+            Phase::Open if source.again || source.has_refused_unread() => {
+                cov_mark::hit!(end_behind_unread);
+                source.eof_due = true;
+            }
             Phase::Open => {
                 self.call(program, token, &[], |handler, state, cx| {
                     handler.handle_eof(state, cx)
@@ -152,6 +158,13 @@ impl<S: 'static> Core<S> {
         let Some(source) = self.sources.get_mut(token) else {
             return;
         };
+        match source.phase {
+            Phase::Connecting => cov_mark::hit!(failed_while_connecting),
+            Phase::Open => cov_mark::hit!(failed_while_open),
+            Phase::Flushing => cov_mark::hit!(failed_while_flushing),
+            Phase::Lingering => cov_mark::hit!(failed_while_lingering),
+            Phase::Finishing => {}
+        }
         match source.phase {
             Phase::Connecting => self.attempt_failed(token, error),
             _ => self.finish(token, Close::Io(error)),

@@ -67,7 +67,10 @@ impl<S: 'static> Core<S> {
                 asked: "send",
             }),
             Some(source) if !source.is_ending() => Err(Error::SendingEnded(token)),
-            _ => Err(Error::Stale(token)),
+            _ => {
+                cov_mark::hit!(stale_token);
+                Err(Error::Stale(token))
+            }
         }
     }
 
@@ -153,6 +156,9 @@ impl<S: 'static> Core<S> {
                 };
                 dropped += bytes;
             }
+            if dropped > 0 {
+                cov_mark::hit!(oldest_dropped);
+            }
             self.outboxed -= dropped;
             tracing::debug!(%token, dropped, "oldest sends dropped");
         }
@@ -162,8 +168,10 @@ impl<S: 'static> Core<S> {
         if buffered + len > limit {
             source.wants_write = true;
             if policy == OutboxPolicy::Disconnect {
+                cov_mark::hit!(slow_consumer);
                 self.finish(token, Close::SlowConsumer);
             }
+            cov_mark::hit!(send_refused);
             return Err(Error::Full { buffered, limit });
         }
         if total > max_buffered {

@@ -85,10 +85,14 @@ impl<S: 'static> Core<S> {
                 Some(Due::Idle(token)) => self.check_idleness(token),
                 Some(Due::Deadline(token)) => self.deadline_passed(token),
                 Some(Due::Listeners) => {
+                    cov_mark::hit!(listener_tries_again);
                     self.listeners_due = false;
                     self.resume_listeners();
                 }
-                Some(Due::Shutdown) => self.abort_all(),
+                Some(Due::Shutdown) => {
+                    cov_mark::hit!(shutdown_timed_out);
+                    self.abort_all();
+                }
                 Some(Due::Handler { .. }) | None => {}
             }
         }
@@ -129,6 +133,7 @@ impl<S: 'static> Core<S> {
             return; // connecting and closing have deadlines of their own
         }
         if self.now - source.last_active >= timeout {
+            cov_mark::hit!(idle_timed_out);
             self.finish(token, Close::TimedOut(Deadline::Idle));
         } else {
             self.watch_idleness(token);
@@ -161,9 +166,15 @@ impl<S: 'static> Core<S> {
         source.deadline = None;
         match source.phase {
             Phase::Connecting => self.attempt_timed_out(token),
-            Phase::Flushing => self.finish(token, Close::TimedOut(Deadline::Close)),
+            Phase::Flushing => {
+                cov_mark::hit!(close_timed_out);
+                self.finish(token, Close::TimedOut(Deadline::Close));
+            }
             // All was sent; only the peer's own end is missing, and is not waited for.
-            Phase::Lingering => self.finish(token, Close::Requested),
+            Phase::Lingering => {
+                cov_mark::hit!(lingered_long_enough);
+                self.finish(token, Close::Requested);
+            }
             Phase::Open | Phase::Finishing => {}
         }
     }

@@ -15,6 +15,10 @@ mod journal;
 mod ledger;
 #[path = "swarm/life.rs"]
 mod life;
+#[path = "swarm/marks.rs"]
+mod marks;
+#[path = "swarm/planted.rs"]
+mod planted;
 #[path = "swarm/proxy.rs"]
 mod proxy;
 #[path = "swarm/streams.rs"]

@@ -302,6 +302,7 @@ impl Change {
         match (self, rng.u8(0..3)) {
             (_, 0) => None,
             (Change::Write { offset, mut bytes }, 1) => {
+                cov_mark::hit!(torn_write);
                 bytes.truncate(rng.usize(..=bytes.len()));
                 (!bytes.is_empty()).then_some(Change::Write { offset, bytes })
             }

@@ -285,7 +285,9 @@ impl World {
             Content::Syn { .. } => {}
             Content::SynAck { edge } => self.complete(to, edge),
             // What is missing before it is never sent again: its sender is gone, and says so.
-            Content::Data { at, .. } | Content::Fin { at } if self.lacks(to, at) => {
+            Content::Data { at, .. } | Content::Fin { at }
+                if self.network.ends.get(&to).is_some_and(|end| end.lacks(at)) =>
+            {
                 self.refuse(to, source);
             }
             Content::Data { bytes, .. } => self.receive(to, &bytes),

@@ -216,6 +216,40 @@ impl Swarm {
         }
     }
 
+    /// The seeds that fail, all of them: to see how likely a scenario finds a known bug. Neither
+    /// the variables of the environment nor [`time`](Self::time) matter.
+    ///
+    /// # Panics
+    /// No thread can be started.
+    pub fn survey(&self, scenario: impl Fn(&mut Simulation) -> Result + Sync) -> Vec<u64> {
+        let first = self.first;
+        let next = AtomicU64::new(first);
+        let end = first.saturating_add(self.seeds.unwrap_or(SEEDS));
+        let work = || {
+            let mut failed = Vec::new();
+            loop {
+                let seed = next.fetch_add(1, Ordering::Relaxed);
+                if seed >= end {
+                    return failed;
+                }
+                let attempt = Attempt::new(seed, &self.mix(seed), &scenario, Tell::Failures);
+                if attempt.error.is_some() {
+                    failed.push(seed);
+                }
+            }
+        };
+        let mut failed: Vec<u64> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..self.threads).map(|_| self.spawn(scope, work)).collect();
+            let seeds = threads.into_iter().flat_map(|thread| {
+                let failed = thread.join();
+                failed.unwrap_or_else(|panic| resume_unwind(panic))
+            });
+            seeds.collect()
+        });
+        failed.sort_unstable();
+        failed
+    }
+
     /// The faults of a seed.
     fn mix(&self, seed: u64) -> Faults {
         let mut faults = Faults::drawn(seed);

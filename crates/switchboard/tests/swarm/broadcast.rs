@@ -190,7 +190,7 @@ impl Handler<Room> for Client {
     }
 }
 
-fn broadcast(sim: &mut Simulation) -> Result {
+pub fn broadcast(sim: &mut Simulation) -> Result {
     let mut rng = Rng::with_seed(sim.seed());
     weather::is_gentle(sim, &mut rng);
     let policies = [

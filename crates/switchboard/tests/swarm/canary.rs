@@ -218,6 +218,18 @@ fn nothing_is_found_in_a_server_without_the_bug() {
 }
 
 #[test]
+fn a_survey_finds_all_seeds_that_fail() {
+    let swarm = swarm("a_survey_finds_all_seeds_that_fail").seeds(100);
+    let failed = swarm.survey(|sim| chat(sim, true));
+    let one_by_one = (0..100).filter(|seed| {
+        let one = swarm.clone().from_seed(*seed).seeds(1);
+        !one.survey(|sim| chat(sim, true)).is_empty()
+    });
+    assert_eq!(failed, one_by_one.collect::<Vec<_>>());
+    assert!(failed.len() > 1 && failed.len() < 100, "{failed:?}");
+}
+
+#[test]
 fn a_swarm_ends_when_its_time_is_over() {
     let swarm = Swarm::new("a_swarm_ends_when_its_time_is_over");
     let passed = swarm.time(Duration::from_millis(50)).check(|_| Ok(()));

@@ -153,7 +153,7 @@ fn clock(seed: u64, budget: u32) -> Clock {
     }
 }
 
-fn clockwork(sim: &mut Simulation) -> Result {
+pub fn clockwork(sim: &mut Simulation) -> Result {
     let mut rng = Rng::with_seed(sim.seed());
     let gentle = weather::is_gentle(sim, &mut rng);
     let faults = sim.current_faults();

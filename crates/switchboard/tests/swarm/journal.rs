@@ -102,9 +102,16 @@ impl Handler<Office> for Door {
     }
 }
 
+/// Between the two, a crash may tear what was written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Append,
+    Sync,
+}
+
 /// The jobs under way, with what they write.
 struct Writer {
-    jobs: Vec<(JobId, Record)>,
+    jobs: Vec<(JobId, Record, Step)>,
 }
 
 impl Handler<Office> for Writer {
@@ -119,11 +126,8 @@ impl Handler<Office> for Writer {
             let Some(disk) = office.disk.clone() else {
                 panic!("only the server has clients");
             };
-            let job = cx.offload(move || {
-                disk.append("journal", &encode(record))?;
-                disk.sync("journal")
-            })?;
-            self.jobs.push((job, record));
+            let job = cx.offload(move || disk.append("journal", &encode(record)))?;
+            self.jobs.push((job, record, Step::Append));
         }
         Ok(())
     }
@@ -134,9 +138,16 @@ impl Handler<Office> for Writer {
         cx: &mut Context<'_, Office>,
         done: Done,
     ) -> Result {
-        let place = self.jobs.iter().position(|(job, _)| *job == done.job);
-        let (_, record) = self.jobs.swap_remove(place.expect("a job of another one"));
+        let place = self.jobs.iter().position(|(job, ..)| *job == done.job);
+        let (_, record, step) = self.jobs.swap_remove(place.expect("a job of another one"));
         done.take::<io::Result<()>>()??;
+        if step == Step::Append
+            && let Some(disk) = office.disk.clone()
+        {
+            let job = cx.offload(move || disk.sync("journal"))?;
+            self.jobs.push((job, record, Step::Sync));
+            return Ok(());
+        }
         office.written.insert(record);
         cx.send(&encode(record))
     }
@@ -213,7 +224,7 @@ impl Handler<Office> for Client {
     }
 }
 
-fn journal(sim: &mut Simulation) -> Result {
+pub fn journal(sim: &mut Simulation) -> Result {
     let mut rng = Rng::with_seed(sim.seed());
     weather::is_gentle(sim, &mut rng);
     let acknowledged = Rc::<RefCell<BTreeSet<Record>>>::default();

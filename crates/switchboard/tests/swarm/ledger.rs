@@ -44,12 +44,14 @@ pub struct Account {
 pub struct Ledger {
     accounts: Rc<RefCell<BTreeMap<Flow, Account>>>,
     connections: Rc<Cell<u64>>,
+    changes: Rc<Cell<u64>>,
     /// Somebody on the way may end a connection: an end says nothing of what came before.
     loses: Rc<Cell<bool>>,
 }
 
 impl Ledger {
     fn with<T>(&self, flow: Flow, change: impl FnOnce(&mut Account) -> T) -> T {
+        self.changes.set(self.changes.get() + 1);
         change(self.accounts.borrow_mut().entry(flow).or_default())
     }
 
@@ -67,7 +69,13 @@ impl Ledger {
     }
 
     pub fn of(&self, flow: Flow) -> Account {
-        self.with(flow, |account| account.clone())
+        let accounts = self.accounts.borrow();
+        accounts.get(&flow).cloned().unwrap_or_default()
+    }
+
+    /// How much has happened: as long as this does not change, nothing moves.
+    pub fn changes(&self) -> u64 {
+        self.changes.get()
     }
 
     /// The next bytes to send, which `taken` is told of if they were.

@@ -20,6 +20,9 @@ const MOST: usize = 30_000;
 /// In a network that loses connections, silence is all that tells of it.
 const IDLE: Duration = Duration::from_secs(30);
 
+/// Longer than any retry waits.
+const STUCK: Duration = Duration::from_secs(400);
+
 fn is_echo(connection: u64) -> bool {
     connection.is_multiple_of(3)
 }
@@ -171,7 +174,7 @@ fn builder(rng: &mut Rng, gentle: bool) -> Builder {
         .shutdown_timeout(timeout)
 }
 
-fn streams(sim: &mut Simulation, by_proxy: bool) -> Result {
+pub fn streams(sim: &mut Simulation, by_proxy: bool) -> Result {
     let mut rng = Rng::with_seed(sim.seed());
     let gentle = weather::is_gentle(sim, &mut rng);
     let ledger = Ledger::default();
@@ -212,20 +215,33 @@ fn streams(sim: &mut Simulation, by_proxy: bool) -> Result {
     sim.run_for(Duration::from_millis(rng.u64(1..60_000)))?;
     if rng.u8(..4) > 0 {
         sim.faults(sim::Faults::none());
-        sim.run_until(|sim| {
-            let mut hosts = hosts.iter();
-            hosts.all(|host| {
-                sim.is_up(*host) && {
-                    let host = sim.state(*host);
-                    host.lives.open() == usize::from(host.is_server)
-                }
-            })
-        })?;
+        all_end(sim, &hosts, &ledger)?;
         if gentle {
             all_arrived(sim, &hosts, &ledger);
         }
     }
     weather::shut_down(sim, &hosts, &mut rng)
+}
+
+/// Lets time pass until all connections have ended, or nothing moves any more.
+fn all_end(sim: &mut Simulation, hosts: &[sim::Host<Host>], ledger: &Ledger) -> Result {
+    let (mut changes, mut since) = (0, sim.now());
+    let mut stuck = false;
+    sim.run_until(|sim| {
+        if changes != ledger.changes() {
+            (changes, since) = (ledger.changes(), sim.now());
+        }
+        stuck = sim.now() - since > STUCK;
+        let have_ended = |host: &sim::Host<Host>| {
+            sim.is_up(*host) && {
+                let host = sim.state(*host);
+                host.lives.open() == usize::from(host.is_server)
+            }
+        };
+        stuck || hosts.iter().all(have_ended)
+    })?;
+    assert!(!stuck, "connections are left, and nothing moves any more");
+    Ok(())
 }
 
 /// Nothing was lost on the way, so nothing may be missing unless one of the ends wanted it so.
