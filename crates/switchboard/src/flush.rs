@@ -11,20 +11,18 @@ use crate::handler::Close;
 use crate::outbox::Outbox;
 use crate::program::Program;
 use crate::sources::Phase;
-use crate::stage::Staged;
+use crate::stage::{Stage, Staged};
 
 impl<S: 'static> Core<S> {
-    #[inline(never)] // as with `dispatch_all`
     pub(crate) fn flush_outboxes(&mut self, program: &mut Program<S>, driver: &mut Driver) {
         let mut dirty = mem::take(&mut self.dirty);
-        let mut watched = 0;
-        for i in 0..dirty.len() {
-            if self.flush(driver, dirty[i]) {
-                dirty[watched] = dirty[i];
-                watched += 1;
-            }
-        }
+        let watched = match driver {
+            #[cfg(target_os = "linux")]
+            Driver::Uring(_) => self.flush_all(&mut dirty, driver, Driver::send_staged_by_ring),
+            _ => self.flush_all(&mut dirty, driver, Driver::send_staged),
+        };
         dirty.truncate(watched);
+        driver.keep_stage(&mut self.stage);
         self.stage.clear();
         // What the handlers called here send is flushed in the next tick, which does not wait: a
         // handler that sends in every `handle_write` must not hold this one.
@@ -37,20 +35,42 @@ impl<S: 'static> Core<S> {
         }
     }
 
+    /// Flushes all, and says how many have to be looked at: these are the first ones then.
+    #[inline(never)] // as with `dispatch_through`
+    fn flush_all(
+        &mut self,
+        dirty: &mut [Token],
+        driver: &mut Driver,
+        send_staged: impl Fn(&mut Driver, Token, &Stage, Staged) -> io::Result<usize>,
+    ) -> usize {
+        let mut watched = 0;
+        for i in 0..dirty.len() {
+            if self.flush(driver, dirty[i], &send_staged) {
+                dirty[watched] = dirty[i];
+                watched += 1;
+            }
+        }
+        watched
+    }
+
     /// Sends what a source has staged, and says whether `flushed` has to look at it: if nothing is
     /// left, and nobody waits for that, it has not.
     #[inline(always)]
-    fn flush(&mut self, driver: &mut Driver, token: Token) -> bool {
+    fn flush(
+        &mut self,
+        driver: &mut Driver,
+        token: Token,
+        send_staged: impl Fn(&mut Driver, Token, &Stage, Staged) -> io::Result<usize>,
+    ) -> bool {
         let Some(source) = self.sources.get_mut(token) else {
             return false;
         };
         source.dirty = false;
-        let bytes = self.stage.bytes(source.staged);
-        if bytes.is_empty() || source.phase != Phase::Open {
+        let all = source.staged.len();
+        if all == 0 || source.phase != Phase::Open {
             return self.flush_outbox(driver, token);
         }
-        let all = bytes.len();
-        match driver.send_bytes(token, bytes) {
+        match send_staged(driver, token, &self.stage, source.staged) {
             Ok(sent) if sent == all => {
                 self.outboxed -= sent;
                 source.staged = Staged::default();

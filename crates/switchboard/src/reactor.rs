@@ -251,10 +251,25 @@ impl<S: 'static> Reactor<S> {
 }
 
 impl<S: 'static> Core<S> {
-    #[inline(never)] // the loop that has to keep its registers to itself
     fn dispatch_all(&mut self, program: &mut Program<S>, driver: &mut Driver) {
+        match driver {
+            #[cfg(target_os = "linux")]
+            Driver::Uring(_) => {
+                self.dispatch_through(program, driver, Driver::next_received_from_ring);
+            }
+            _ => self.dispatch_through(program, driver, Driver::next_received),
+        }
+    }
+
+    #[inline(never)] // the loop that has to keep its registers to itself
+    fn dispatch_through(
+        &mut self,
+        program: &mut Program<S>,
+        driver: &mut Driver,
+        next_received: impl Fn(&mut Driver) -> Option<(Token, &[u8])>,
+    ) {
         loop {
-            if let Some((token, bytes)) = driver.next_received() {
+            if let Some((token, bytes)) = next_received(driver) {
                 self.receive(program, token, bytes); // nearly always, so it goes ahead
             } else if let Some(completion) = driver.next() {
                 self.dispatch(program, completion); // lends bytes until the next one

@@ -1,6 +1,7 @@
 //! What sources send in small pieces during a tick, in one buffer for all of them: as a rule the
 //! kernel takes it at the end of the tick, so no source needs an outbox of its own for it.
-//! It must never keep bytes beyond a flush: what the kernel does not take moves to an outbox.
+//! It must never keep bytes beyond a flush: what the kernel does not take moves to an outbox, and
+//! a driver that sends later takes the whole stage (`Driver::keep_stage`).
 
 use crate::sources::Source;
 
@@ -23,6 +24,12 @@ impl Staged {
     #[inline]
     pub(crate) fn len(self) -> usize {
         self.len as usize
+    }
+}
+
+impl Default for Stage {
+    fn default() -> Stage {
+        Stage::new()
     }
 }
 

@@ -22,9 +22,10 @@
 //!   with `Unsent`, which is the next tick's first completion.
 //! - `forward`: sends a part of the bytes lent last, without a copy, and says how many went (or
 //!   will go with the next `wait`, as with `send`).
-//! - `send_bytes`: as `forward`, for bytes that are the loop's own and stay where they are until
-//!   the call returns. A driver that cannot answer at once copies them, or answers 0: then they are
-//!   put into the outbox, and `send` is called.
+//! - `send_staged`: as `forward`, for bytes of the loop's own stage. When it answers 0, they are put
+//!   into the outbox, and `send` is called. `keep_stage` follows when all of a tick have been sent,
+//!   and before anything else is staged: a driver whose kernel will read them later swaps the stage
+//!   for an empty one.
 //! - `is_flushed`: whether the kernel has all that `send` and its like took of a source. If not,
 //!   the next `wait` does not sleep, and `Sent` or `Unsent` tells.
 //! - `set_reading(false)`: from now on the source has no `Received`, `Accepted`, `EndOfFile` or
@@ -49,6 +50,7 @@ use crate::io::Interest;
 use crate::net::{ConnectOptions, Endpoint, cannot_listen};
 use crate::offload::{Done, Job};
 use crate::outbox::Outbox;
+use crate::stage::{Stage, Staged};
 use crate::{Ready, TcpListener, TcpStream, Time, Token};
 
 mod choice;
@@ -202,12 +204,21 @@ impl Driver {
         each_driver!(self, driver => driver.wait(timeout))
     }
 
-    // This is part of the loop that dispatches, and `send_bytes` of the one that flushes: so that
-    // they stay small, only the readiness driver's are written into them.
+    // This is part of the loop that dispatches, and `send_staged` of the one that flushes: each of
+    // these is compiled twice, so that either of the usual drivers has one with nothing else in it.
     #[inline(always)]
     pub(crate) fn next_received(&mut self) -> Option<(Token, &[u8])> {
         match self {
             Driver::Readiness(driver) => driver.next_received(),
+            other => other.next_received_elsewhere(),
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[inline(always)]
+    pub(crate) fn next_received_from_ring(&mut self) -> Option<(Token, &[u8])> {
+        match self {
+            Driver::Uring(driver) => driver.next_received(),
             other => other.next_received_elsewhere(),
         }
     }
@@ -310,16 +321,56 @@ impl Driver {
     }
 
     #[inline(always)]
-    pub(crate) fn send_bytes(&mut self, token: Token, bytes: &[u8]) -> io::Result<usize> {
+    pub(crate) fn send_staged(
+        &mut self,
+        token: Token,
+        stage: &Stage,
+        staged: Staged,
+    ) -> io::Result<usize> {
         match self {
-            Driver::Readiness(driver) => driver.send_bytes(token, bytes),
-            other => other.send_bytes_elsewhere(token, bytes),
+            Driver::Readiness(driver) => driver.send_bytes(token, stage.bytes(staged)),
+            other => other.send_staged_elsewhere(token, stage, staged),
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[inline(always)]
+    pub(crate) fn send_staged_by_ring(
+        &mut self,
+        token: Token,
+        stage: &Stage,
+        staged: Staged,
+    ) -> io::Result<usize> {
+        match self {
+            Driver::Uring(driver) => Ok(driver.send_staged(token, staged)),
+            other => other.send_staged_elsewhere(token, stage, staged),
         }
     }
 
     #[inline(never)]
-    fn send_bytes_elsewhere(&mut self, token: Token, bytes: &[u8]) -> io::Result<usize> {
-        each_driver!(self, driver => driver.send_bytes(token, bytes))
+    fn send_staged_elsewhere(
+        &mut self,
+        token: Token,
+        stage: &Stage,
+        staged: Staged,
+    ) -> io::Result<usize> {
+        match self {
+            Driver::Readiness(driver) => driver.send_bytes(token, stage.bytes(staged)),
+            Driver::Simulated(driver) => driver.send_bytes(token, stage.bytes(staged)),
+            Driver::Recorder(recorder) => recorder.send_staged(token, stage, staged),
+            Driver::Replayer(replayer) => replayer.send_bytes(token, stage.bytes(staged)),
+            #[cfg(target_os = "linux")]
+            Driver::Uring(driver) => Ok(driver.send_staged(token, staged)),
+        }
+    }
+
+    pub(crate) fn keep_stage(&mut self, stage: &mut Stage) {
+        match self {
+            Driver::Recorder(recorder) => recorder.keep_stage(stage),
+            #[cfg(target_os = "linux")]
+            Driver::Uring(driver) => driver.keep_stage(stage),
+            _ => {} // has sent it
+        }
     }
 
     /// The bytes that the last `next` lent, as far as they are in `range`.

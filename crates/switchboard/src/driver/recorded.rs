@@ -28,6 +28,7 @@ use crate::net::{ConnectOptions, Endpoint};
 use crate::offload::{Codec, Done, Job};
 use crate::outbox::Outbox;
 use crate::sources::Kind;
+use crate::stage::{Stage, Staged};
 use crate::{Error, Recording, TcpListener, Time, Token};
 use entry::{Answer, Call, End, Went};
 use sink::Sink;
@@ -267,8 +268,14 @@ impl Recorder {
 
     /// What is staged stands in front of an outbox that is empty.
     #[inline]
-    pub(crate) fn send_bytes(&mut self, token: Token, bytes: &[u8]) -> io::Result<usize> {
-        let result = self.inner.send_bytes(token, bytes);
+    pub(crate) fn send_staged(
+        &mut self,
+        token: Token,
+        stage: &Stage,
+        staged: Staged,
+    ) -> io::Result<usize> {
+        let result = self.inner.send_staged(token, stage, staged);
+        let bytes = stage.bytes(staged);
         if self.is_over() {
             return result;
         }
@@ -284,6 +291,10 @@ impl Recorder {
             self.sink.commit(&mut self.entries);
         }
         result
+    }
+
+    pub(crate) fn keep_stage(&mut self, stage: &mut Stage) {
+        self.inner.keep_stage(stage);
     }
 
     #[inline]

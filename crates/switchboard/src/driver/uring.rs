@@ -8,8 +8,8 @@
 //!   to no part of them that it has told of. The program gets a part lent at `next`; it is let go
 //!   at the following `next` or `wait`, or, when it is sent on, once that send has been submitted.
 //!   The buffers are freed when the ring has no operation left (`Ring::drop` ends them all and waits).
-//! - Sent bytes, and the arrays that point to them: `uring/sends.rs`, from `send` to the end of the
-//!   call that submits them. A send never waits in the kernel.
+//! - Sent bytes, and the arrays that point to them: `uring/sends.rs`, from `send` (or, of the loop's
+//!   stage, `keep_stage`) to the end of the call that submits them. A send never waits in the kernel.
 //! - The address of a `connect`: `uring/table.rs`, until its completion.
 //!
 //! Descriptors: entries are queued in `wait` alone, right before they are submitted, so that none
@@ -46,14 +46,15 @@ use crate::io::SignalSet;
 use crate::net::{ConnectOptions, Endpoint, open_stream, resolve};
 use crate::offload::Job;
 use crate::outbox::Outbox;
+use crate::stage::{Stage, Staged};
 use crate::{TcpListener, Time, Token};
 
 use buffers::Piece;
 use ring::Ring;
 use sends::Sends;
 use table::{
-    ARMED, BLOCKED, Connecting, Kind, Listener, PAUSED, Place, QUEUED, SENDING, STALE, Socket,
-    TO_ARM, Table, Watch,
+    ARMED, Connecting, Kind, Listener, PAUSED, Place, QUEUED, SENDING, STALE, Socket, TO_ARM,
+    Table, Watch,
 };
 
 /// The sizes of a ring and its buffers.
@@ -96,11 +97,19 @@ struct Told {
     number: u64,
     result: i32,
     flags: u32,
-    /// The bytes that it brought, held for whoever looks at it.
-    piece: Option<Piece>,
+    /// Where in its buffer the bytes begin that it brought, if it brought any.
+    start: u32,
 }
 
 impl Told {
+    /// The bytes that it brought, held for whoever looks at it.
+    #[inline]
+    fn piece(&self) -> Option<Piece> {
+        let buffer = cqueue::buffer_select(self.flags)?;
+        let len = self.result.max(0) as u32;
+        Some(Piece::new(buffer, self.start, len))
+    }
+
     fn place(&self) -> u32 {
         self.number as u32
     }
@@ -120,10 +129,11 @@ pub(crate) struct Uring {
     ring: Ring,
     table: Table,
     sends: Sends,
-    /// Completions that no tick has looked at.
-    told: VecDeque<Told>,
+    /// Completions, of which `looked_at` have been looked at.
+    told: Vec<Told>,
+    looked_at: usize,
     /// Those of sources that have had their share of this tick.
-    put_off: VecDeque<Told>,
+    put_off: Vec<Told>,
     /// Events that are no completions of the ring, or not any more; they come first.
     events: VecDeque<(Token, Event<'static>)>,
     /// Places to arm before the next wait, each once.
@@ -163,8 +173,9 @@ impl Uring {
             ring: Ring::new(setup)?,
             table: Table::default(),
             sends: Sends::default(),
-            told: VecDeque::new(),
-            put_off: VecDeque::new(),
+            told: Vec::new(),
+            looked_at: 0,
+            put_off: Vec::new(),
             events: VecDeque::new(),
             to_arm: Vec::new(),
             starved: Vec::new(),
@@ -262,34 +273,39 @@ impl Uring {
         let Some((index, place)) = self.table.find(token) else {
             return Ok(());
         };
-        if outbox.is_empty() || place.any(BLOCKED) || !matches!(place.kind, Kind::Stream(_)) {
+        let Some(fd) = place.sends_through() else {
             return Ok(()); // a `Sent` or `Connected` completion will come
+        };
+        if outbox.is_empty() {
+            return Ok(());
         }
-        let due = large_of(&mut self.sends, index, place);
-        if !due.take_outbox(outbox) {
-            due.is_awaited = true; // the rest when that is done
+        let sending = large_of(&mut self.sends, index, fd, place);
+        if !self.sends.take_outbox(sending, outbox) {
+            self.sends.await_it(sending); // the rest when that is done
         }
         Ok(())
     }
 
+    /// How many of these bytes go out with the next wait: all or none.
     #[inline]
-    pub(crate) fn send_bytes(&mut self, token: Token, bytes: &[u8]) -> io::Result<usize> {
+    pub(crate) fn send_staged(&mut self, token: Token, staged: Staged) -> usize {
         let Some((index, place)) = self.table.find(token) else {
-            return Ok(0);
+            return 0;
         };
-        if place.any(BLOCKED) || !matches!(place.kind, Kind::Stream(_)) {
-            return Ok(0);
+        // Behind a send that has begun, they go by way of the outbox.
+        if !place.any(SENDING)
+            && let Some(fd) = place.sends_through()
+            && let Some(sending) = self.sends.small(index, fd, staged)
+        {
+            place.set(SENDING);
+            place.sending = sending;
+            return staged.len();
         }
-        if place.any(SENDING) {
-            let is_taken = self.sends.at(place.sending).take_bytes(bytes);
-            return Ok(if is_taken { bytes.len() } else { 0 });
-        }
-        let Some(sending) = self.sends.small(index, bytes) else {
-            return Ok(0);
-        };
-        place.set(SENDING);
-        place.sending = sending;
-        Ok(bytes.len())
+        0
+    }
+
+    pub(crate) fn keep_stage(&mut self, stage: &mut Stage) {
+        self.sends.keep_stage(stage);
     }
 
     #[inline]
@@ -300,11 +316,12 @@ impl Uring {
         let Some((index, place)) = self.table.find(token) else {
             return Ok(0);
         };
-        if place.any(BLOCKED) || !matches!(place.kind, Kind::Stream(_)) {
+        let Some(fd) = place.sends_through() else {
             return Ok(0);
-        }
+        };
         let piece = piece.part(lent.start, lent.len());
-        if !large_of(&mut self.sends, index, place).take_piece(piece) {
+        let sending = large_of(&mut self.sends, index, fd, place);
+        if !self.sends.take_piece(sending, piece) {
             return Ok(0);
         }
         self.ring.buffers.hold(piece);
@@ -314,7 +331,7 @@ impl Uring {
     pub(crate) fn is_flushed(&mut self, token: Token) -> bool {
         match self.table.find(token) {
             Some((_, place)) if place.any(SENDING) => {
-                self.sends.at(place.sending).is_awaited = true;
+                self.sends.await_it(place.sending);
                 false
             }
             _ => true,
@@ -441,12 +458,12 @@ impl Drop for Uring {
 
 /// The send of a source that goes out with the next wait.
 #[inline]
-fn large_of<'s>(sends: &'s mut Sends, index: u32, place: &mut Place) -> &'s mut sends::Due {
+fn large_of(sends: &mut Sends, index: u32, fd: RawFd, place: &mut Place) -> u32 {
     if !place.any(SENDING) {
         place.set(SENDING);
-        place.sending = sends.large(index);
+        place.sending = sends.large(index, fd);
     }
-    sends.at(place.sending)
+    place.sending
 }
 
 #[cfg(test)]

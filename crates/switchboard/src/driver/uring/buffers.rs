@@ -34,6 +34,10 @@ pub(super) struct Piece {
 }
 
 impl Piece {
+    pub(super) fn new(buffer: u16, start: u32, len: u32) -> Piece {
+        Piece { buffer, start, len }
+    }
+
     /// A part of it, which is held with it.
     pub(super) fn part(self, start: usize, len: usize) -> Piece {
         debug_assert!(start + len <= self.len as usize);
@@ -107,20 +111,17 @@ impl Buffers {
         }
     }
 
-    /// Notes what a completion says of a buffer. In the order of the completions, since none says
+    /// Notes what a completion says of a buffer, and says where its piece begins. In the order of the completions, since none says
     /// where in the buffer its piece begins.
-    pub(super) fn take(&mut self, buffer: u16, len: usize, goes_on: bool) -> Piece {
+    #[inline]
+    pub(super) fn take(&mut self, buffer: u16, len: u32, goes_on: bool) -> u32 {
         let state = &mut self.uses[usize::from(buffer)];
         let start = state.filled;
-        debug_assert!(start as usize + len <= self.each, "more than it holds");
-        state.filled += len as u32;
+        debug_assert!((start + len) as usize <= self.each, "more than it holds");
+        state.filled += len;
         state.holders += 1;
         state.is_done |= !goes_on;
-        Piece {
-            buffer,
-            start,
-            len: len as u32,
-        }
+        start
     }
 
     /// One holder more.
@@ -129,6 +130,7 @@ impl Buffers {
     }
 
     /// One holder less.
+    #[inline]
     pub(super) fn let_go(&mut self, piece: Piece) {
         let state = &mut self.uses[usize::from(piece.buffer)];
         state.holders -= 1;
@@ -137,6 +139,7 @@ impl Buffers {
         }
     }
 
+    #[inline]
     pub(super) fn bytes(&self, piece: Piece) -> &[u8] {
         let start = usize::from(piece.buffer) * self.each + piece.start as usize;
         assert!(start + piece.len as usize <= self.memory.len());
@@ -151,6 +154,7 @@ impl Buffers {
         }
     }
 
+    #[cold]
     fn give_back(&mut self, buffer: u16) {
         self.uses[usize::from(buffer)] = Use::default();
         let mask = self.uses.len() as u16 - 1;

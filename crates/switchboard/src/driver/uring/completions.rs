@@ -27,15 +27,15 @@ pub(super) enum Found {
 impl Uring {
     /// The usual case, written out: bytes of a stream that are wanted, all of them, and more to
     /// come.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next_received(&mut self) -> Option<(Token, &[u8])> {
         self.let_go();
-        let told = self.told.front()?;
+        let told = self.told.get(self.looked_at)?;
         let comes_next = self.events.is_empty() && self.kept.is_empty() && self.bytes_left > 0;
         if !comes_next || told.number >= ROOM || self.results.may_be_left() {
             return None;
         }
-        let piece = told.piece?;
+        let piece = told.piece()?;
         let (place, len) = (self.table.at(told.place()), piece.len as usize);
         if len == 0
             || !told.more()
@@ -47,7 +47,7 @@ impl Uring {
         {
             return None;
         }
-        self.told.pop_front();
+        self.looked_at += 1;
         self.bytes_left = self.bytes_left.saturating_sub(len);
         self.lent = Lent::Piece(piece);
         Some((place.token, self.ring.buffers.bytes(piece)))
@@ -95,8 +95,9 @@ impl Uring {
             }
         }
         while self.bytes_left > 0
-            && let Some(told) = self.told.pop_front()
+            && let Some(&told) = self.told.get(self.looked_at)
         {
+            self.looked_at += 1;
             if let Some(found) = self.look_at(told) {
                 return Some(found);
             }
@@ -143,10 +144,10 @@ impl Uring {
         let is_wanted = len > 0 && place.is_flowing();
         if place.any(SATED) || is_wanted && !place.may_take(self.tick, len) {
             place.set(SATED);
-            self.put_off.push_back(told); // for the next tick, which does not sleep
+            self.put_off.push(told); // for the next tick, which does not sleep
             return None;
         }
-        let piece = told.piece;
+        let piece = told.piece();
         if !told.more() {
             self.main_ended(index);
         }
@@ -388,7 +389,7 @@ impl Uring {
 pub(super) fn close_on(table: &mut Table, buffers: &mut Buffers, told: &Told) {
     let index = told.place();
     let place = table.at(index);
-    if let Some(piece) = told.piece {
+    if let Some(piece) = told.piece() {
         buffers.let_go(piece);
     }
     if let Kind::Listener(_) = place.kind

@@ -78,7 +78,7 @@ fn receive(ring: &mut Ring, near: &UnixStream) -> io::Result<()> {
         return Err(io::Error::from_raw_os_error(-new.result));
     }
     let piece = new
-        .piece
+        .piece()
         .ok_or_else(|| io::Error::other("it received without a buffer of ours"))?;
     let is_right = ring.buffers.bytes(piece) == MESSAGE && new.more();
     ring.buffers.let_go(piece);

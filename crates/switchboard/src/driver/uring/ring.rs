@@ -110,6 +110,28 @@ impl Ring {
         Ok(())
     }
 
+    /// Queues what `next` makes, as `attempt` does.
+    ///
+    /// # Safety
+    /// As for `attempt`.
+    pub(super) unsafe fn attempt_all(
+        &mut self,
+        mut next: impl FnMut(&Buffers) -> Option<squeue::Entry>,
+    ) -> io::Result<()> {
+        loop {
+            let mut queue = self.uring.submission();
+            while !queue.is_full() {
+                let Some(entry) = next(&self.buffers) else {
+                    return Ok(());
+                };
+                // SAFETY: promised by the caller. (There is room.)
+                let _ = unsafe { queue.push(&entry.flags(Flags::SKIP_SUCCESS)) };
+            }
+            drop(queue);
+            self.make_room()?;
+        }
+    }
+
     /// Queues an operation that ends when it is submitted, and has a completion if it fails.
     ///
     /// # Safety
@@ -134,11 +156,18 @@ impl Ring {
             if unsafe { self.uring.submission().push(entry) }.is_ok() {
                 return Ok(());
             }
-            self.enter(0, None)?;
-            if self.uring.submission().is_full() {
-                return Err(Errno::BUSY.into()); // the kernel is out of memory
-            }
+            self.make_room()?;
         }
+    }
+
+    /// Submits what fills the queue.
+    #[cold]
+    fn make_room(&mut self) -> io::Result<()> {
+        self.enter(0, None)?;
+        if self.uring.submission().is_full() {
+            return Err(Errno::BUSY.into()); // the kernel is out of memory
+        }
+        Ok(())
     }
 
     /// Whether the kernel has taken all that was queued.
@@ -183,15 +212,15 @@ impl Ring {
                     self.under_way -= 1;
                 }
                 // In the order of the completions: none says where its bytes begin.
-                let piece = cqueue::buffer_select(flags).map(|buffer| {
-                    let len = result.max(0) as usize;
+                let start = cqueue::buffer_select(flags).map_or(0, |buffer| {
+                    let len = result.max(0) as u32;
                     self.buffers.take(buffer, len, cqueue::buffer_more(flags))
                 });
                 let told = Told {
                     number,
                     result,
                     flags,
-                    piece,
+                    start,
                 };
                 take(told, &mut self.buffers);
             }

@@ -7,12 +7,14 @@
 //! to the outbox that it came from.
 
 use std::io::IoSlice;
+use std::os::fd::RawFd;
 
 use io_uring::{opcode, squeue, types};
 
 use super::buffers::{Buffers, Piece};
 use super::ring::SEND;
 use crate::outbox::Outbox;
+use crate::stage::{Stage, Staged};
 
 /// Pieces of memory in one send. The kernel takes up to 1024, and copies the array first.
 const SLICES: usize = 64;
@@ -27,20 +29,22 @@ const SPARE: usize = 256;
 pub(super) const FLAGS: i32 = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT | libc::MSG_WAITALL;
 
 /// The send of one source.
-pub(super) struct Due {
-    pub(super) place: u32,
-    /// What it sends if that is little: bytes of the stage.
-    start: u32,
-    len: u32,
+struct Due {
+    place: u32,
+    /// The place keeps it open until the send is settled.
+    fd: RawFd,
+    /// What it sends if that is little.
+    staged: Staged,
     /// What it sends otherwise.
     large: Option<Box<Large>>,
     /// Somebody waits to hear that it is done.
-    pub(super) is_awaited: bool,
-    /// Its entry is in the ring: nothing that it points to may be touched.
-    pub(super) is_queued: bool,
-    /// What the kernel made of it, if that is not "all sent".
-    result: Option<i32>,
+    is_awaited: bool,
+    /// What the kernel made of it.
+    result: i32,
 }
+
+/// The result of a send that had no completion: all bytes went.
+const ALL: i32 = i32::MAX;
 
 /// What one source sends if that is more than a little.
 struct Large {
@@ -67,8 +71,16 @@ pub(super) struct Outcome {
 #[derive(Default)]
 pub(super) struct Sends {
     due: Vec<Due>,
-    /// The small ones, one behind the other. The kernel is given pointers to it.
-    stage: Vec<u8>,
+    /// How many of these are in the ring: nothing that they point to may be touched.
+    queued: usize,
+    /// What the small ones send. The kernel is given pointers to it.
+    stage: Stage,
+    /// Some of `due` send bytes of it, so it must stay as it is.
+    is_stage_kept: bool,
+    /// Some of `due` are awaited.
+    is_any_awaited: bool,
+    /// Some of `due` are large, or awaited, or have failed.
+    is_any_unusual: bool,
     #[expect(
         clippy::vec_box,
         reason = "the kernel is given the address of what is in the boxes"
@@ -81,106 +93,121 @@ impl Sends {
         self.due.is_empty()
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.due.len()
-    }
-
+    /// Whether another wait than the present one has to submit some.
     pub(super) fn is_any_awaited(&self) -> bool {
-        self.due.iter().any(|due| due.is_awaited)
+        self.is_any_awaited
     }
 
-    pub(super) fn at(&mut self, index: u32) -> &mut Due {
-        &mut self.due[index as usize]
+    /// Somebody waits to hear that the send at `index` is done.
+    pub(super) fn await_it(&mut self, index: u32) {
+        self.due[index as usize].is_awaited = true;
+        self.is_any_awaited = true;
+        self.is_any_unusual = true;
     }
 
-    /// Has the source in `place` send a few bytes, and says at which index, if it can be done.
+    /// Has the source in `place` send a few bytes of the stage that `keep_stage` will get, and says
+    /// at which index, if it can be done.
     #[inline]
-    pub(super) fn small(&mut self, place: u32, bytes: &[u8]) -> Option<u32> {
-        if self.due.first().is_some_and(|due| due.is_queued) {
-            return None; // the stage must not move
+    pub(super) fn small(&mut self, place: u32, fd: RawFd, staged: Staged) -> Option<u32> {
+        if self.is_stage_kept {
+            return None; // that of an earlier flush
         }
-        let start = self.stage.len() as u32; // what the core stages in a tick fits by far
-        self.stage.extend_from_slice(bytes);
-        Some(self.begin(place, start, bytes.len() as u32, None))
+        Some(self.begin(place, fd, staged, None))
+    }
+
+    /// Takes the stage, if something of it is to be sent, for an empty one.
+    pub(super) fn keep_stage(&mut self, stage: &mut Stage) {
+        if !self.is_stage_kept && self.due.iter().any(|due| due.large.is_none()) {
+            std::mem::swap(&mut self.stage, stage);
+            self.is_stage_kept = true;
+        }
     }
 
     /// Has the source in `place` send what will be added.
-    pub(super) fn large(&mut self, place: u32) -> u32 {
+    pub(super) fn large(&mut self, place: u32, fd: RawFd) -> u32 {
         let large = self.spare.pop().unwrap_or_else(Large::new);
-        self.begin(place, 0, 0, Some(large))
+        self.is_any_unusual = true;
+        self.begin(place, fd, Staged::default(), Some(large))
     }
 
     #[inline]
-    fn begin(&mut self, place: u32, start: u32, len: u32, large: Option<Box<Large>>) -> u32 {
+    fn begin(&mut self, place: u32, fd: RawFd, staged: Staged, large: Option<Box<Large>>) -> u32 {
         self.due.push(Due {
             place,
-            start,
-            len,
+            fd,
+            staged,
             large,
             is_awaited: false,
-            is_queued: false,
-            result: None,
+            result: ALL,
         });
         (self.due.len() - 1) as u32 // one for each place at most
     }
 
-    /// What the kernel is to do for the send at `index`. The entry points to memory that this owns
-    /// or holds: none of it may be touched before `settle`.
+    /// What the kernel is to do for the next send that is not in the ring. The entry points to
+    /// memory that this owns or holds: none of it may be touched before `settle`.
     #[inline]
-    pub(super) fn entry(&mut self, index: u32, fd: types::Fd, buffers: &Buffers) -> squeue::Entry {
-        let due = &mut self.due[index as usize];
-        due.is_queued = true;
+    pub(super) fn next_entry(&mut self, buffers: &Buffers) -> Option<squeue::Entry> {
+        let due = self.due.get_mut(self.queued)?;
+        let fd = types::Fd(due.fd);
         let entry = match &mut due.large {
             None => {
-                let bytes = &self.stage[due.start as usize..][..due.len as usize];
-                send(fd, bytes.as_ptr(), due.len)
+                let bytes = self.stage.bytes(due.staged);
+                send(fd, bytes.as_ptr(), bytes.len() as u32)
             }
             Some(large) => {
                 let entry = large.entry(fd, buffers);
-                due.is_awaited |= large.asked < large.len(); // more than one call takes
+                if large.asked < large.len() {
+                    due.is_awaited = true; // more than one call takes
+                    self.is_any_awaited = true;
+                }
                 entry
             }
         };
-        entry.user_data(SEND | u64::from(index))
+        let number = SEND | self.queued as u64;
+        self.queued += 1;
+        Some(entry.user_data(number))
     }
 
-    /// There was no room in the ring for what `entry` made.
-    pub(super) fn not_queued(&mut self, index: u32) {
-        self.due[index as usize].is_queued = false;
+    pub(super) fn are_queued(&self) -> bool {
+        self.queued == self.due.len()
     }
 
     /// The kernel did not take all of a send.
+    #[cold]
     pub(super) fn note(&mut self, number: u64, result: i32) {
         if let Some(due) = self.due.get_mut((number & !SEND) as usize) {
-            due.result = Some(result);
+            due.result = result;
+            self.is_any_unusual = true;
         }
     }
 
-    /// Takes what became of the sends, when all have been submitted.
+    /// Tells what became of the sends of which not only this is known, that all bytes went. When
+    /// all have been submitted.
     pub(super) fn settle(&mut self, buffers: &mut Buffers, mut tell: impl FnMut(Outcome)) {
-        for due in self.due.drain(..) {
-            let asked = due
-                .large
-                .as_ref()
-                .map_or(due.len as usize, |large| large.asked);
+        if !self.is_any_unusual {
+            return;
+        }
+        for due in &mut self.due {
+            let asked = match &due.large {
+                Some(large) => large.asked,
+                None => due.staged.len(),
+            };
             let (sent, is_blocked, error) = match due.result {
-                None if due.is_queued => (asked, false, None),
-                None => (0, false, None),
-                Some(n @ 0..) => (n as usize, (n as usize) < asked, None),
-                Some(error) if error == -libc::EAGAIN => (0, true, None),
-                Some(error) if error == -libc::EINTR => (0, false, None),
-                Some(error) => (0, false, Some(-error)),
+                ALL => (asked, false, None),
+                n @ 0.. => (n as usize, (n as usize) < asked, None),
+                error if error == -libc::EAGAIN => (0, true, None),
+                error if error == -libc::EINTR => (0, false, None),
+                error => (0, false, Some(-error)),
             };
             let mut rest = None;
-            if let Some(mut large) = due.large {
+            if let Some(mut large) = due.large.take() {
                 rest = large.settle(sent, buffers);
                 if self.spare.len() < SPARE && large.outbox.is_reusable() {
                     self.spare.push(large);
                 }
-            } else if sent < due.len as usize {
-                let small = &self.stage[due.start as usize..][..due.len as usize];
+            } else if sent < asked {
                 rest.get_or_insert_with(Box::<Outbox>::default)
-                    .push(&small[sent..]);
+                    .push(&self.stage.bytes(due.staged)[sent..]);
             }
             tell(Outcome {
                 place: due.place,
@@ -190,42 +217,44 @@ impl Sends {
                 error,
             });
         }
-        self.stage.clear();
     }
-}
 
-impl Due {
+    /// The places that have sent, once all is settled: from now on nothing is due.
+    pub(super) fn finish(&mut self, mut tell: impl FnMut(u32)) {
+        for due in self.due.drain(..) {
+            tell(due.place);
+        }
+        self.queued = 0;
+        self.is_stage_kept = false;
+        self.is_any_awaited = false;
+        self.is_any_unusual = false;
+    }
+
+    /// The outbox and the pieces of the send at `index`, if something can be added to it.
+    fn open(&mut self, index: u32) -> Option<&mut Large> {
+        if (index as usize) < self.queued {
+            return None;
+        }
+        let large = self.due[index as usize].large.as_deref_mut()?;
+        large.outbox.is_empty().then_some(large)
+    }
+
     /// Adds all that is in an outbox, if it can be done.
-    pub(super) fn take_outbox(&mut self, outbox: &mut Outbox) -> bool {
-        match &mut self.large {
-            Some(large) if large.outbox.is_empty() && !self.is_queued => {
-                std::mem::swap(&mut large.outbox, outbox);
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// Adds a copy of `bytes`, if it can be done.
-    pub(super) fn take_bytes(&mut self, bytes: &[u8]) -> bool {
-        match &mut self.large {
-            Some(large) if large.outbox.is_empty() && !self.is_queued => {
-                large.outbox.push(bytes);
-                true
-            }
-            _ => false,
-        }
+    pub(super) fn take_outbox(&mut self, index: u32, outbox: &mut Outbox) -> bool {
+        let Some(large) = self.open(index) else {
+            return false;
+        };
+        std::mem::swap(&mut large.outbox, outbox);
+        true
     }
 
     /// Adds a piece that is held for it, if it can be done.
-    pub(super) fn take_piece(&mut self, piece: Piece) -> bool {
-        match &mut self.large {
-            Some(large) if large.outbox.is_empty() && !self.is_queued => {
-                large.lent.push(piece);
-                true
-            }
-            _ => false,
-        }
+    pub(super) fn take_piece(&mut self, index: u32, piece: Piece) -> bool {
+        let Some(large) = self.open(index) else {
+            return false;
+        };
+        large.lent.push(piece);
+        true
     }
 }
 

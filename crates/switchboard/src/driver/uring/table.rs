@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use socket2::SockAddr;
 
@@ -204,6 +204,15 @@ impl Place {
 
     pub(super) fn kept(&mut self) -> &mut Kept {
         self.kept.get_or_insert_default()
+    }
+
+    /// The descriptor of a stream that may send.
+    #[inline]
+    pub(super) fn sends_through(&self) -> Option<RawFd> {
+        match &self.kind {
+            Kind::Stream(fd) if !self.any(BLOCKED) => Some(fd.as_raw_fd()),
+            _ => None,
+        }
     }
 
     /// The descriptor of a connection.

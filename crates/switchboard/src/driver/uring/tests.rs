@@ -1,115 +1,16 @@
 //! The hard cases of the ring, on rings and buffers that are too small for anything else.
 //! It must never need a second thread, nor a wait that nothing ends: each step has a bound.
 
-use std::collections::BTreeMap;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener as StdListener, TcpStream as StdStream};
+use std::net::TcpStream as StdStream;
 use std::time::Duration;
 
 use super::*;
 use crate::driver::Completion;
 
-/// How many ticks anything may take, of at most this long.
-const TICKS: usize = 2000;
-const TICK: Option<Duration> = Some(Duration::from_millis(5));
+mod rig;
 
-const TINY: Setup = Setup {
-    submissions: 4,
-    completions: 8,
-    buffers: 2,
-    buffer: 4096,
-    whole_buffers: 2,
-    whole_buffer: 4096,
-};
-
-fn token(slot: u32, generation: u32) -> Token {
-    Token { slot, generation }
-}
-
-/// Both ends of a connection.
-fn pair() -> (crate::TcpStream, StdStream) {
-    let listener = StdListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    let address = listener.local_addr().expect("it is bound");
-    let far = StdStream::connect(address).expect("it listens");
-    let (near, _) = listener.accept().expect("it is connected");
-    (near.try_into().expect("a socket can"), far)
-}
-
-fn pattern(len: usize, seed: usize) -> Vec<u8> {
-    (0..len).map(|i| (i * 7 + (i >> 8) + seed) as u8).collect()
-}
-
-/// A driver, and what it has told.
-struct Rig {
-    uring: Uring,
-    bytes: BTreeMap<Token, Vec<u8>>,
-    notes: Vec<(Token, String)>,
-    accepted: Vec<crate::TcpStream>,
-    unsent: Vec<Outbox>,
-}
-
-impl Rig {
-    fn new(setup: &Setup) -> Rig {
-        Rig {
-            uring: Uring::with(1, setup).expect("io_uring works here"),
-            bytes: BTreeMap::new(),
-            notes: Vec::new(),
-            accepted: Vec::new(),
-            unsent: Vec::new(),
-        }
-    }
-
-    fn register(&mut self, token: Token) -> StdStream {
-        let (near, far) = pair();
-        let registered = self.uring.register(token, Resource::Stream(near));
-        registered.expect("it is open");
-        far
-    }
-
-    fn tick(&mut self) {
-        self.uring.wait(TICK).expect("it can wait");
-        while let Some(Completion { token, event }) = self.uring.next() {
-            let note = event.name().to_owned();
-            match event {
-                Event::Received(bytes) => self.bytes.entry(token).or_default().extend(bytes),
-                Event::Accepted(stream) => self.accepted.push(stream),
-                Event::Unsent(rest) => self.unsent.push(*rest),
-                _ => {}
-            }
-            if note != "received" {
-                self.notes.push((token, note));
-            }
-        }
-    }
-
-    #[track_caller]
-    fn tick_until(&mut self, awaited: &str, done: impl Fn(&Rig) -> bool) {
-        for _ in 0..TICKS {
-            if done(self) {
-                return;
-            }
-            self.tick();
-        }
-        panic!("waited in vain for: {awaited}; {:?}", self.notes);
-    }
-
-    fn len(&self, token: Token) -> usize {
-        self.bytes.get(&token).map_or(0, Vec::len)
-    }
-
-    fn told(&self, token: Token, what: &str) -> bool {
-        self.notes.contains(&(token, what.to_owned()))
-    }
-}
-
-/// Whether the tests of this file can run; where not, `tests/drivers.rs` says so, unless all
-/// partners are required.
-fn works() -> bool {
-    let works = Uring::probe();
-    let is_required = std::env::var_os("SWITCHBOARD_REQUIRE_PARTNERS").is_some();
-    assert!(works.is_ok() || !is_required, "{works:?}");
-    works.is_ok()
-}
+use rig::*;
 
 #[test]
 fn nothing_is_lost_when_the_buffers_run_out() {
@@ -171,10 +72,11 @@ fn sends_that_overflow_both_queues_arrive_in_order() {
     let all: Vec<Token> = (0..50).map(|slot| token(slot, 0)).collect();
     let mut far: Vec<StdStream> = all.iter().map(|token| rig.register(*token)).collect();
     for round in 0..10 {
-        for (seed, token) in all.iter().enumerate() {
-            let taken = rig.uring.send_bytes(*token, &pattern(100, seed + round));
-            assert_eq!(taken.expect("it is open"), 100);
-        }
+        let each = all.iter().enumerate();
+        let sends: Vec<_> = each
+            .map(|(seed, token)| (*token, pattern(100, seed + round)))
+            .collect();
+        assert!(rig.send(&sends), "all are open");
         rig.tick();
     }
     for (seed, far) in far.iter_mut().enumerate() {
@@ -264,7 +166,7 @@ fn a_source_closed_while_it_sends_has_its_bytes_sent() {
     let it = token(0, 0);
     let mut far = rig.register(it);
     rig.tick();
-    rig.uring.send_bytes(it, b"last words").expect("it is open");
+    assert!(rig.send(&[(it, b"last words".to_vec())]));
     rig.uring.close(it);
     rig.uring.rest().expect("it can wait");
     let mut got = String::new();
@@ -427,7 +329,7 @@ fn what_the_last_tick_sent_goes_out_though_the_driver_is_dropped() {
     let it = token(0, 0);
     let mut far = rig.register(it);
     rig.tick();
-    rig.uring.send_bytes(it, b"last words").expect("it is open");
+    assert!(rig.send(&[(it, b"last words".to_vec())]));
     rig.uring.close(it);
     drop(rig);
     let mut got = String::new();
@@ -463,7 +365,7 @@ fn a_driver_dropped_with_operations_under_way_lets_go_of_all() {
         for far in &mut far {
             let _ = far.write(b"too late for some"); // those of earlier rounds are gone
         }
-        rig.uring.send_bytes(token(0, 0), b"x").expect("it is open");
+        assert!(rig.send(&[(token(0, 0), b"x".to_vec())]));
     }
     for far in &mut far {
         far.set_read_timeout(Some(Duration::from_secs(10)))

@@ -65,6 +65,8 @@ impl Uring {
 
     /// What the last tick has put off comes before all that is new.
     fn take_up(&mut self) {
+        self.told.drain(..self.looked_at);
+        self.looked_at = 0;
         if self.put_off.is_empty() {
             return;
         }
@@ -73,6 +75,11 @@ impl Uring {
         }
         self.put_off.append(&mut self.told);
         std::mem::swap(&mut self.put_off, &mut self.told);
+    }
+
+    /// Whether something that the ring told waits to be looked at.
+    fn has_told(&self) -> bool {
+        self.looked_at < self.told.len() || !self.put_off.is_empty()
     }
 
     pub(crate) fn has_backlog(&self) -> bool {
@@ -85,8 +92,7 @@ impl Uring {
 
     /// Whether a tick has something to do without a completion of the kernel.
     fn has_leftovers(&self) -> bool {
-        !self.told.is_empty()
-            || !self.put_off.is_empty()
+        self.has_told()
             || !self.events.is_empty()
             || !self.kept.is_empty()
             || !self.kept_next.is_empty()
@@ -134,25 +140,14 @@ impl Uring {
 
     /// First, since others wait for them.
     fn queue_sends(&mut self) -> io::Result<()> {
-        for index in 0..self.sends.len() as u32 {
-            let due = self.sends.at(index);
-            if due.is_queued {
-                continue; // the kernel was out of memory
-            }
-            let Some(socket) = self.table.at(due.place).socket() else {
-                continue;
-            };
-            let fd = types::Fd(socket.as_raw_fd());
-            let entry = self.sends.entry(index, fd, &self.ring.buffers);
-            // SAFETY: what the entry points to is in the stage or in a box of `sends`, which are
-            // neither touched nor freed before `settle`, and that is called when all is submitted.
-            // (The kernel does not look at it later: with `MSG_DONTWAIT` a send is never put off.)
-            if let Err(error) = unsafe { self.ring.attempt(entry) } {
-                self.sends.not_queued(index);
-                return Err(error);
-            }
+        if self.sends.are_queued() {
+            return Ok(());
         }
-        Ok(())
+        let sends = &mut self.sends;
+        // SAFETY: what an entry points to is in the stage or in a box of `sends`, which are
+        // neither touched nor freed before `settle`, and that is called when all is submitted.
+        // (The kernel does not look at it later: with `MSG_DONTWAIT` a send is never put off.)
+        unsafe { self.ring.attempt_all(|buffers| sends.next_entry(buffers)) }
     }
 
     fn queue_cancels(&mut self) -> io::Result<()> {
@@ -271,14 +266,14 @@ impl Uring {
     /// Takes the completions out of the ring, so that there is room for further ones, and so that
     /// it is known what became of the sends.
     fn take_in(&mut self) -> io::Result<()> {
-        let (told, sends, table) = (&mut self.told, &mut self.sends, &mut self.table);
         // Nobody waits for those of closed places, unless others of theirs wait to be looked at.
-        let has_none = told.is_empty() && self.put_off.is_empty();
+        let may_close = self.table.ended() > 0 && !self.has_told();
+        let (told, sends, table) = (&mut self.told, &mut self.sends, &mut self.table);
         self.ring.drain(|new, buffers| match new.number {
             IGNORED => {}
             SEND.. => sends.note(new.number, new.result),
-            _ if has_none && is_of_closed(table, &new) => close_on(table, buffers, &new),
-            _ => told.push_back(new),
+            _ if may_close && is_of_closed(table, &new) => close_on(table, buffers, &new),
+            _ => told.push(new),
         })
     }
 
@@ -290,11 +285,10 @@ impl Uring {
         let (table, events) = (&mut self.table, &mut self.events);
         self.sends.settle(&mut self.ring.buffers, |outcome| {
             let place = table.at(outcome.place);
-            place.clear(SENDING);
-            let token = place.token;
             if place.any(CLOSED) {
-                return table.free_if_done(outcome.place);
+                return;
             }
+            let token = place.token;
             let is_unsent = outcome.rest.is_some();
             if let Some(rest) = outcome.rest {
                 events.push_back((token, Event::Unsent(rest)));
@@ -307,6 +301,13 @@ impl Uring {
                 blocked.push(outcome.place);
             } else if outcome.is_awaited && !is_unsent {
                 events.push_back((token, Event::Sent));
+            }
+        });
+        self.sends.finish(|index| {
+            let place = table.at(index);
+            place.clear(SENDING);
+            if place.any(CLOSED) {
+                table.free_if_done(index);
             }
         });
         for index in blocked.drain(..) {
