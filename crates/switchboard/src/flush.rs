@@ -17,6 +17,9 @@ impl<S: 'static> Core<S> {
     pub(crate) fn flush_outboxes(&mut self, program: &mut Program<S>, driver: &mut Driver) {
         let mut dirty = mem::take(&mut self.dirty);
         let watched = match driver {
+            Driver::Readiness(_) => {
+                self.flush_all(&mut dirty, driver, Driver::send_staged_if_ready)
+            }
             #[cfg(target_os = "linux")]
             Driver::Uring(_) => self.flush_all(&mut dirty, driver, Driver::send_staged_by_ring),
             _ => self.flush_all(&mut dirty, driver, Driver::send_staged),

@@ -253,6 +253,9 @@ impl<S: 'static> Reactor<S> {
 impl<S: 'static> Core<S> {
     fn dispatch_all(&mut self, program: &mut Program<S>, driver: &mut Driver) {
         match driver {
+            Driver::Readiness(_) => {
+                self.dispatch_through(program, driver, Driver::next_received_if_ready);
+            }
             #[cfg(target_os = "linux")]
             Driver::Uring(_) => {
                 self.dispatch_through(program, driver, Driver::next_received_from_ring);

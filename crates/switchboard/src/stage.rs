@@ -60,7 +60,8 @@ impl Stage {
 
     #[inline]
     pub(crate) fn bytes(&self, staged: Staged) -> &[u8] {
-        &self.bytes[staged.start as usize..][..staged.len()]
+        let start = staged.start as usize;
+        &self.bytes[start..start + staged.len()] // one check, not two
     }
 
     /// Moves the bytes of a source, except the first `gone`, to its outbox.

@@ -204,13 +204,24 @@ impl Driver {
         each_driver!(self, driver => driver.wait(timeout))
     }
 
-    // This is part of the loop that dispatches, and `send_staged` of the one that flushes: each of
-    // these is compiled twice, so that either of the usual drivers has one with nothing else in it.
-    #[inline(always)]
+    // This is part of the loop that dispatches, and `send_staged` of the one that flushes: both are
+    // compiled once for either of the usual drivers, with nothing of the others in them.
+    #[inline(never)]
     pub(crate) fn next_received(&mut self) -> Option<(Token, &[u8])> {
         match self {
             Driver::Readiness(driver) => driver.next_received(),
-            other => other.next_received_elsewhere(),
+            Driver::Recorder(recorder) => recorder.next_received(),
+            #[cfg(target_os = "linux")]
+            Driver::Uring(driver) => driver.next_received(),
+            Driver::Simulated(_) | Driver::Replayer(_) => None,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn next_received_if_ready(&mut self) -> Option<(Token, &[u8])> {
+        match self {
+            Driver::Readiness(driver) => driver.next_received(),
+            _ => None,
         }
     }
 
@@ -219,17 +230,7 @@ impl Driver {
     pub(crate) fn next_received_from_ring(&mut self) -> Option<(Token, &[u8])> {
         match self {
             Driver::Uring(driver) => driver.next_received(),
-            other => other.next_received_elsewhere(),
-        }
-    }
-
-    #[inline(never)]
-    fn next_received_elsewhere(&mut self) -> Option<(Token, &[u8])> {
-        match self {
-            Driver::Recorder(recorder) => recorder.next_received(),
-            #[cfg(target_os = "linux")]
-            Driver::Uring(driver) => driver.next_received(),
-            Driver::Readiness(_) | Driver::Simulated(_) | Driver::Replayer(_) => None,
+            _ => None,
         }
     }
 
@@ -320,35 +321,8 @@ impl Driver {
         }
     }
 
-    #[inline(always)]
-    pub(crate) fn send_staged(
-        &mut self,
-        token: Token,
-        stage: &Stage,
-        staged: Staged,
-    ) -> io::Result<usize> {
-        match self {
-            Driver::Readiness(driver) => driver.send_bytes(token, stage.bytes(staged)),
-            other => other.send_staged_elsewhere(token, stage, staged),
-        }
-    }
-
-    #[cfg(target_os = "linux")]
-    #[inline(always)]
-    pub(crate) fn send_staged_by_ring(
-        &mut self,
-        token: Token,
-        stage: &Stage,
-        staged: Staged,
-    ) -> io::Result<usize> {
-        match self {
-            Driver::Uring(driver) => Ok(driver.send_staged(token, staged)),
-            other => other.send_staged_elsewhere(token, stage, staged),
-        }
-    }
-
     #[inline(never)]
-    fn send_staged_elsewhere(
+    pub(crate) fn send_staged(
         &mut self,
         token: Token,
         stage: &Stage,
@@ -361,6 +335,33 @@ impl Driver {
             Driver::Replayer(replayer) => replayer.send_bytes(token, stage.bytes(staged)),
             #[cfg(target_os = "linux")]
             Driver::Uring(driver) => Ok(driver.send_staged(token, staged)),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn send_staged_if_ready(
+        &mut self,
+        token: Token,
+        stage: &Stage,
+        staged: Staged,
+    ) -> io::Result<usize> {
+        match self {
+            Driver::Readiness(driver) => driver.send_bytes(token, stage.bytes(staged)),
+            _ => Ok(0),
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[inline(always)]
+    pub(crate) fn send_staged_by_ring(
+        &mut self,
+        token: Token,
+        _: &Stage,
+        staged: Staged,
+    ) -> io::Result<usize> {
+        match self {
+            Driver::Uring(driver) => Ok(driver.send_staged(token, staged)),
+            _ => Ok(0),
         }
     }
 

@@ -120,7 +120,9 @@ impl Buffers {
         debug_assert!((start + len) as usize <= self.each, "more than it holds");
         state.filled += len;
         state.holders += 1;
-        state.is_done |= !goes_on;
+        if !goes_on {
+            state.is_done = true;
+        }
         start
     }
 

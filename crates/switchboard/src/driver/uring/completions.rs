@@ -40,8 +40,8 @@ impl Uring {
         if len == 0
             || !told.more()
             || !matches!(place.kind, Kind::Stream(_))
-            || !place.is_flowing()
-            || place.any(SATED)
+            || place.any(PAUSED | CLOSED | SATED)
+            || place.kept.is_some()
             || len > place.room as usize
             || !place.may_take(self.tick, len)
         {

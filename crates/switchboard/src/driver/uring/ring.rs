@@ -208,7 +208,7 @@ impl Ring {
             for entry in self.uring.completion() {
                 self.may_have_more = true;
                 let (number, result, flags) = (entry.user_data(), entry.result(), entry.flags());
-                if ends_operation(number, flags) {
+                if !cqueue::more(flags) && number < SEND {
                     self.under_way -= 1;
                 }
                 // In the order of the completions: none says where its bytes begin.
@@ -268,11 +268,8 @@ impl Drop for Ring {
 /// Sends have a number above all others, and a completion only if they fail.
 pub(super) const SEND: u64 = 1 << 63;
 
-fn ends_operation(number: u64, flags: u32) -> bool {
-    number & SEND == 0 && !cqueue::more(flags)
-}
-
-/// With deferred completions where the kernel has them (6.1), else with cooperative ones.
+/// With deferred completions where the kernel has them (6.1), else with cooperative ones, and
+/// without the array of indices that nobody needs (6.6).
 fn build(setup: &Setup) -> io::Result<IoUring> {
     let mut builder = IoUring::builder();
     builder
@@ -283,10 +280,13 @@ fn build(setup: &Setup) -> io::Result<IoUring> {
         .setup_r_disabled();
     let mut deferred = builder.clone();
     deferred.setup_single_issuer().setup_defer_taskrun();
-    match deferred.build(setup.submissions) {
-        Err(error) if Errno::from_io_error(&error) == Some(Errno::INVAL) => {
-            builder.setup_coop_taskrun().build(setup.submissions)
+    let mut plain = deferred.clone();
+    plain.setup_no_sqarray();
+    for wanted in [plain, deferred] {
+        match wanted.build(setup.submissions) {
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::INVAL) => {}
+            result => return result,
         }
-        result => result,
     }
+    builder.setup_coop_taskrun().build(setup.submissions)
 }

@@ -55,7 +55,9 @@ impl Uring {
         self.ring.wait(sleeps.into(), timeout.filter(|_| sleeps))?;
         self.take_in()?;
         self.settle_sends();
-        self.kept.append(&mut self.kept_next); // behind those that the last tick has cut off
+        if !self.kept_next.is_empty() {
+            self.kept.append(&mut self.kept_next); // behind those that the last tick has cut off
+        }
         self.tick = self.tick.wrapping_add(1);
         self.bytes_left = TICK_BYTES;
         self.accepts_left = TICK_ACCEPTS;
@@ -151,13 +153,21 @@ impl Uring {
     }
 
     fn queue_cancels(&mut self) -> io::Result<()> {
-        for number in std::mem::take(&mut self.to_cancel) {
-            self.ring.cancel(number)?;
+        if !self.to_cancel.is_empty() {
+            for number in std::mem::take(&mut self.to_cancel) {
+                self.ring.cancel(number)?;
+            }
         }
         Ok(())
     }
 
     fn queue_arms(&mut self) -> io::Result<()> {
+        if !self.is_waker_armed {
+            self.arm_waker()?;
+        }
+        if self.starved.is_empty() && self.to_arm.is_empty() {
+            return Ok(());
+        }
         // First those for which there was no buffer the last time.
         let mut to_arm = std::mem::take(&mut self.starved);
         to_arm.append(&mut self.to_arm);
@@ -169,9 +179,11 @@ impl Uring {
             }
         }
         self.to_arm = to_arm; // keeps the memory
-        if !self.is_waker_armed
-            && let Some(event) = self.waker.event()
-        {
+        Ok(())
+    }
+
+    fn arm_waker(&mut self) -> io::Result<()> {
+        if let Some(event) = self.waker.event() {
             let fd = types::Fd(event.as_raw_fd());
             let poll = opcode::PollAdd::new(fd, PollFlags::IN.bits().into()).multi(true);
             // SAFETY: it points to nothing.
