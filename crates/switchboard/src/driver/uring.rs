@@ -50,12 +50,14 @@ use crate::stage::{Stage, Staged};
 use crate::{TcpListener, Time, Token};
 
 use buffers::Piece;
-use ring::Ring;
+use completions::close_on;
+use ring::{Ring, SEND};
 use sends::Sends;
 use table::{
     ARMED, Connecting, Kind, Listener, PAUSED, Place, QUEUED, SENDING, STALE, Socket, TO_ARM,
     Table, Watch,
 };
+use tick::WAKE;
 
 /// The sizes of a ring and its buffers.
 #[derive(Clone, Copy, Debug)]
@@ -452,6 +454,15 @@ impl Drop for Uring {
     fn drop(&mut self) {
         if let Err(error) = self.send_the_last() {
             tracing::error!(%error, "the last bytes were not sent");
+        }
+        // The kernel has accepted connections on its own: their descriptors are nobody else's.
+        self.take_up(); // what was looked at has its owner
+        let told = &mut self.told;
+        self.ring.end(|new| told.push(new));
+        for told in told.drain(..) {
+            if told.number < SEND && told.operation() != WAKE {
+                close_on(&mut self.table, &mut self.ring.buffers, &told);
+            }
         }
     }
 }

@@ -232,8 +232,9 @@ impl Ring {
         }
     }
 
-    /// Ends all operations, and waits until the kernel has let go of the buffers.
-    fn end(&mut self) -> bool {
+    /// Ends all operations, hands out what they still bring, and waits until the kernel has let go
+    /// of the buffers. Whether it has.
+    pub(super) fn end(&mut self, mut take: impl FnMut(Told)) -> bool {
         if !self.enabled {
             return true; // nothing was ever submitted
         }
@@ -246,7 +247,7 @@ impl Ring {
             // Fails where nothing is left to cancel; the completions say what is.
             let _ = self.uring.submitter().register_sync_cancel(at_once, all);
             let a_moment = Some(Duration::from_millis(10));
-            if self.enter(1, a_moment).is_err() || self.drain(|_, _| ()).is_err() {
+            if self.enter(1, a_moment).is_err() || self.drain(|new, _| take(new)).is_err() {
                 return false;
             }
         }
@@ -256,7 +257,7 @@ impl Ring {
 
 impl Drop for Ring {
     fn drop(&mut self) {
-        if self.end() {
+        if self.end(drop) {
             self.buffers.free(&self.uring.submitter());
         } else {
             // The kernel may still write to them: they stay its own.

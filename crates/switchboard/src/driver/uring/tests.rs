@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::*;
 use crate::driver::Completion;
 
+mod ends;
 mod rig;
 
 use rig::*;

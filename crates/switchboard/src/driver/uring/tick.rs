@@ -66,7 +66,7 @@ impl Uring {
     }
 
     /// What the last tick has put off comes before all that is new.
-    fn take_up(&mut self) {
+    pub(super) fn take_up(&mut self) {
         self.told.drain(..self.looked_at);
         self.looked_at = 0;
         if self.put_off.is_empty() {
