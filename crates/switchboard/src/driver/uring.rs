@@ -138,6 +138,8 @@ pub(crate) struct Uring {
     put_off: Vec<Told>,
     /// Events that are no completions of the ring, or not any more; they come first.
     events: VecDeque<(Token, Event<'static>)>,
+    /// Sends that failed. They come last: what the peer sent before its reset is there already.
+    failed: VecDeque<(Token, i32)>,
     /// Places to arm before the next wait, each once.
     to_arm: Vec<u32>,
     /// As `to_arm`, of those that found no buffer: these come first.
@@ -179,6 +181,7 @@ impl Uring {
             looked_at: 0,
             put_off: Vec::new(),
             events: VecDeque::new(),
+            failed: VecDeque::new(),
             to_arm: Vec::new(),
             starved: Vec::new(),
             to_cancel: Vec::new(),

@@ -102,6 +102,12 @@ impl Uring {
                 return Some(found);
             }
         }
+        while let Some((token, error)) = self.failed.pop_front() {
+            if self.table.find(token).is_some() {
+                let error = io::Error::from_raw_os_error(error);
+                return Some((token, Found::Event(Event::Failed(error))));
+            }
+        }
         None
     }
 

@@ -96,6 +96,7 @@ impl Uring {
     fn has_leftovers(&self) -> bool {
         self.has_told()
             || !self.events.is_empty()
+            || !self.failed.is_empty()
             || !self.kept.is_empty()
             || !self.kept_next.is_empty()
             || self.results.may_be_left()
@@ -294,7 +295,7 @@ impl Uring {
             return; // the kernel was out of memory: it takes the rest with the next wait
         }
         let mut blocked = std::mem::take(&mut self.blocked);
-        let (table, events) = (&mut self.table, &mut self.events);
+        let (table, events, failed) = (&mut self.table, &mut self.events, &mut self.failed);
         self.sends.settle(&mut self.ring.buffers, |outcome| {
             let place = table.at(outcome.place);
             if place.any(CLOSED) {
@@ -306,8 +307,7 @@ impl Uring {
                 events.push_back((token, Event::Unsent(rest)));
             }
             if let Some(error) = outcome.error {
-                let error = io::Error::from_raw_os_error(error);
-                events.push_back((token, Event::Failed(error)));
+                failed.push_back((token, error));
             } else if outcome.is_blocked {
                 place.set(BLOCKED);
                 blocked.push(outcome.place);

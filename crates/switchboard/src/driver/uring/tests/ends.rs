@@ -39,3 +39,34 @@ fn connections_that_nobody_has_taken_are_closed_with_the_driver() {
         }
     }
 }
+
+/// A peer may answer, and reset the connection before it reads what comes next.
+#[test]
+fn what_came_before_a_send_failed_is_handed_out_first() {
+    if !works() {
+        return;
+    }
+    for (is_paused, expected) in [(false, 9), (true, 0)] {
+        let mut rig = Rig::new(&TINY);
+        let it = token(0, 0);
+        let mut far = rig.register(it);
+        rig.send(&[(it, b"a question".to_vec())]);
+        rig.tick();
+        far.write_all(b"an answer").expect("it fits");
+        drop(far); // with the question unread, so it is a reset
+        rig.uring.set_reading(it, !is_paused);
+        rig.send(&[(it, b"another".to_vec())]);
+        let mut len = 0;
+        'ticks: for _ in 0..TICKS {
+            rig.uring.wait(TICK).expect("it can wait");
+            while let Some(Completion { event, .. }) = rig.uring.next() {
+                match event {
+                    Event::Received(bytes) => len += bytes.len(),
+                    Event::Failed(_) => break 'ticks,
+                    _ => {}
+                }
+            }
+        }
+        assert_eq!(len, expected, "paused: {is_paused}");
+    }
+}
