@@ -265,6 +265,24 @@ pub fn a_pause_before_the_connection_is_there_holds(world: &mut World) {
     world.drive_until("the bytes", |world| world.log().bytes("near") == b"early");
 }
 
+pub fn a_pause_does_not_stop_the_attempt(world: &mut World) {
+    let mut listener = world.server();
+    let address = listener.address(); // not a name, whose look-up comes before the attempt
+    let token = world.with(|cx| {
+        let token = cx.connect(address, Probe::new("near"));
+        let token = token.expect("there is room");
+        cx.pause_source(token);
+        token
+    });
+    let peer = world.accept(&mut listener);
+    world.send(peer, "early");
+    world.settle();
+    assert_eq!(world.log().of("near"), ["connected"]);
+    assert_eq!(world.log().bytes("near"), b"");
+    world.with(|cx| cx.resume_source(token));
+    world.drive_until("the bytes", |world| world.log().bytes("near") == b"early");
+}
+
 pub fn our_side_can_be_shut_down_before_the_connection_is_there(world: &mut World) {
     let mut listener = world.server();
     let address = listener.address();

@@ -221,6 +221,7 @@ suite! {
         a_malformed_address_is_an_error_at_once
         what_is_asked_and_taken_back_in_one_call_only_ends
         a_pause_before_the_connection_is_there_holds
+        a_pause_does_not_stop_the_attempt
         our_side_can_be_shut_down_before_the_connection_is_there
         what_is_sent_before_a_close_goes_out_once_connected
         what_is_forwarded_before_a_close_goes_out_once_connected

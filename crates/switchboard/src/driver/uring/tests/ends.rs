@@ -1,6 +1,8 @@
 //! What becomes of descriptors and bytes that are on their way when something ends.
 //! It must never need a second thread, nor a wait that nothing ends: each step has a bound.
 
+use std::net::{Ipv4Addr, TcpListener as StdListener};
+
 use super::*;
 
 /// Whether the other end is closed by now.
@@ -69,4 +71,26 @@ fn what_came_before_a_send_failed_is_handed_out_first() {
         }
         assert_eq!(len, expected, "paused: {is_paused}");
     }
+}
+
+#[test]
+fn a_pause_does_not_keep_a_connection_from_being_made() {
+    if !works() {
+        return;
+    }
+    let mut rig = Rig::new(&TINY);
+    let it = token(0, 0);
+    let listener = StdListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    let options = ConnectOptions::default();
+    let begun = rig.uring.connect(it, address, &options);
+    begun.expect("it can begin");
+    rig.uring.set_reading(it, false);
+    rig.tick_until("the connection", |rig| rig.told(it, "connected"));
+    let (mut far, _) = listener.accept().expect("it is connected");
+    far.write_all(b"early").expect("it fits");
+    (0..5).for_each(|_| rig.tick());
+    assert_eq!(rig.len(it), 0);
+    rig.uring.set_reading(it, true);
+    rig.tick_until("the bytes", |rig| rig.len(it) == 5);
 }
