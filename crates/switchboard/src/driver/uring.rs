@@ -70,6 +70,8 @@ pub(super) struct Setup {
     /// The same for kernels that need a whole one for each piece.
     pub(super) whole_buffers: u16,
     pub(super) whole_buffer: usize,
+    /// Whether completions are deferred, by kernels that can.
+    pub(super) is_deferred: bool,
 }
 
 impl Default for Setup {
@@ -81,6 +83,7 @@ impl Default for Setup {
             buffer: READ_BUFFER,
             whole_buffers: 256,
             whole_buffer: 16 * 1024,
+            is_deferred: true,
         }
     }
 }

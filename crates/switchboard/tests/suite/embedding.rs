@@ -21,6 +21,17 @@ pub fn the_descriptor_tells_that_bytes_have_come(world: &mut World) {
     assert!(!world.wants_a_turn(Duration::from_millis(20)));
 }
 
+/// Nobody has asked for the descriptor before, so nobody was told.
+pub fn a_descriptor_that_is_asked_for_late_tells_of_what_has_come(world: &mut World) {
+    let (_, peer) = world.open(Probe::new("near"));
+    world.settle();
+    world.send_at_once(peer, "x");
+    assert!(world.wants_a_turn(Duration::from_secs(10)));
+    world.settle();
+    assert_eq!(world.log().bytes("near"), b"x");
+    assert!(!world.wants_a_turn(Duration::from_millis(20)));
+}
+
 /// One byte at a time, with no new write in between: every turn has to be asked for.
 pub fn a_watched_descriptor_that_stays_ready_is_told_again(world: &mut World) {
     let (mut near, mut far) = pipe().expect("a pipe can be made");

@@ -312,6 +312,7 @@ suite! {
     }
     embedding {
         the_descriptor_tells_that_bytes_have_come
+        a_descriptor_that_is_asked_for_late_tells_of_what_has_come
         a_watched_descriptor_that_stays_ready_is_told_again
         a_turn_sleeps_no_longer_than_it_may
         what_a_tick_has_left_over_asks_for_the_next_one

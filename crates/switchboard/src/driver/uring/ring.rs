@@ -76,13 +76,22 @@ impl Ring {
     /// there is nothing in the ring yet. An eventfd is told of those too, at a price for each, so
     /// the kernel learns of it only when somebody asks.
     pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
-        if !self.has_event.replace(true)
-            && let Err(error) = self
-                .uring
-                .submitter()
-                .register_eventfd(self.event.as_raw_fd())
-        {
-            tracing::error!(%error, "the reactor's descriptor will not tell of events");
+        if !self.has_event.replace(true) {
+            let submitter = self.uring.submitter();
+            if let Err(error) = submitter.register_eventfd(self.event.as_raw_fd()) {
+                tracing::error!(%error, "the reactor's descriptor will not tell of events");
+            }
+            // Nobody was told of what has come already. (The call fails if the ring is not enabled,
+            // and then nothing can have come.)
+            // SAFETY: it submits nothing, and there is no argument that could be invalid. The queue
+            // of completions is looked at by this thread alone, and by nobody else now.
+            let has_more = unsafe {
+                let _ = submitter.enter::<()>(0, 0, GETEVENTS, None);
+                !self.uring.completion_shared().is_empty()
+            };
+            if has_more {
+                let _ = rustix::io::write(&self.event, &1_u64.to_ne_bytes()); // never full: new
+            }
         }
         self.event.as_fd()
     }
@@ -279,6 +288,9 @@ fn build(setup: &Setup) -> io::Result<IoUring> {
         .setup_cqsize(setup.completions)
         .setup_submit_all()
         .setup_r_disabled();
+    if !setup.is_deferred {
+        return builder.setup_coop_taskrun().build(setup.submissions);
+    }
     let mut deferred = builder.clone();
     deferred.setup_single_issuer().setup_defer_taskrun();
     let mut plain = deferred.clone();

@@ -3,6 +3,8 @@
 
 use std::net::{Ipv4Addr, TcpListener as StdListener};
 
+use rustix::event::PollFlags;
+
 use super::*;
 
 /// Whether the other end is closed by now.
@@ -93,4 +95,52 @@ fn a_pause_does_not_keep_a_connection_from_being_made() {
     assert_eq!(rig.len(it), 0);
     rig.uring.set_reading(it, true);
     rig.tick_until("the bytes", |rig| rig.len(it) == 5);
+}
+
+/// Older kernels complete at once what newer ones defer.
+#[test]
+fn a_descriptor_that_is_asked_for_late_tells_of_what_has_come() {
+    if !works() {
+        return;
+    }
+    for is_deferred in [true, false] {
+        let setup = Setup {
+            is_deferred,
+            ..TINY
+        };
+        let mut rig = Rig::new(&setup);
+        let mut far = rig.register(token(0, 0));
+        rig.tick();
+        rig.tick_until("nothing to do", |rig| !rig.uring.has_backlog());
+        far.write_all(b"x").expect("it fits");
+        let descriptor = rig.uring.descriptor();
+        let mut polled = [rustix::event::PollFd::new(&descriptor, PollFlags::IN)];
+        let patience = rustix::event::Timespec::try_from(Duration::from_secs(10));
+        let patience = patience.expect("it is short");
+        let polled = rustix::event::poll(&mut polled, Some(&patience));
+        assert_eq!(polled.expect("one can poll it"), 1, "{is_deferred}");
+    }
+}
+
+#[test]
+fn a_ring_without_deferred_completions_works_as_well() {
+    if !works() {
+        return;
+    }
+    let setup = Setup {
+        is_deferred: false,
+        ..TINY
+    };
+    let mut rig = Rig::new(&setup);
+    let all: Vec<Token> = (0..20).map(|slot| token(slot, 0)).collect();
+    let mut far: Vec<StdStream> = all.iter().map(|token| rig.register(*token)).collect();
+    for (seed, far) in far.iter_mut().enumerate() {
+        far.write_all(&pattern(30_000, seed)).expect("it fits");
+    }
+    rig.tick_until("all bytes", |rig| {
+        all.iter().all(|token| rig.len(*token) == 30_000)
+    });
+    for (seed, token) in all.iter().enumerate() {
+        assert!(rig.bytes[token] == pattern(30_000, seed), "{token}");
+    }
 }

@@ -19,6 +19,7 @@ pub(super) const TINY: Setup = Setup {
     buffer: 4096,
     whole_buffers: 2,
     whole_buffer: 4096,
+    is_deferred: true,
 };
 
 pub(super) fn token(slot: u32, generation: u32) -> Token {
