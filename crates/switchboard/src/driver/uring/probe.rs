@@ -1,4 +1,4 @@
-//! Whether io_uring works here: a receive and a send on a pair of sockets, made as the driver makes
+//! Whether io_uring works here: receives and sends on pairs of sockets, made as the driver makes
 //! them.
 //! It must never compare versions: a kernel that is new enough may still be told to refuse.
 
@@ -7,16 +7,17 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use io_uring::squeue::Flags;
 use io_uring::{opcode, types};
 
 use super::buffers::GROUP;
 use super::ring::{Ring, SEND};
-use super::{Setup, sends};
+use super::{READ_BUFFER, Setup, sends};
 
 /// How long the kernel may take for what it has to do at once.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-const MESSAGE: &[u8] = b"does io_uring work here?";
+const MESSAGES: [&[u8]; 2] = [b"does io_uring work here?", b"in order?"];
 
 /// More than a socket takes at once.
 const TOO_MUCH: usize = 512 * 1024;
@@ -27,9 +28,11 @@ pub(super) fn probe(setup: &Setup) -> io::Result<()> {
     let mut ring = Ring::new(setup)?;
     ring.enable()?;
     let (near, mut far) = UnixStream::pair()?;
-    far.write_all(MESSAGE)?;
+    let (other, mut its_far) = UnixStream::pair()?;
+    far.write_all(MESSAGES[0])?;
+    its_far.write_all(MESSAGES[1])?;
     send(&mut ring, &near)?;
-    receive(&mut ring, &near)
+    receive(&mut ring, [&near, &other])
 }
 
 /// What `sends.rs` relies on: a send that does not wait ends in the call that submits it, with a
@@ -61,28 +64,38 @@ fn send(ring: &mut Ring, near: &UnixStream) -> io::Result<()> {
     )))
 }
 
-fn receive(ring: &mut Ring, near: &UnixStream) -> io::Result<()> {
-    let receive = opcode::RecvMulti::new(types::Fd(near.as_raw_fd()), GROUP).build();
-    // SAFETY: it points to nothing.
-    unsafe { ring.start(&receive)? };
-    ring.wait(1, Some(PATIENCE))?;
+/// What `buffers.rs` relies on: completions come in the order of the receives, also where one
+/// receives once and the next goes on, since none says where in a buffer its bytes begin. (Early
+/// kernels with incremental buffers hold the former back: then bytes would get to the wrong source.)
+fn receive(ring: &mut Ring, near: [&UnixStream; 2]) -> io::Result<()> {
+    let [once, on] = near.map(|near| types::Fd(near.as_raw_fd()));
+    let once = opcode::Recv::new(once, std::ptr::null_mut(), READ_BUFFER as u32).buf_group(GROUP);
+    let once = once.build().flags(Flags::BUFFER_SELECT).user_data(0);
+    let on = opcode::RecvMulti::new(on, GROUP).build().user_data(1);
+    for entry in [once, on] {
+        // SAFETY: it points to nothing.
+        unsafe { ring.start(&entry)? };
+    }
+    ring.wait(2, Some(PATIENCE))?;
     let mut told = Vec::new();
     ring.drain(|new, _| told.push(new))?;
-    let &[new] = &told[..] else {
-        return Err(io::Error::other(format!(
-            "one completion was expected, and {} came",
-            told.len()
-        )));
-    };
-    if new.result < 0 {
-        return Err(io::Error::from_raw_os_error(-new.result));
+    if told.len() != 2 {
+        let text = format!("two completions were expected, and {} came", told.len());
+        return Err(io::Error::other(text));
     }
-    let piece = new
-        .piece()
-        .ok_or_else(|| io::Error::other("it received without a buffer of ours"))?;
-    let is_right = ring.buffers.bytes(piece) == MESSAGE && new.more();
-    ring.buffers.let_go(piece);
-    if is_right {
+    let mut all_right = true;
+    for new in told {
+        if new.result < 0 {
+            return Err(io::Error::from_raw_os_error(-new.result));
+        }
+        let piece = new
+            .piece()
+            .ok_or_else(|| io::Error::other("it received without a buffer of ours"))?;
+        let message = MESSAGES[new.number as usize];
+        all_right &= ring.buffers.bytes(piece) == message && new.more() == (new.number == 1);
+        ring.buffers.let_go(piece);
+    }
+    if all_right {
         Ok(())
     } else {
         Err(io::Error::other("it received something else"))

@@ -97,6 +97,42 @@ fn a_pause_does_not_keep_a_connection_from_being_made() {
     rig.tick_until("the bytes", |rig| rig.len(it) == 5);
 }
 
+/// None says where in a buffer its bytes lie, so the kernel must tell in the order of receiving:
+/// even if one receives once, and the other goes on.
+#[test]
+fn receives_of_both_kinds_in_one_batch_get_their_own_bytes() {
+    if !works() {
+        return;
+    }
+    for turned in [false, true] {
+        let mut rig = Rig::new(&Setup::default());
+        let all: Vec<Token> = (0..10).map(|slot| token(slot, 0)).collect();
+        let mut far = Vec::new();
+        for (seed, token) in all.iter().enumerate() {
+            far.push(rig.register(*token));
+            if (seed % 2 == 0) == turned {
+                rig.uring.set_room(*token, 1000);
+            }
+        }
+        for (seed, far) in far.iter_mut().enumerate() {
+            far.write_all(&pattern(100 + seed, seed)).expect("it fits");
+        }
+        for round in 1..3 {
+            rig.tick_until("all bytes", |rig| {
+                let len = |seed| (100 + seed) * round;
+                (0..10).all(|seed| rig.len(all[seed]) == len(seed))
+            });
+            for (seed, far) in far.iter_mut().enumerate() {
+                far.write_all(&pattern(100 + seed, seed)).expect("it fits");
+            }
+        }
+        for (seed, token) in all.iter().enumerate() {
+            let expected = pattern(100 + seed, seed).repeat(2);
+            assert!(rig.bytes[token] == expected, "{token}");
+        }
+    }
+}
+
 /// Older kernels complete at once what newer ones defer.
 #[test]
 fn a_descriptor_that_is_asked_for_late_tells_of_what_has_come() {
