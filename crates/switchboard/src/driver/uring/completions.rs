@@ -13,7 +13,7 @@ use super::table::{
     TO_ARM,
 };
 use super::tick::{ROOM, WAKE, socket_of};
-use super::{Lent, Told, Uring};
+use super::{Lent, READ_BUFFER, Told, Uring};
 use crate::driver::{Completion, Event};
 use crate::{Ready, TcpStream, Token};
 
@@ -241,7 +241,8 @@ impl Uring {
             let accepted = Event::Accepted(TcpStream::new(fd));
             return Some((token, Found::Event(accepted)));
         }
-        let room = (place.room as usize).min(self.bytes_left);
+        let room = (place.room as usize).min(READ_BUFFER);
+        let room = room.min(self.bytes_left);
         let kept = place.kept.as_mut()?;
         let part = &kept.bytes[kept.taken..];
         let part = &part[..part.len().min(room)];

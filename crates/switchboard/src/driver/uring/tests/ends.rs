@@ -180,3 +180,45 @@ fn a_ring_without_deferred_completions_works_as_well() {
         assert!(rig.bytes[token] == pattern(30_000, seed), "{token}");
     }
 }
+
+/// However much there is room for: whoever gets it may be one of many.
+#[test]
+fn what_was_kept_is_handed_out_in_parts_of_the_usual_size() {
+    if !works() {
+        return;
+    }
+    let mut rig = Rig::new(&Setup::default());
+    let it = token(0, 0);
+    let mut far = rig.register(it);
+    rig.uring.set_room(it, usize::MAX);
+    rig.tick();
+    rig.uring.set_reading(it, false);
+    far.set_nonblocking(true).expect("a socket can");
+    let message = pattern(1 << 20, 4);
+    let mut written = 0;
+    while let Ok(n @ 1..) = far.write(&message[written..]) {
+        written += n;
+    }
+    for _ in 0..5 {
+        rig.tick();
+    }
+    let (_, place) = rig.uring.table.find(it).expect("it is there");
+    let kept = place.kept().bytes.len();
+    assert!(kept > READ_BUFFER, "the premise: {kept} of {written}");
+    rig.uring.set_reading(it, true);
+    let mut len = 0;
+    for _ in 0..TICKS {
+        rig.uring.wait(TICK).expect("it can wait");
+        while let Some(Completion { event, .. }) = rig.uring.next() {
+            if let Event::Received(bytes) = event {
+                assert!(bytes.len() <= READ_BUFFER, "{} bytes", bytes.len());
+                assert!(bytes == &message[len..][..bytes.len()]);
+                len += bytes.len();
+            }
+        }
+        if len == written {
+            break;
+        }
+    }
+    assert_eq!(len, written);
+}
