@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::driver::recorded::{Header, Recorder};
 use crate::driver::{Choice, Driver};
 use crate::options::SourceOptions;
-use crate::{Reactor, Recording, Replay, Result};
+use crate::{Error, Reactor, Recording, Replay, Result};
 
 /// What a panic in the program's code means for the loop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -165,7 +165,8 @@ impl Builder {
     }
 
     /// Records all that comes and goes, so that it can be [replayed](Self::replay); see
-    /// [`Recording`] for what it costs, and for what cannot be recorded.
+    /// [`Recording`] for what it costs, and for what cannot be recorded. (A
+    /// [simulated](crate::sim) reactor refuses it: its seed repeats it.)
     pub fn record(mut self, recording: Recording) -> Builder {
         self.tape = Tape::Record(recording);
         self
@@ -204,6 +205,18 @@ impl Builder {
             }
         };
         Ok(Reactor::with_driver(self, state, driver))
+    }
+
+    /// For a reactor of a simulated world, which its seed repeats: a recording would hold no more.
+    pub(crate) fn simulated(self, seed: u64) -> Result<Builder> {
+        match self.tape {
+            Tape::None => Ok(self.seed(seed)),
+            Tape::Record(_) | Tape::Replay(_) => {
+                let text =
+                    "a simulated reactor is neither recorded nor replayed: its seed repeats it";
+                Err(Error::other(text))
+            }
+        }
     }
 
     fn live_driver(&self) -> Result<Driver> {

@@ -81,7 +81,7 @@ impl<S: 'static> Program for ProgramOf<S> {
     fn start(&mut self, world: &Shared) -> Result {
         let seed = world.borrow_mut().start(self.machine);
         let driver = Driver::Simulated(Simulated::new(world.clone(), self.machine, false)?);
-        let config = self.builder.clone().seed(seed);
+        let config = self.builder.clone().simulated(seed)?;
         let mut reactor = Reactor::with_driver(config, (self.state)(), driver);
         let outcome = (self.boot)(&mut reactor);
         self.reactor = Some(reactor);

@@ -179,7 +179,11 @@ impl Simulation {
         let machine = self.world.borrow_mut().add_machine(machine);
         let seed = self.world.borrow_mut().start(machine);
         let driver = Driver::Simulated(Simulated::new(self.world.clone(), machine, true)?);
-        Ok(Reactor::with_driver(builder.seed(seed), state, driver))
+        Ok(Reactor::with_driver(
+            builder.simulated(seed)?,
+            state,
+            driver,
+        ))
     }
 
     /// A connection that is there already: one end for a reactor on the machine `near`, the other

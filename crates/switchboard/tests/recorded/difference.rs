@@ -154,3 +154,13 @@ fn the_configuration_comes_back() {
     assert_eq!(replay.configuration(), "--quiet");
     assert!(replay.recorded_at().elapsed().unwrap().as_secs() < 60);
 }
+
+#[test]
+fn a_simulated_reactor_is_not_recorded() {
+    let tape = Tape::new("simulated");
+    let builder = Reactor::builder().record(tape.recording());
+    let refused = switchboard::sim::Simulation::new(1).reactor("here", builder, ());
+    let why = refused.unwrap_err().to_string();
+    assert!(why.ends_with("its seed repeats it"), "{why}");
+    assert!(!tape.path.exists());
+}
