@@ -428,10 +428,14 @@ impl Driver {
         }
     }
 
-    /// A turn ends; what has gone wrong with a replay in it.
+    /// A turn ends, and a recording of it is handed over; what has gone wrong with a replay in it.
     pub(crate) fn end_turn(&mut self) -> crate::Result {
         match self {
             Driver::Replayer(replayer) => replayer.end_turn(),
+            Driver::Recorder(recorder) => {
+                recorder.end_turn();
+                Ok(())
+            }
             _ => Ok(()),
         }
     }

@@ -37,15 +37,9 @@ pub(crate) use header::{Header, open};
 pub(crate) use outcome::Shared;
 pub(crate) use replayer::Replayer;
 
-/// A frame is cut when it has become so long. Short enough for a reader's memory, long enough for
-/// its checksums to weigh nothing.
-const FRAME: usize = 64 * 1024;
-
 pub(crate) struct Recorder {
     inner: Driver,
     sink: Sink,
-    /// Entries that are not in a frame yet.
-    entries: Vec<u8>,
     outboxes: Outboxes,
     /// How the values of the jobs under way are written.
     codecs: BTreeMap<u64, Codec>,
@@ -62,7 +56,6 @@ impl Recorder {
         Ok(Recorder {
             inner,
             sink: Sink::create(recording, header)?,
-            entries: Vec::new(),
             outboxes: Outboxes::default(),
             codecs: BTreeMap::new(),
             tick_begins: false,
@@ -80,14 +73,13 @@ impl Recorder {
     /// The recording ends with what was noted until now.
     #[cold]
     fn end(&mut self, why: &End) {
-        self.sink.commit(&mut self.entries);
         self.sink.end(why);
         self.codecs.clear();
     }
 
     fn note(&mut self, call: &Call, answer: &Answer) {
         if !self.is_over() {
-            entry::put_call(&mut self.entries, call, answer);
+            entry::put_call(self.sink.entries(), call, answer);
         }
     }
 
@@ -105,8 +97,8 @@ impl Recorder {
         let now = self.inner.read_clock();
         if !self.is_over() {
             match std::mem::take(&mut self.tick_begins) {
-                true => entry::put_tick(&mut self.entries, now),
-                false => entry::put_clock(&mut self.entries, now),
+                true => entry::put_tick(self.sink.entries(), now),
+                false => entry::put_clock(self.sink.entries(), now),
             }
         }
         now
@@ -115,7 +107,7 @@ impl Recorder {
     pub(crate) fn wall_time(&mut self) -> SystemTime {
         let time = self.inner.wall_time();
         if !self.is_over() {
-            entry::put_wall_time(&mut self.entries, time);
+            entry::put_wall_time(self.sink.entries(), time);
         }
         time
     }
@@ -123,13 +115,12 @@ impl Recorder {
     pub(crate) fn heed_stop(&mut self, asked: u8, heeded: u8) -> u8 {
         let level = self.inner.heed_stop(asked, heeded);
         if level != heeded && !self.is_over() {
-            entry::put_stop(&mut self.entries, level);
+            entry::put_stop(self.sink.entries(), level);
         }
         level
     }
 
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        self.sink.commit(&mut self.entries);
         self.inner.wait(timeout)?;
         self.tick_begins = true;
         Ok(())
@@ -137,23 +128,19 @@ impl Recorder {
 
     #[inline]
     pub(crate) fn next_received(&mut self) -> Option<(Token, &[u8])> {
-        if self.entries.len() > FRAME {
-            self.sink.commit(&mut self.entries);
-        }
+        self.sink.cut();
         let (token, bytes) = self.inner.next_received()?;
         if !self.sink.is_over() {
-            entry::put_received(&mut self.entries, token, bytes);
+            entry::put_received(self.sink.entries(), token, bytes);
         }
         Some((token, bytes))
     }
 
     pub(crate) fn next(&mut self) -> Option<Completion<'_>> {
-        if self.entries.len() > FRAME {
-            self.sink.commit(&mut self.entries);
-        }
+        self.sink.cut();
         let Some(mut completion) = self.inner.next() else {
             if !self.sink.is_over() {
-                entry::put_nothing_more(&mut self.entries);
+                entry::put_nothing_more(self.sink.entries());
             }
             return None;
         };
@@ -166,7 +153,7 @@ impl Recorder {
                 stream.get_to_know();
                 None
             }
-            Event::Done(done) => note_done(&mut self.entries, &mut self.codecs, *token, done),
+            Event::Done(done) => note_done(self.sink.entries(), &mut self.codecs, *token, done),
             Event::Unsent(rest) => {
                 self.outboxes.put_back(*token, rest.len());
                 None
@@ -175,9 +162,8 @@ impl Recorder {
             _ => None,
         };
         match unrecordable {
-            None => entry::put_event(&mut self.entries, *token, event),
+            None => entry::put_event(self.sink.entries(), *token, event),
             Some(what) => {
-                self.sink.commit(&mut self.entries);
                 self.sink.end(&End::Unrecordable(what.to_owned()));
             }
         }
@@ -255,14 +241,12 @@ impl Recorder {
         let before = outbox.len();
         let old = self.outboxes.known(token, outbox);
         let new = outbox.pieces(old);
-        entry::put_send(&mut self.entries, token, before - old, new);
+        entry::put_send(self.sink.entries(), token, before - old, new);
         let result = self.inner.send(token, outbox);
         let went = Went::of(before - outbox.len(), before);
-        entry::put_sent(&mut self.entries, went, result.as_ref().err());
+        entry::put_sent(self.sink.entries(), went, result.as_ref().err());
         self.outboxes.flushed(token, outbox.len());
-        if self.entries.len() > FRAME {
-            self.sink.commit(&mut self.entries);
-        }
+        self.sink.cut();
         result
     }
 
@@ -280,16 +264,14 @@ impl Recorder {
             return result;
         }
         if matches!(result, Ok(went) if went == bytes.len()) {
-            entry::put_sent_all(&mut self.entries, token, bytes);
+            entry::put_sent_all(self.sink.entries(), token, bytes);
         } else {
             let went = *result.as_ref().unwrap_or(&0);
             self.outboxes.flushed(token, bytes.len() - went);
-            entry::put_send(&mut self.entries, token, bytes.len(), [bytes].into_iter());
-            entry::put_sent(&mut self.entries, Went::Some(went), result.as_ref().err());
+            entry::put_send(self.sink.entries(), token, bytes.len(), [bytes].into_iter());
+            entry::put_sent(self.sink.entries(), Went::Some(went), result.as_ref().err());
         }
-        if self.entries.len() > FRAME {
-            self.sink.commit(&mut self.entries);
-        }
+        self.sink.cut();
         result
     }
 
@@ -308,13 +290,18 @@ impl Recorder {
     pub(crate) fn is_flushed(&mut self, token: Token) -> bool {
         let is_flushed = self.inner.is_flushed(token);
         if !is_flushed && !self.is_over() {
-            entry::put_unflushed(&mut self.entries, token);
+            entry::put_unflushed(self.sink.entries(), token);
         }
         is_flushed
     }
 
     pub(crate) fn finish_closing(&mut self) -> io::Result<()> {
         self.inner.finish_closing()
+    }
+
+    /// The tick is over, and a sleep may follow.
+    pub(crate) fn end_turn(&mut self) {
+        self.sink.commit();
     }
 
     pub(crate) fn rest(&mut self) -> io::Result<()> {

@@ -12,16 +12,22 @@ pub(super) const FRAME_HEAD: usize = 12;
 
 /// Appends `payload` as one frame.
 pub(super) fn put_frame(out: &mut Vec<u8>, payload: &[u8]) {
+    let start = out.len();
+    out.extend_from_slice(&[0; FRAME_HEAD]);
+    out.extend_from_slice(payload);
+    seal_frame(&mut out[start..]);
+}
+
+/// Makes a frame of a payload that has room for the three numbers in front of it.
+pub(super) fn seal_frame(frame: &mut [u8]) {
+    let (head, payload) = frame.split_at_mut(FRAME_HEAD);
     // Longer than 4 GiB it cannot be: the recorder cuts frames, and one entry holds a read, a
     // call, or an outbox, whose bound is a number of 32 bits.
     let len = payload.len() as u32;
-    let mut head = [0; FRAME_HEAD];
     head[..4].copy_from_slice(&len.to_le_bytes());
     head[4..8].copy_from_slice(&crc32fast::hash(payload).to_le_bytes());
     let own = crc32fast::hash(&head[..8]);
     head[8..].copy_from_slice(&own.to_le_bytes());
-    out.extend_from_slice(&head);
-    out.extend_from_slice(payload);
 }
 
 /// What stands at a place of a file.

@@ -11,7 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::entry::{End, put_end};
-use super::frame::{FRAME_HEAD, put_frame};
+use super::frame::{FRAME_HEAD, seal_frame};
 use super::header::{Header, MAGIC};
 use crate::Recording;
 
@@ -27,12 +27,24 @@ const MAX_WAITING: usize = 32 << 20;
 /// Room that is left for the entry that says why a recording ends.
 const END_ROOM: u64 = 256;
 
+/// A frame is cut when it has become so long. Short enough for a reader's memory, long enough for
+/// its checksums to weigh nothing.
+const FRAME: usize = 64 * 1024;
+
 /// The file of a recording that is being made.
+///
+/// All that waits for the file is one buffer, which changes hands: during a tick the loop's thread
+/// has it, and appends to it where it is.
 pub(super) struct Sink {
     shared: Arc<Shared>,
     writer: Option<JoinHandle<()>>,
     path: PathBuf,
-    /// Bytes of the file, those that still wait included.
+    /// The buffer, if it is here; otherwise this is empty.
+    bytes: Vec<u8>,
+    is_here: bool,
+    /// Where the present frame begins in it.
+    frame: usize,
+    /// Bytes of the file, those that still wait included, but for the present frame.
     len: u64,
     max_bytes: u64,
     is_over: bool,
@@ -46,9 +58,14 @@ struct Shared {
 
 #[derive(Default)]
 struct Waiting {
+    /// The buffer; empty while the loop's thread has it.
     bytes: Vec<u8>,
-    /// The writer sleeps until it is told.
-    asleep: bool,
+    /// The loop's thread has it, so there will be something in it soon.
+    is_away: bool,
+    /// The writer sleeps until there is something.
+    is_idle: bool,
+    /// The writer sleeps for a moment, or until there is plenty.
+    is_gathering: bool,
     /// Nothing more will come.
     is_complete: bool,
     /// The file takes no more.
@@ -56,10 +73,23 @@ struct Waiting {
 }
 
 impl Shared {
-    /// Held for as long as a copy within memory takes, by either side.
+    /// Held for as long as a swap of two buffers takes, by either side.
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         // Neither side panics while it holds this; if one did, its bytes would still be bytes.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sleeps until there is something, or nothing more will come.
+    fn wait_for_bytes<'a>(
+        &'a self,
+        mut waiting: MutexGuard<'a, Waiting>,
+    ) -> MutexGuard<'a, Waiting> {
+        while waiting.bytes.is_empty() && !waiting.is_complete {
+            waiting.is_idle = true;
+            waiting = (self.news.wait(waiting)).unwrap_or_else(PoisonError::into_inner);
+        }
+        waiting.is_idle = false;
+        waiting
     }
 }
 
@@ -94,6 +124,9 @@ impl Sink {
             shared,
             writer: Some(writer),
             path: path.clone(),
+            bytes: Vec::new(),
+            is_here: false,
+            frame: 0,
             len,
             max_bytes: recording.max_bytes,
             is_over: false,
@@ -101,73 +134,119 @@ impl Sink {
     }
 
     /// Whether nothing more is recorded.
+    #[inline]
     pub(super) fn is_over(&self) -> bool {
         self.is_over
     }
 
-    /// Hands over entries as one frame, and empties `payload`.
-    pub(super) fn commit(&mut self, payload: &mut Vec<u8>) {
-        if !self.is_over && !payload.is_empty() {
-            let len = self.len + (FRAME_HEAD + payload.len()) as u64;
-            if len + END_ROOM > self.max_bytes {
-                self.end(&End::AtBound);
-            } else {
-                self.push(payload);
-            }
+    /// Where entries are appended.
+    #[inline]
+    pub(super) fn entries(&mut self) -> &mut Vec<u8> {
+        if !self.is_here {
+            self.take();
         }
-        payload.clear();
+        &mut self.bytes
+    }
+
+    /// Cuts the present frame if it is long: between two entries.
+    #[inline]
+    pub(super) fn cut(&mut self) {
+        if self.is_here && self.bytes.len() - self.frame > FRAME {
+            self.close_frame();
+            self.begin_frame();
+        }
+    }
+
+    /// Hands over what was recorded: the loop's thread may sleep now.
+    pub(super) fn commit(&mut self) {
+        if self.is_here {
+            self.close_frame();
+            self.give();
+        }
     }
 
     /// The last entry, and why it is the last; what comes later is not recorded.
     pub(super) fn end(&mut self, why: &End) {
-        if mem::replace(&mut self.is_over, true) {
+        if self.is_over {
             return;
         }
+        self.entries();
+        self.close_frame();
+        if !self.is_over {
+            self.finish(why);
+        }
+        self.give();
+    }
+
+    fn take(&mut self) {
+        let mut waiting = self.shared.lock();
+        mem::swap(&mut self.bytes, &mut waiting.bytes);
+        waiting.is_away = true;
+        drop(waiting);
+        self.is_here = true;
+        self.begin_frame();
+    }
+
+    fn begin_frame(&mut self) {
+        self.frame = self.bytes.len();
+        self.bytes.extend_from_slice(&[0; FRAME_HEAD]);
+    }
+
+    /// The present frame is complete, unless there is nothing in it, or no room for it.
+    fn close_frame(&mut self) {
+        let frame = self.bytes.len() - self.frame;
+        let len = self.len + frame as u64;
+        let fits = len + END_ROOM <= self.max_bytes;
+        if frame > FRAME_HEAD && fits && !self.is_over {
+            seal_frame(&mut self.bytes[self.frame..]);
+            self.len = len;
+            return;
+        }
+        self.bytes.truncate(self.frame);
+        if !fits && !self.is_over {
+            self.finish(&End::AtBound);
+        }
+    }
+
+    /// Says why the recording ends, and appends its last frame.
+    fn finish(&mut self, why: &End) {
+        let path = self.path.display();
+        let bound = self.max_bytes;
         match why {
             End::Complete => {}
-            End::AtBound => tracing::warn!(
-                "the recording to {} ends: it has reached its bound of {} bytes",
-                self.path.display(),
-                self.max_bytes
-            ),
-            End::TooSlow => tracing::error!(
-                "the recording to {} ends: the disk does not keep up",
-                self.path.display()
-            ),
-            End::Unrecordable(what) => tracing::warn!(
-                "the recording to {} ends: {what} cannot be recorded",
-                self.path.display()
-            ),
+            End::AtBound => {
+                tracing::warn!("the recording to {path} ends: its bound is {bound} bytes");
+            }
+            End::TooSlow => {
+                tracing::error!("the recording to {path} ends: the disk does not keep up");
+            }
+            End::Unrecordable(what) => {
+                tracing::warn!("the recording to {path} ends: {what} cannot be recorded");
+            }
         }
-        let mut payload = Vec::new();
-        put_end(&mut payload, why);
-        self.append(&payload);
-        self.shared.lock().is_complete = true;
-        self.shared.news.notify_one();
+        self.is_over = true;
+        self.begin_frame();
+        put_end(&mut self.bytes, why);
+        seal_frame(&mut self.bytes[self.frame..]);
     }
 
-    fn push(&mut self, payload: &[u8]) {
-        let (waiting, failed) = self.append(payload);
-        if failed {
-            self.is_over = true; // the writer has said why
-        } else if waiting > MAX_WAITING {
-            self.end(&End::TooSlow);
+    fn give(&mut self) {
+        if self.bytes.len() > MAX_WAITING && !self.is_over {
+            self.finish(&End::TooSlow);
         }
-    }
-
-    /// How many bytes wait then, and whether they wait in vain.
-    fn append(&mut self, payload: &[u8]) -> (usize, bool) {
-        self.len += (FRAME_HEAD + payload.len()) as u64;
+        self.is_here = false;
         let mut waiting = self.shared.lock();
-        let before = waiting.bytes.len();
-        put_frame(&mut waiting.bytes, payload);
-        let (len, failed) = (waiting.bytes.len(), waiting.failed);
-        let wake = mem::take(&mut waiting.asleep) || (before < PLENTY && len >= PLENTY);
+        mem::swap(&mut self.bytes, &mut waiting.bytes);
+        waiting.is_away = false;
+        waiting.is_complete = self.is_over;
+        let plenty = waiting.bytes.len() >= PLENTY || waiting.is_complete;
+        let wake =
+            mem::take(&mut waiting.is_idle) || plenty && mem::take(&mut waiting.is_gathering);
+        self.is_over |= waiting.failed; // the writer has said why
         drop(waiting);
         if wake {
             self.shared.news.notify_one();
         }
-        (len, failed)
     }
 }
 
@@ -185,19 +264,22 @@ fn write_all(shared: &Shared, file: &mut File) -> io::Result<()> {
     let mut bytes = Vec::new();
     loop {
         let mut waiting = shared.lock();
-        while waiting.bytes.is_empty() && !waiting.is_complete {
-            waiting.asleep = true;
-            waiting = (shared.news.wait(waiting)).unwrap_or_else(PoisonError::into_inner);
+        if !waiting.is_away {
+            waiting = shared.wait_for_bytes(waiting);
         }
-        if waiting.bytes.is_empty() {
+        if waiting.bytes.is_empty() && waiting.is_complete {
             return Ok(());
         }
-        let more_may_come =
-            |waiting: &mut Waiting| !waiting.is_complete && waiting.bytes.len() < PLENTY;
-        waiting = (shared.news)
-            .wait_timeout_while(waiting, GATHER, more_may_come)
-            .unwrap_or_else(PoisonError::into_inner)
-            .0;
+        if !waiting.is_complete {
+            waiting.is_gathering = true;
+            let more_may_come = |waiting: &mut Waiting| waiting.is_gathering;
+            waiting = (shared.news)
+                .wait_timeout_while(waiting, GATHER, more_may_come)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+            waiting.is_gathering = false;
+            waiting = shared.wait_for_bytes(waiting); // the loop's thread may have it just now
+        }
         mem::swap(&mut bytes, &mut waiting.bytes);
         drop(waiting);
         file.write_all(&bytes)?;
