@@ -9,6 +9,7 @@ mod frame;
 mod header;
 mod outcome;
 mod reader;
+mod relays;
 mod replayer;
 mod sink;
 mod text;
@@ -131,7 +132,7 @@ impl Recorder {
         self.sink.cut();
         let (token, bytes) = self.inner.next_received()?;
         if !self.sink.is_over() {
-            entry::put_received(self.sink.entries(), token, bytes);
+            self.sink.put_received(token, bytes);
         }
         Some((token, bytes))
     }
@@ -264,7 +265,7 @@ impl Recorder {
             return result;
         }
         if matches!(result, Ok(went) if went == bytes.len()) {
-            entry::put_sent_all(self.sink.entries(), token, bytes);
+            self.sink.put_sent(token, bytes);
         } else {
             let went = *result.as_ref().unwrap_or(&0);
             self.outboxes.flushed(token, bytes.len() - went);

@@ -16,7 +16,7 @@ use crate::{TcpStream, Time, Token};
 
 pub(super) use put::{
     put_call, put_clock, put_done, put_end, put_event, put_nothing_more, put_received, put_send,
-    put_sent, put_sent_all, put_stop, put_tick, put_unflushed, put_wall_time,
+    put_sent, put_sent_again, put_sent_all, put_stop, put_tick, put_unflushed, put_wall_time,
 };
 
 /// One entry. Bytes are lent from the frame that it lies in.
@@ -41,6 +41,13 @@ pub(super) enum Entry<'f> {
     NothingMore,
     Call(Call, Answer),
     Send(Send<'f>),
+    /// As `Send` when all went out and was new: bytes that lie in the frame already.
+    SentAgain {
+        token: Token,
+        /// How far before this entry they begin.
+        back: usize,
+        len: usize,
+    },
     /// The kernel did not have all that the driver had taken, when that was asked. (It mostly has,
     /// and then there is no entry.)
     Unflushed(Token),
@@ -153,6 +160,7 @@ mod tag {
     pub(super) const END: u8 = 7;
     pub(super) const SENT_ALL: u8 = 8;
     pub(super) const UNFLUSHED: u8 = 9;
+    pub(super) const SENT_AGAIN: u8 = 10;
 
     pub(super) const ACCEPTED: u8 = 16;
     pub(super) const ACCEPT_FAILED: u8 = 17;
@@ -208,6 +216,11 @@ impl<'f> Entry<'f> {
                 went: Went::All,
                 failed: None,
             }),
+            tag::SENT_AGAIN => Entry::SentAgain {
+                token: Token::decode(bytes)?,
+                back: Replayable::decode(bytes)?,
+                len: Replayable::decode(bytes)?,
+            },
             tag::UNFLUSHED => Entry::Unflushed(Token::decode(bytes)?),
             tag::END => Entry::End(End::take(bytes)?),
             tag::DONE => Entry::Done {

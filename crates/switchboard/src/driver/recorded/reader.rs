@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io::BufReader;
 
-use super::entry::Entry;
+use super::entry::{Entry, Send, Went};
 use super::frame::{FRAME_HEAD, Found, read_frame};
 use super::header::Opened;
 
@@ -55,7 +55,7 @@ impl Reader {
         }
         let whole = &self.frame[self.taken..];
         let mut rest = whole;
-        match Entry::take(&mut rest) {
+        match Entry::take(&mut rest).and_then(|entry| self.resolve(entry)) {
             Some(entry) => Ok((entry, whole.len() - rest.len())),
             None => {
                 let place = self.progress().0;
@@ -63,6 +63,21 @@ impl Reader {
                 Err(Stop::Corrupt(why))
             }
         }
+    }
+
+    /// With the bytes that the entry only refers to.
+    fn resolve<'f>(&'f self, entry: Entry<'f>) -> Option<Entry<'f>> {
+        let Entry::SentAgain { token, back, len } = entry else {
+            return Some(entry);
+        };
+        let start = self.taken.checked_sub(back)?;
+        let new = self.frame[start..self.taken].get(..len)?;
+        Some(Entry::Send(Send {
+            token,
+            new,
+            went: Went::All,
+            failed: None,
+        }))
     }
 
     /// Done with the entry that [`peek`](Self::peek) has shown, of this length.

@@ -10,10 +10,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::entry::{End, put_end};
+use super::entry::{End, put_end, put_received, put_sent_again, put_sent_all};
 use super::frame::{FRAME_HEAD, seal_frame};
 use super::header::{Header, MAGIC};
-use crate::Recording;
+use super::relays::Relays;
+use crate::{Recording, Token};
 
 /// How long the thread that writes lets more come together: what a process that is killed loses.
 const GATHER: Duration = Duration::from_millis(20);
@@ -44,6 +45,7 @@ pub(super) struct Sink {
     is_here: bool,
     /// Where the present frame begins in it.
     frame: usize,
+    relays: Relays,
     /// Bytes of the file, those that still wait included, but for the present frame.
     len: u64,
     max_bytes: u64,
@@ -127,6 +129,7 @@ impl Sink {
             bytes: Vec::new(),
             is_here: false,
             frame: 0,
+            relays: Relays::default(),
             len,
             max_bytes: recording.max_bytes,
             is_over: false,
@@ -146,6 +149,27 @@ impl Sink {
             self.take();
         }
         &mut self.bytes
+    }
+
+    #[inline]
+    pub(super) fn put_received(&mut self, token: Token, bytes: &[u8]) {
+        put_received(self.entries(), token, bytes);
+        let start = self.bytes.len() - bytes.len() - self.frame;
+        self.relays.note(start, bytes.len());
+    }
+
+    /// All that waited went out, and all of it was new.
+    #[inline]
+    pub(super) fn put_sent(&mut self, token: Token, bytes: &[u8]) {
+        self.entries();
+        let frame = &self.bytes[self.frame..];
+        if let Some(start) = self.relays.find(frame, bytes) {
+            let back = frame.len() - start;
+            put_sent_again(&mut self.bytes, token, back, bytes.len());
+        } else {
+            self.relays.pass();
+            put_sent_all(&mut self.bytes, token, bytes);
+        }
     }
 
     /// Cuts the present frame if it is long: between two entries.
@@ -188,6 +212,7 @@ impl Sink {
     }
 
     fn begin_frame(&mut self) {
+        self.relays.clear();
         self.frame = self.bytes.len();
         self.bytes.extend_from_slice(&[0; FRAME_HEAD]);
     }

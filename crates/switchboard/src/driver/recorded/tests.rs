@@ -6,9 +6,11 @@ use proptest::prelude::*;
 
 use super::entry::{
     Answer, Call, End, Entry, Send, Went, put_call, put_clock, put_done, put_end, put_event,
-    put_nothing_more, put_send, put_sent, put_stop, put_tick, put_unflushed, put_wall_time,
+    put_nothing_more, put_send, put_sent, put_sent_again, put_stop, put_tick, put_unflushed,
+    put_wall_time,
 };
 use super::frame::{FRAME_HEAD, Found, put_frame, read_frame};
+use super::relays::Relays;
 use super::*;
 use crate::net::KnownEnds;
 use crate::{Address, TcpStream};
@@ -173,6 +175,9 @@ proptest! {
         prop_assert_eq!(put(|out| put_clock(out, time)), shown(Entry::Clock(time)));
         prop_assert_eq!(put(|out| put_wall_time(out, wall)), shown(Entry::WallTime(wall)));
         prop_assert_eq!(put(|out| put_stop(out, level)), shown(Entry::Stop(level)));
+        let (back, len) = (usize::from(level), level.into());
+        let entry = put(|out| put_sent_again(out, token, back, len));
+        prop_assert_eq!(entry, shown(Entry::SentAgain { token, back, len }));
         prop_assert_eq!(put(|out| put_unflushed(out, token)), shown(Entry::Unflushed(token)));
         prop_assert_eq!(put(put_nothing_more), shown(Entry::NothingMore));
         prop_assert_eq!(put(|out| put_end(out, &end)), shown(Entry::End(end)));
@@ -254,4 +259,25 @@ fn an_outbox_is_known_as_far_as_it_was_flushed() {
         generation: 8,
     };
     assert_eq!(outboxes.known(later, &mut outbox), 0);
+}
+
+/// Echoes are in the order of what was received; a broadcast is the same again and again.
+#[test]
+fn what_goes_out_as_it_came_in_is_found() {
+    let frame = b"head:first message.second message.and a third one.";
+    let mut relays = Relays::default();
+    for (start, len) in [(5, 14), (5, 14 + 15), (19, 15), (34, 16)] {
+        relays.note(start, len); // the first is too short, and so is the third
+    }
+    assert_eq!(relays.find(frame, &frame[5..34]), Some(5), "the next one");
+    assert_eq!(
+        relays.find(frame, &frame[5..34]),
+        Some(5),
+        "the same once more"
+    );
+    assert_eq!(relays.find(frame, b"something quite different"), None);
+    assert_eq!(relays.find(frame, &frame[34..50]), Some(34));
+    assert_eq!(relays.find(frame, &frame[5..34]), None, "too far back");
+    relays.clear();
+    assert_eq!(relays.find(frame, &frame[34..50]), None, "another frame");
 }

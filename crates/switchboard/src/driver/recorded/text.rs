@@ -98,6 +98,7 @@ impl Entry<'_> {
             Entry::Done { token, .. } => plain(*token, "(job done)".to_owned()),
             Entry::Call(call, _) => call.describe(),
             Entry::Send(send) => (Some(send.token), Text::bytes("send", send.new)),
+            Entry::SentAgain { token, .. } => plain(*token, "send what was received".to_owned()),
             Entry::Unflushed(token) => plain(*token, "wait for what was sent".to_owned()),
             Entry::End(_) => (None, Text::plain("the recording ends")),
         }

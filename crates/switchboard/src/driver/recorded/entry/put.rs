@@ -81,6 +81,20 @@ pub(in crate::driver::recorded) fn put_sent_all(out: &mut Vec<u8>, token: Token,
     put_bytes(out, tag::SENT_ALL, token, bytes);
 }
 
+/// As [`put_sent_all`], for `len` bytes that begin `back` before this entry.
+#[inline]
+pub(in crate::driver::recorded) fn put_sent_again(
+    out: &mut Vec<u8>,
+    token: Token,
+    back: usize,
+    len: usize,
+) {
+    out.push(tag::SENT_AGAIN);
+    token.encode(out);
+    back.encode(out);
+    len.encode(out);
+}
+
 /// `new` is what an outbox holds that it did not when it was flushed last, piece by piece.
 pub(in crate::driver::recorded) fn put_send<'a>(
     out: &mut Vec<u8>,
