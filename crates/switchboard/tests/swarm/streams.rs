@@ -130,8 +130,8 @@ fn connect(host: &mut Host, cx: &mut LoopContext<'_, Host>, tries: u32) {
     if is_echo(out.connection) {
         plan.like = out;
     }
-    let to = match (host.is_server, host.by_proxy) {
-        (true, _) => "localhost:8080",
+    let to = match (host.listeners > 0, host.by_proxy) {
+        (true, _) => "localhost:8081", // two addresses, and nobody at the first one
         (false, true) => "proxy:9000",
         (false, false) => "server:8080",
     };
@@ -147,14 +147,14 @@ fn host(
     ledger: &Ledger,
     gentle: bool,
     by_proxy: bool,
-    is_server: bool,
+    listeners: usize,
 ) -> impl Fn() -> Host + 'static {
     let ledger = ledger.clone();
     move || Host {
         ledger: ledger.clone(),
         gentle,
         by_proxy,
-        is_server,
+        listeners,
         connect_again: Some(connect),
         ..Host::default()
     }
@@ -183,7 +183,7 @@ pub fn streams(sim: &mut Simulation, by_proxy: bool) -> Result {
         if !gentle {
             ledger.allow_losses();
         }
-        let state = host(&ledger, gentle, by_proxy, true);
+        let state = host(&ledger, gentle, by_proxy, 1);
         hosts.push(sim.host_with("proxy", builder(&mut rng, gentle), state, proxy::boot)?);
     }
     let clients = rng.usize(1..4);
@@ -198,6 +198,7 @@ pub fn streams(sim: &mut Simulation, by_proxy: bool) -> Result {
         let boot = move |reactor: &mut Reactor<Host>| {
             if is_server {
                 life::listen(reactor, "0.0.0.0:8080", Door)?;
+                life::listen(reactor, "[::1]:8081", Door)?;
             }
             for _ in 0..connections {
                 reactor.with(|host, cx| connect(host, cx, 2));
@@ -209,7 +210,7 @@ pub fn streams(sim: &mut Simulation, by_proxy: bool) -> Result {
         } else {
             format!("client {number}")
         };
-        let state = host(&ledger, gentle, by_proxy, is_server);
+        let state = host(&ledger, gentle, by_proxy, if is_server { 2 } else { 0 });
         hosts.push(sim.host_with(&name, builder(&mut rng, gentle), state, boot)?);
     }
     sim.run_for(Duration::from_millis(rng.u64(1..60_000)))?;
@@ -235,7 +236,7 @@ fn all_end(sim: &mut Simulation, hosts: &[sim::Host<Host>], ledger: &Ledger) -> 
         let have_ended = |host: &sim::Host<Host>| {
             sim.is_up(*host) && {
                 let host = sim.state(*host);
-                host.lives.open() == usize::from(host.is_server)
+                host.lives.open() == host.listeners
             }
         };
         stuck || hosts.iter().all(have_ended)
@@ -248,6 +249,7 @@ fn all_end(sim: &mut Simulation, hosts: &[sim::Host<Host>], ledger: &Ledger) -> 
 fn all_arrived(sim: &Simulation, hosts: &[sim::Host<Host>], ledger: &Ledger) {
     let ends = hosts.iter().flat_map(|host| &sim.state(*host).ends);
     for (flow, end, why) in ends.clone() {
+        assert!(!why.contains("refused"), "{flow:?}: {why}");
         let mut others = ends.clone().filter(|(other, ..)| *other == flow.back());
         let other = others.next().map(|(_, end, _)| *end);
         if (*end, other) == (End::HalfClose, Some(End::HalfClose)) {

@@ -24,7 +24,8 @@ pub struct Host {
     pub ends: Vec<(Flow, End, String)>,
     /// Nothing ends a connection but its own two ends.
     pub gentle: bool,
-    pub is_server: bool,
+    /// How many sources it has that do not end.
+    pub listeners: usize,
     /// All talk by a proxy, which cannot pass on how an end was meant: all half-close.
     pub by_proxy: bool,
     /// Of a proxy: where its accepted connections lead.
