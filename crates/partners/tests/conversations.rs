@@ -62,7 +62,7 @@ fn main() -> ExitCode {
         })
         .needs([], "a_missing_partner_is_named_and_nothing_fails", |[]| {
             let mut run = Process::start(without_partners());
-            let output = run.wait_for("skipped, since a partner is not installed:\n");
+            let output = run.wait_for("skipped, since a partner is missing:\n");
             assert!(output.contains("1 ignored"), "{output}");
             run.wait_for("asyncore_serves_a_client: needs a python3 with asyncore");
             assert!(run.finish().success());

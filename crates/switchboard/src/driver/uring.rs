@@ -180,7 +180,8 @@ impl Uring {
             ring: Ring::new(setup)?,
             table: Table::default(),
             sends: Sends::default(),
-            told: Vec::new(),
+            // As many as the ring holds, so that a burst does not double it.
+            told: Vec::with_capacity(setup.completions as usize),
             looked_at: 0,
             put_off: Vec::new(),
             events: VecDeque::new(),
