@@ -1,6 +1,7 @@
 //! How many programs are tried, from which seed, and what is shown of one that fails.
 //! It must never change what a program does.
 
+use std::cell::Cell;
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
@@ -29,9 +30,21 @@ pub fn search<T: Debug>(
     let start = Instant::now();
     let mut tried = 0;
     while time.map_or(tried < cases, |time| start.elapsed() < time) {
+        let good = Cell::new(0);
+        let failed = Cell::new(false);
+        let judge = |value: &T| {
+            let verdict = judge(value);
+            // What comes after the first failure are simpler forms of it.
+            failed.set(failed.get() || verdict.is_err());
+            good.set(good.get() + u32::from(!failed.get()));
+            verdict
+        };
         let batch = time.map_or(BATCH.min(cases.saturating_sub(tried)), |_| BATCH);
-        if let Err(failure) = try_batch(seed, batch, strategy, &judge) {
-            panic!("SWITCHBOARD_SEED={seed} shows {name} failing (after {tried}):\n{failure}");
+        if let Err(failure) = try_batch(seed, batch, strategy, judge) {
+            let good = tried + good.get();
+            panic!(
+                "SWITCHBOARD_SEED={seed} shows {name} failing (after {good} good ones):\n{failure}"
+            );
         }
         tried += batch;
         seed = seed.wrapping_add(1);
