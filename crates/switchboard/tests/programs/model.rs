@@ -62,6 +62,8 @@ pub struct Source {
     pub left: usize,
     /// The most that it left in this turn, or when the last one had ended.
     pub kept: usize,
+    /// What it left has to be offered to it again.
+    pub offer_due: bool,
     pub paused: bool,
     pub shut_write: bool,
     pub shut_read: bool,
@@ -217,6 +219,7 @@ impl Model {
             outbox: 0,
             left: 0,
             kept: 0,
+            offer_due: false,
             paused: false,
             shut_write: false,
             shut_read: false,

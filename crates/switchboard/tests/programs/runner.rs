@@ -82,7 +82,9 @@ impl Runner {
     /// What an outcome means for a call whose error is told and ends the source.
     fn end(&self, state: &mut State, outcome: Outcome) -> Result {
         let source = &mut state.model.sources[self.id];
-        source.life += usize::from(std::mem::take(&mut source.replaced));
+        let replaced = std::mem::take(&mut source.replaced);
+        source.life += usize::from(replaced);
+        source.offer_due |= replaced;
         source.kept = source.kept.max(source.left);
         match outcome {
             Outcome::Done => Ok(()),

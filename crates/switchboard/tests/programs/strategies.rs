@@ -104,7 +104,8 @@ fn accept() -> BoxedStrategy<Accept> {
 }
 
 fn happening(in_step: bool) -> BoxedStrategy<Happening> {
-    let arrive = (pick(), length(), script(3)).prop_map(|(at, len, steps)| Happening::Arrive {
+    let len = prop_oneof![2 => length(), 1 => 5_000usize..60_000];
+    let arrive = (pick(), len, script(3)).prop_map(|(at, len, steps)| Happening::Arrive {
         at,
         len: len.max(1),
         steps,
@@ -126,6 +127,7 @@ fn happening(in_step: bool) -> BoxedStrategy<Happening> {
     prop_oneof![
         10 => determinate,
         3 => (pick(), any::<bool>()).prop_map(|(at, reads)| Happening::SetReads(at, reads)),
+        2 => pick().prop_map(|at| Happening::SetReads(at, false)),
         1 => (0u64..4).prop_map(Happening::Pass),
     ]
     .boxed()
@@ -137,8 +139,8 @@ fn pick() -> impl Strategy<Value = Pick> {
 
 fn target() -> BoxedStrategy<Target> {
     prop_oneof![
-        2 => Just(Target::Me),
-        1 => pick().prop_map(Target::Any),
+        3 => Just(Target::Me),
+        2 => pick().prop_map(Target::Any),
     ]
     .boxed()
 }
@@ -235,7 +237,8 @@ fn step(depth: u32) -> BoxedStrategy<Step> {
     ];
     let simple = prop_oneof![
         16 => (target(), length(), how).prop_map(|(at, len, how)| Step::Send(at, len, how)),
-        8 => (target(), length()).prop_map(|(at, len)| Step::Forward(at, len)),
+        8 => (target(), prop_oneof![2 => Just(usize::MAX), 1 => length()])
+            .prop_map(|(at, len)| Step::Forward(at, len)),
         2 => target().prop_map(Step::Close),
         1 => target().prop_map(Step::Abort),
         2 => target().prop_map(Step::ShutWrite),

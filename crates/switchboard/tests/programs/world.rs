@@ -26,6 +26,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const TURNS: usize = 200;
 const BOUND: Duration = Duration::from_secs(20);
 
+/// A deadline within this time is one of the program.
+const SOON: Duration = Duration::from_millis(100);
+
 /// How long a turn may sleep while something is owed.
 const TURN: Duration = Duration::from_millis(1);
 
@@ -327,8 +330,13 @@ impl World {
 
     fn debts(&self) -> Vec<String> {
         let mut owed = self.model().debts(&self.network.sights(self.model()));
-        if self.reactor.next_timeout() == Some(Duration::ZERO) {
+        let timeout = self.reactor.next_timeout();
+        if timeout == Some(Duration::ZERO) {
             owed.push("the loop would not sleep".to_owned());
+        }
+        // Its own deadlines are seconds away.
+        if !self.model().has_timer() && timeout.is_some_and(|timeout| timeout < SOON) {
+            owed.push(format!("the loop wakes up for nothing after {timeout:?}"));
         }
         owed
     }

@@ -200,7 +200,9 @@ impl Model {
     /// `pause_source` and `resume_source` do nothing to one that is ending.
     pub fn set_paused(&mut self, id: Id, paused: bool) {
         self.note(id, format_args!("paused: {paused}"));
-        self.sources[id].paused = paused;
+        let source = &mut self.sources[id];
+        source.offer_due |= source.paused && !paused;
+        source.paused = paused;
     }
 
     pub fn bounds_set(&mut self, id: Id, bounds: Bounds, result: &Result) {

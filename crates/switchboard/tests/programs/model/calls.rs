@@ -77,6 +77,7 @@ impl Model {
                 self.demand(ended, format_args!("source {id}: nobody has ended"));
                 self.note(id, "eof");
             }
+            Method::Read => source.offer_due = false,
             Method::Write => {
                 let owed = source.refused || source.lifted || source.refused_for_all;
                 source.refused = false;

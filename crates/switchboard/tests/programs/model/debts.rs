@@ -118,6 +118,15 @@ impl Model {
         debts
     }
 
+    /// Whether the loop has a reason to wake up soon by itself.
+    pub fn has_timer(&self) -> bool {
+        let living = |id: Id| self.sources[id].phase <= Phase::Open;
+        let mut timers = self.timers.iter();
+        let ending = self.sources.iter().any(|one| one.phase == Phase::Ending);
+        timers.any(|timer| timer.state == State::Pending && timer.owner.is_none_or(living))
+            || ending && self.limits.close_timeout_millis < 10_000
+    }
+
     fn owed_to_listener(&self, source: &Source) -> Option<String> {
         let living = self.sources.iter().filter(|one| one.phase < Phase::Ended);
         let room = living.count() < self.limits.max_sources;
@@ -148,6 +157,9 @@ impl Model {
             return Some(format!(
                 "it has seen {seen} of {given} bytes, of which {unsent} were not sent"
             ));
+        }
+        if reads && source.offer_due && source.left > 0 {
+            return Some(format!("{} bytes are not offered again", source.left));
         }
         let ended = source.shut_read || far.finished && has_all;
         // Whoever may wait for room to answer what it left unread is told after that.
