@@ -249,7 +249,9 @@ impl Generator {
         Ok(())
     }
 
-    /// The first connection sends a message whenever all have got the one before.
+    /// The last connection sends a message whenever all have got the one before. The last, since
+    /// the kernel may have accepted connections that the server has not looked at yet: once it
+    /// reads from that one, it knows all others.
     fn spread(&mut self, messages: u64, duration: Duration) -> Result<()> {
         let start = Instant::now();
         let mut begun = 0;
@@ -261,7 +263,7 @@ impl Generator {
                 connection.written += self.shared.size;
             }
             self.shared.on_the_way += self.active.len() as u64;
-            if let Some(sender) = self.active.first_mut() {
+            if let Some(sender) = self.active.last_mut() {
                 sender.written -= self.shared.size;
                 sender.write(&self.shared.pattern)?;
             }
