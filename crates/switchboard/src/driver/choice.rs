@@ -6,11 +6,10 @@ use std::io;
 use super::{Driver as Running, Readiness};
 
 /// What [`Auto`](Driver::Auto) tries first where both work. As CPU per message of 64 bytes, io_uring
-/// takes 0.993 × (0.949–1.014) what readiness does at 64 connections, 0.815 × (0.481–1.041) for a
-/// broadcast to 1,000, and at 1,000 connections that echo 0.922 × (0.890–1.122) or 1.059 ×
-/// (0.971–1.220): short runs of `bench/` on a busy machine, 24 November 2026, which show it behind
-/// nowhere, and ahead nowhere for certain. What decides for it is a fortieth of a system call for
-/// each message instead of two, since loopback and this machine make those cheap.
+/// takes 1.006 × (0.990–1.030) what readiness does at 64 connections and 0.985 × (0.962–1.004) at
+/// 1,000 (`bench/results/echo.md`, 24 November 2026): behind nowhere, ahead nowhere for certain. What
+/// decides for it is a fortieth of a system call for each message instead of two, since loopback
+/// makes those cheap.
 #[cfg(target_os = "linux")]
 const PREFERRED: Driver = Driver::IoUring;
 
