@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use switchboard::signal::{SIGINT, SIGTERM};
 use switchboard::{
-    Address, Builder, Context, Error, Handler, Reactor, Recording, Result, SourceOptions,
-    TcpListener, TcpStream,
+    Address, Builder, Context, Error, Handler, Listener, Reactor, Recording, Result, SourceOptions,
+    Stream,
 };
 use switchboard_chat::answers::{Answers, Farewell};
 use switchboard_chat::cli::{LogLevel, ServeArgs};
@@ -134,7 +134,7 @@ pub fn reactor(args: &ServeArgs, builder: Builder) -> Result<Reactor<Server>> {
 pub fn bind(
     args: &ServeArgs,
     reactor: &mut Reactor<Server>,
-) -> std::result::Result<Vec<TcpListener>, String> {
+) -> std::result::Result<Vec<Listener>, String> {
     let bind = |address: &HostPort| {
         reactor
             .bind((address.host(), address.port()))
@@ -147,7 +147,7 @@ pub fn bind(
 ///
 /// # Errors
 /// There are too few descriptors.
-pub fn start(reactor: &mut Reactor<Server>, listeners: Vec<TcpListener>) -> Result {
+pub fn start(reactor: &mut Reactor<Server>, listeners: Vec<Listener>) -> Result {
     reactor.with(|_, cx| cx.signals(&[SIGINT, SIGTERM], Signals))?;
     for listener in listeners {
         reactor.listen_on(listener, Door)?;
@@ -163,7 +163,7 @@ fn cannot_listen(address: &HostPort, error: Error) -> String {
 }
 
 /// Where the server is, and what to type to talk to it.
-fn greeting(args: &ServeArgs, listeners: &[TcpListener]) -> Result<String> {
+fn greeting(args: &ServeArgs, listeners: &[Listener]) -> Result<String> {
     let mut text = String::new();
     for listener in listeners {
         for address in listener.locals()? {
@@ -197,7 +197,7 @@ impl Handler<Server> for Door {
         &mut self,
         server: &mut Server,
         cx: &mut Context<'_, Server>,
-        stream: TcpStream,
+        stream: Stream,
     ) -> Result {
         let Ok(peer) = stream.peer() else {
             // Reset before it was looked at, as port scanners do: nothing to alarm anybody with.
@@ -224,7 +224,7 @@ impl Handler<Server> for Door {
 fn turn_away(
     server: &Server,
     cx: &mut Context<'_, Server>,
-    stream: TcpStream,
+    stream: Stream,
     peer: &Address,
 ) -> Result {
     tracing::info!("{peer} was turned away: the server is full");

@@ -2,7 +2,7 @@
 //! `broadcast [--driver auto|readiness|io_uring] [ADDR]` (default `localhost:7777`).
 //! It must never do more than that: `bench/` measures with it what a delivered message costs.
 
-use switchboard::{Bytes, Close, Context, Driver, Handler, Reactor, Result, TcpStream, Token};
+use switchboard::{Bytes, Close, Context, Driver, Handler, Reactor, Result, Stream, Token};
 
 #[derive(Default)]
 struct Room {
@@ -16,7 +16,7 @@ impl Handler<Room> for Member {
         &mut self,
         room: &mut Room,
         cx: &mut Context<'_, Room>,
-        stream: TcpStream,
+        stream: Stream,
     ) -> Result {
         room.members.push(cx.register(stream, Member)?);
         Ok(())

@@ -2,17 +2,12 @@
 //! `echo [--driver auto|readiness|io_uring] [--record FILE] [ADDR]` (default `localhost:7777`).
 //! It must never do more than that: `bench/` measures the reactor with it.
 
-use switchboard::{Context, Handler, Reactor, Recording, Result, TcpStream};
+use switchboard::{Context, Handler, Reactor, Recording, Result, Stream};
 
 struct Echo;
 
 impl Handler<()> for Echo {
-    fn handle_accepted(
-        &mut self,
-        _: &mut (),
-        cx: &mut Context<'_, ()>,
-        stream: TcpStream,
-    ) -> Result {
+    fn handle_accepted(&mut self, _: &mut (), cx: &mut Context<'_, ()>, stream: Stream) -> Result {
         cx.register(stream, Echo)?;
         Ok(())
     }

@@ -17,7 +17,7 @@ use std::net::SocketAddr;
 use std::thread;
 
 use switchboard::{
-    Builder, Context, Handler, Reactor, Recording, Replay, ReplayEnd, Result, TcpStream,
+    Builder, Context, Handler, Reactor, Recording, Replay, ReplayEnd, Result, Stream,
 };
 
 const PROGRAM: &str = "sums";
@@ -35,7 +35,7 @@ impl Handler<Total> for Door {
         &mut self,
         _: &mut Total,
         cx: &mut Context<'_, Total>,
-        stream: TcpStream,
+        stream: Stream,
     ) -> Result {
         cx.register(stream, Adder).map(drop)
     }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use switchboard::sim::{Fault, Simulation, Swarm};
-use switchboard::{Context, Handler, Result, TcpStream, TimerId};
+use switchboard::{Context, Handler, Result, Stream, TimerId};
 
 const HELP: &str = "\
 Finds the bug of a chat server: its second reply overwrites the first one if that is not sent yet.
@@ -22,12 +22,7 @@ struct Member {
 }
 
 impl Handler<()> for Member {
-    fn handle_accepted(
-        &mut self,
-        _: &mut (),
-        cx: &mut Context<'_, ()>,
-        stream: TcpStream,
-    ) -> Result {
+    fn handle_accepted(&mut self, _: &mut (), cx: &mut Context<'_, ()>, stream: Stream) -> Result {
         cx.register(stream, Member::default()).map(drop)
     }
 

@@ -12,8 +12,8 @@ use std::net::Shutdown;
 use std::time::Duration;
 
 use switchboard::{
-    Close, Context, Error, Handler, Interest, LoopContext, Reactor, Ready, Result, TcpStream,
-    Token, signal,
+    Close, Context, Error, Handler, Interest, LoopContext, Reactor, Ready, Result, Stream, Token,
+    signal,
 };
 
 /// A line that is longer is sent in pieces.
@@ -155,7 +155,7 @@ fn main() -> Result {
             "cannot connect to {address}: {error}; start the server first, or give its HOST:PORT"
         )
     })?;
-    let stream = TcpStream::try_from(stream)?;
+    let stream = Stream::try_from(stream)?;
     let mut reactor = Reactor::builder()
         .shutdown_timeout(Duration::from_secs(1)) // Ctrl-C need not wait for a server that hangs
         .build(Chat::default())?;

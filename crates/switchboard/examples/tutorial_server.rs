@@ -3,7 +3,7 @@
 //! `localhost:8080`). It must never grow beyond what can be compared line for line: the chat for
 //! real use is `switchboard serve`.
 
-use switchboard::{Close, Context, Handler, Reactor, Result, TcpStream, Token};
+use switchboard::{Close, Context, Handler, Reactor, Result, Stream, Token};
 
 #[derive(Default)]
 struct Room {
@@ -17,7 +17,7 @@ impl Handler<Room> for Server {
         &mut self,
         room: &mut Room,
         cx: &mut Context<'_, Room>,
-        stream: TcpStream,
+        stream: Stream,
     ) -> Result {
         println!("Incoming connection from {}", stream.peer()?);
         room.clients.push(cx.register(stream, Client)?);

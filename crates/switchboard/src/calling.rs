@@ -14,7 +14,7 @@ use crate::program::Program;
 use crate::reading::Unread;
 use crate::sending::Forward;
 use crate::sources::Phase;
-use crate::{Context, Error, Result, TcpStream, Token};
+use crate::{Context, Error, Result, Stream, Token};
 
 /// Calls of `handle_read` in a row for the bytes of one read. A handler that takes them in
 /// smaller portions than a 64th goes on in the next tick, after the other sources.
@@ -163,7 +163,7 @@ impl<S: 'static> Core<S> {
         }
     }
 
-    pub(crate) fn accepted(&mut self, program: &mut Program<S>, token: Token, stream: TcpStream) {
+    pub(crate) fn accepted(&mut self, program: &mut Program<S>, token: Token, stream: Stream) {
         self.call(program, token, &[], |handler, state, cx| {
             if let Err(error) = handler.handle_accepted(state, cx, stream) {
                 handler.handle_error(state, cx, &error); // of that connection, not the listener

@@ -4,7 +4,7 @@
 use std::{fmt, io};
 
 use crate::offload::Done;
-use crate::{Context, Error, Ready, Result, TcpStream, TimerId};
+use crate::{Context, Error, Ready, Result, Stream, TimerId};
 
 /// The methods that a reactor calls when something happens to one event source.
 ///
@@ -44,7 +44,7 @@ pub trait Handler<S: 'static>: 'static {
         &mut self,
         state: &mut S,
         cx: &mut Context<'_, S>,
-        stream: TcpStream,
+        stream: Stream,
     ) -> Result {
         Err(Error::Unhandled("handle_accepted"))
     }

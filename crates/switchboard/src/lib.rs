@@ -2,7 +2,7 @@
 //! borrows, no `async`.
 //!
 //! ```no_run
-//! use switchboard::{Close, Context, Handler, Reactor, Result, TcpStream, Token};
+//! use switchboard::{Close, Context, Handler, Reactor, Result, Stream, Token};
 //!
 //! #[derive(Default)]
 //! struct Room {
@@ -16,7 +16,7 @@
 //!         &mut self,
 //!         room: &mut Room,
 //!         cx: &mut Context<'_, Room>,
-//!         stream: TcpStream,
+//!         stream: Stream,
 //!     ) -> Result {
 //!         room.clients.push(cx.register(stream, Client)?);
 //!         Ok(())
@@ -92,7 +92,7 @@ pub use error::{Error, Result};
 pub use handler::{Close, Deadline, Handler};
 pub use io::{Interest, Ready};
 pub use loop_context::LoopContext;
-pub use net::{Address, ConnectOptions, Endpoint, TcpListener, TcpStream, ToEndpoint};
+pub use net::{Address, ConnectOptions, Endpoint, Listener, Stream, ToEndpoint};
 pub use offload::{Done, JobId};
 pub use options::SourceOptions;
 pub use outbox::OutboxPolicy;

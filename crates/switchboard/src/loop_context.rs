@@ -15,7 +15,7 @@ use crate::net::ConnectOptions;
 use crate::sources::{Kind, Phase};
 use crate::timeouts::Due;
 use crate::{
-    Error, Interest, Payload, Remote, Result, SourceOptions, TcpListener, TcpStream, Time, TimerId,
+    Error, Interest, Listener, Payload, Remote, Result, SourceOptions, Stream, Time, TimerId,
     ToEndpoint, Token,
 };
 
@@ -49,7 +49,7 @@ impl<S: 'static> LoopContext<'_, S> {
 
     /// Listens on every address that `endpoint` names, all under one token. Never blocks: a
     /// failure (the port is taken, the host is unknown) arrives as `handle_close`. To learn which
-    /// port 0 became, [bind](TcpListener::bind) first and [listen on](Self::listen_on) that.
+    /// port 0 became, [bind](Listener::bind) first and [listen on](Self::listen_on) that.
     ///
     /// # Errors
     /// The address is malformed, there are too many sources, or the reactor is shutting down.
@@ -66,7 +66,7 @@ impl<S: 'static> LoopContext<'_, S> {
     ///
     /// # Errors
     /// There are too many sources, or the reactor is shutting down.
-    pub fn listen_on(&mut self, listener: TcpListener, handler: impl Handler<S>) -> Result<Token> {
+    pub fn listen_on(&mut self, listener: Listener, handler: impl Handler<S>) -> Result<Token> {
         self.add(Kind::Listener, Resource::Listener(listener), handler)
     }
 
@@ -105,7 +105,7 @@ impl<S: 'static> LoopContext<'_, S> {
     ///
     /// # Errors
     /// There are too many sources, or the reactor is shutting down: the connection is closed.
-    pub fn register(&mut self, stream: TcpStream, handler: impl Handler<S>) -> Result<Token> {
+    pub fn register(&mut self, stream: Stream, handler: impl Handler<S>) -> Result<Token> {
         self.add(Kind::Stream, Resource::Stream(stream), handler)
     }
 

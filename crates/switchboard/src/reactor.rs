@@ -13,12 +13,12 @@ use crate::driver::{Completion, Driver, Event};
 use crate::guard::guard;
 use crate::handler::Handler;
 use crate::program::Program;
-use crate::{Error, LoopContext, Remote, Result, TcpListener, ToEndpoint, Token};
+use crate::{Error, Listener, LoopContext, Remote, Result, ToEndpoint, Token};
 
 /// An event loop, the state `S` that its handlers share, and all their event sources.
 ///
 /// ```no_run
-/// use switchboard::{Context, Handler, Reactor, Result, TcpStream};
+/// use switchboard::{Context, Handler, Reactor, Result, Stream};
 ///
 /// struct Greeter;
 ///
@@ -27,7 +27,7 @@ use crate::{Error, LoopContext, Remote, Result, TcpListener, ToEndpoint, Token};
 ///         &mut self,
 ///         greeted: &mut u64,
 ///         cx: &mut Context<'_, u64>,
-///         stream: TcpStream,
+///         stream: Stream,
 ///     ) -> Result {
 ///         *greeted += 1;
 ///         let client = cx.register(stream, Greeter)?;
@@ -89,11 +89,11 @@ impl<S: 'static> Reactor<S> {
         self.listen_on(listener, handler)
     }
 
-    /// As [`TcpListener::bind`], in the world of this reactor: a simulated or replayed one, perhaps.
+    /// As [`Listener::bind`], in the world of this reactor: a simulated or replayed one, perhaps.
     ///
     /// # Errors
-    /// As [`TcpListener::bind`].
-    pub fn bind(&mut self, endpoint: impl ToEndpoint) -> Result<TcpListener> {
+    /// As [`Listener::bind`].
+    pub fn bind(&mut self, endpoint: impl ToEndpoint) -> Result<Listener> {
         Ok(self.driver.bind(&endpoint.to_endpoint()?)?)
     }
 
@@ -101,7 +101,7 @@ impl<S: 'static> Reactor<S> {
     ///
     /// # Errors
     /// As [`LoopContext::listen_on`].
-    pub fn listen_on(&mut self, listener: TcpListener, handler: impl Handler<S>) -> Result<Token> {
+    pub fn listen_on(&mut self, listener: Listener, handler: impl Handler<S>) -> Result<Token> {
         self.with(|_, cx| cx.listen_on(listener, handler))
     }
 

@@ -43,7 +43,7 @@ use crate::{Error, Result, Time, Token};
 ///
 /// # What is not done again
 /// Values of jobs come from the recording, and the jobs are not run. What the program makes by
-/// itself (a [`TcpListener`](crate::TcpListener) that it binds, threads) it makes in a replay too:
+/// itself (a [`Listener`](crate::Listener) that it binds, threads) it makes in a replay too:
 /// [`Reactor::bind`](crate::Reactor::bind) binds nothing then.
 #[derive(Clone, Debug)]
 pub struct Replay {

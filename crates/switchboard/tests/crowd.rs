@@ -18,7 +18,7 @@ use std::io::Write;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use switchboard::{Driver, OnPanic, Reactor, TcpListener};
+use switchboard::{Driver, Listener, OnPanic, Reactor};
 
 use clients::Crowd;
 use plan::{MESSAGES, Part, Role};
@@ -56,7 +56,7 @@ fn run(driver: Driver, seed: u64) {
     let parts = plan::cast(seed, clients);
     let floods = parts.iter().filter(|part| part.role.floods()).count();
 
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let listener = Listener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local().expect("it is bound");
     let address = address.ip().expect("it is an IP address");
     let start = Instant::now();

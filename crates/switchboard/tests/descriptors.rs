@@ -18,7 +18,7 @@ use std::{env, io};
 
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, setrlimit};
-use switchboard::{Close, Context, Handler, OnPanic, Reactor, Result, TcpListener};
+use switchboard::{Close, Context, Handler, Listener, OnPanic, Reactor, Result};
 use tracing::field::{Field, Visit};
 use tracing::span;
 use tracing::{Event, Level, Metadata, Subscriber};
@@ -197,7 +197,7 @@ impl Server {
         let mut reactor = builder
             .build(Counts::default())
             .expect("there are descriptors");
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let listener = Listener::bind("127.0.0.1:0").expect("a port is free");
         let address = listener.local().expect("it is bound");
         reactor.listen_on(listener, Door).expect("there is room");
         Server {
@@ -260,7 +260,7 @@ impl Handler<Counts> for Door {
         &mut self,
         counts: &mut Counts,
         cx: &mut Context<'_, Counts>,
-        stream: switchboard::TcpStream,
+        stream: switchboard::Stream,
     ) -> Result {
         counts.accepted += 1;
         cx.register(stream, Echo::default()).map(drop)

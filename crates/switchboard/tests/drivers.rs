@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getuid, setrlimit};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
-use switchboard::{Context, Driver, Handler, Reactor, Result, TcpListener};
+use switchboard::{Context, Driver, Handler, Listener, Reactor, Result};
 use switchboard_partners::Suite;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber, span};
@@ -159,7 +159,7 @@ fn serves(asked: Driver, expected: Driver) {
     let builder = Reactor::builder().driver(asked);
     let mut reactor = builder.build(()).expect("there is one that works");
     assert_eq!(reactor.driver(), expected);
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let listener = Listener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local().expect("it is bound").to_string();
     reactor.listen_on(listener, Echo).expect("there is room");
     let mut peer = TcpStream::connect(address).expect("it listens");
@@ -185,7 +185,7 @@ impl Handler<()> for Echo {
         &mut self,
         _: &mut (),
         cx: &mut Context<'_, ()>,
-        stream: switchboard::TcpStream,
+        stream: switchboard::Stream,
     ) -> Result {
         cx.register(stream, Echo).map(drop)
     }

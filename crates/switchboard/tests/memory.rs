@@ -19,7 +19,7 @@ use std::{env, io};
 
 use socket2::SockRef;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
-use switchboard::{Close, Context, Driver, Handler, Reactor, Result, TcpListener};
+use switchboard::{Close, Context, Driver, Handler, Listener, Reactor, Result};
 use switchboard_partners::{Process, Suite};
 
 #[global_allocator]
@@ -140,7 +140,7 @@ struct Server {
 
 impl Server {
     fn start<const N: usize>(driver: Driver, handler: fn() -> Echo<N>) -> Server {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let listener = Listener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local().expect("it is bound").to_string();
         let this = env::current_exe().expect("it runs");
         let mut command = Command::new(this);
@@ -197,7 +197,7 @@ impl<F: Fn() -> Echo<N> + 'static, const N: usize> Handler<Counts> for Door<F> {
         &mut self,
         counts: &mut Counts,
         cx: &mut Context<'_, Counts>,
-        stream: switchboard::TcpStream,
+        stream: switchboard::Stream,
     ) -> Result {
         cx.register(stream, (self.0)())?;
         counts.accepted += 1;

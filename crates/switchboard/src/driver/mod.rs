@@ -51,7 +51,7 @@ use crate::net::{ConnectOptions, Endpoint, cannot_listen};
 use crate::offload::{Done, Job};
 use crate::outbox::Outbox;
 use crate::stage::{Stage, Staged};
-use crate::{Ready, TcpListener, TcpStream, Time, Token};
+use crate::{Listener, Ready, Stream, Time, Token};
 
 mod choice;
 mod readiness;
@@ -90,7 +90,7 @@ pub(crate) struct Completion<'d> {
 
 #[derive(Debug)]
 pub(crate) enum Event<'d> {
-    Accepted(TcpStream),
+    Accepted(Stream),
     /// The listener is paused until [`Driver::set_reading`]: it is out of descriptors or memory.
     AcceptFailed(io::Error),
     Connected,
@@ -130,8 +130,8 @@ impl Event<'_> {
 
 /// What can be registered.
 pub(crate) enum Resource {
-    Stream(TcpStream),
-    Listener(TcpListener),
+    Stream(Stream),
+    Listener(Listener),
     Watch(Box<dyn AsFd>, Interest),
     Signals(Vec<i32>),
 }
@@ -268,7 +268,7 @@ impl Driver {
         each_driver!(self, driver => driver.register(token, resource))
     }
 
-    pub(crate) fn bind(&mut self, endpoint: &Endpoint) -> io::Result<TcpListener> {
+    pub(crate) fn bind(&mut self, endpoint: &Endpoint) -> io::Result<Listener> {
         let listener = match self {
             Driver::Readiness(driver) => driver.bind(endpoint),
             Driver::Simulated(driver) => driver.bind(endpoint),

@@ -30,7 +30,7 @@ use crate::offload::{Codec, Done, Job};
 use crate::outbox::Outbox;
 use crate::sources::Kind;
 use crate::stage::{Stage, Staged};
-use crate::{Error, Recording, TcpListener, Time, Token};
+use crate::{Error, Listener, Recording, Time, Token};
 use entry::{Answer, Call, End, Went};
 use sink::Sink;
 
@@ -175,7 +175,7 @@ impl Recorder {
         self.inner.has_backlog()
     }
 
-    pub(crate) fn bind(&mut self, endpoint: &Endpoint) -> io::Result<TcpListener> {
+    pub(crate) fn bind(&mut self, endpoint: &Endpoint) -> io::Result<Listener> {
         let listener = self.inner.bind(endpoint);
         if !self.is_over() {
             let answer = match &listener {
@@ -376,7 +376,7 @@ fn note_done(
 }
 
 /// Where a listener listens: what a replay answers when it is asked.
-fn addresses_of(listener: &TcpListener) -> Answer {
+fn addresses_of(listener: &Listener) -> Answer {
     match listener.locals() {
         Ok(addresses) => {
             let ip = addresses.iter().filter_map(crate::Address::ip);

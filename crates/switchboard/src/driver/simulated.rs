@@ -23,7 +23,7 @@ use crate::net::{ConnectOptions, Endpoint};
 use crate::offload::Job;
 use crate::outbox::Outbox;
 use crate::sim::{Detail, EndId, ListenerId, MachineId, Purpose, Shared, Signals, TICK, perform};
-use crate::{TcpListener, Time, Token};
+use crate::{Listener, Time, Token};
 
 enum Entry {
     Free,
@@ -248,12 +248,12 @@ impl Simulated {
         Ok(())
     }
 
-    pub(crate) fn bind(&mut self, endpoint: &Endpoint) -> io::Result<TcpListener> {
+    pub(crate) fn bind(&mut self, endpoint: &Endpoint) -> io::Result<Listener> {
         let mut world = self.world.borrow_mut();
         let addresses = world.look_up(endpoint)?;
         let listeners = world.bind(self.machine, &addresses)?;
         let listener = world.hand_out_listener(self.machine, listeners);
-        Ok(TcpListener::simulated(listener))
+        Ok(Listener::simulated(listener))
     }
 
     pub(crate) fn listen(&mut self, token: Token, addresses: &[SocketAddr]) -> io::Result<()> {
@@ -261,7 +261,7 @@ impl Simulated {
         let listeners = world.bind(self.machine, addresses)?;
         let listener = world.hand_out_listener(self.machine, listeners);
         drop(world);
-        self.register(token, Resource::Listener(TcpListener::simulated(listener)))
+        self.register(token, Resource::Listener(Listener::simulated(listener)))
     }
 
     pub(crate) fn connect(

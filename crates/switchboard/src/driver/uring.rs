@@ -47,14 +47,14 @@ use crate::net::{ConnectOptions, Endpoint, open_stream, resolve};
 use crate::offload::Job;
 use crate::outbox::Outbox;
 use crate::stage::{Stage, Staged};
-use crate::{TcpListener, Time, Token};
+use crate::{Listener, Time, Token};
 
 use buffers::Piece;
 use completions::close_on;
 use ring::{Ring, SEND};
 use sends::Sends;
 use table::{
-    ARMED, Connecting, Kind, Listener, PAUSED, Place, QUEUED, SENDING, STALE, Socket, TO_ARM,
+    ARMED, Connecting, Kind, Listening, PAUSED, Place, QUEUED, SENDING, STALE, Socket, TO_ARM,
     Table, Watch,
 };
 use tick::WAKE;
@@ -223,7 +223,7 @@ impl Uring {
             Resource::Stream(stream) => Kind::Stream(stream.into_descriptor()?),
             Resource::Listener(listener) => {
                 let sockets = listener.into_descriptors()?.into_iter();
-                Kind::Listener(Box::new(Listener {
+                Kind::Listener(Box::new(Listening {
                     sockets: sockets.map(Socket::new).collect(),
                     waiting: VecDeque::new(),
                 }))
@@ -246,13 +246,13 @@ impl Uring {
         Ok(())
     }
 
-    pub(crate) fn bind(&mut self, endpoint: &Endpoint) -> io::Result<TcpListener> {
+    pub(crate) fn bind(&mut self, endpoint: &Endpoint) -> io::Result<Listener> {
         let addresses = resolve::resolve(endpoint)?;
-        TcpListener::bind_all(&addresses)
+        Listener::bind_all(&addresses)
     }
 
     pub(crate) fn listen(&mut self, token: Token, addresses: &[SocketAddr]) -> io::Result<()> {
-        self.register(token, Resource::Listener(TcpListener::bind_all(addresses)?))
+        self.register(token, Resource::Listener(Listener::bind_all(addresses)?))
     }
 
     pub(crate) fn connect(

@@ -8,7 +8,7 @@ use super::Address;
 use crate::replayable::Replayable;
 use crate::{Error, Result};
 
-/// What [`TcpStream::peer`](crate::TcpStream::peer) and `local` answer.
+/// What [`Stream::peer`](crate::Stream::peer) and `local` answer.
 #[derive(Debug)]
 pub(crate) struct KnownEnds {
     peer: io::Result<SocketAddr>,

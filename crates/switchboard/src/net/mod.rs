@@ -9,5 +9,5 @@ pub(crate) mod resolve;
 
 pub use address::{Address, Endpoint, ToEndpoint};
 pub(crate) use known::{KnownEnds, copy_of};
-pub use tcp::{ConnectOptions, TcpListener, TcpStream};
+pub use tcp::{ConnectOptions, Listener, Stream};
 pub(crate) use tcp::{cannot_listen, open_stream};

@@ -25,14 +25,14 @@ const PORT_TRIES: usize = 16;
 /// Dropped unregistered, it closes. `TCP_NODELAY` is switched on when it is registered, unless
 /// [`set_nodelay`](Self::set_nodelay) said otherwise: a reactor coalesces small sends itself.
 #[derive(Debug)]
-pub struct TcpStream {
+pub struct Stream {
     end: StreamEnd,
     nodelay: bool,
     /// What a recording has written down of it, or a replay has found there.
     known: Option<Box<KnownEnds>>,
 }
 
-/// What a [`TcpStream`] is in the world that it belongs to.
+/// What a [`Stream`] is in the world that it belongs to.
 #[derive(Debug)]
 enum StreamEnd {
     System(OwnedFd),
@@ -41,17 +41,17 @@ enum StreamEnd {
     Replayed,
 }
 
-impl TcpStream {
-    pub(crate) fn new(fd: OwnedFd) -> TcpStream {
-        TcpStream {
+impl Stream {
+    pub(crate) fn new(fd: OwnedFd) -> Stream {
+        Stream {
             end: StreamEnd::System(fd),
             nodelay: true,
             known: None,
         }
     }
 
-    pub(crate) fn simulated(stream: SimulatedStream) -> TcpStream {
-        TcpStream {
+    pub(crate) fn simulated(stream: SimulatedStream) -> Stream {
+        Stream {
             end: StreamEnd::Simulated(stream),
             nodelay: true,
             known: None,
@@ -59,8 +59,8 @@ impl TcpStream {
     }
 
     /// The end of a connection that there was when it was recorded.
-    pub(crate) fn replayed(known: KnownEnds) -> TcpStream {
-        TcpStream {
+    pub(crate) fn replayed(known: KnownEnds) -> Stream {
+        Stream {
             end: StreamEnd::Replayed,
             nodelay: true,
             known: Some(Box::new(known)),
@@ -166,29 +166,29 @@ impl TcpStream {
 }
 
 /// Makes the stream non-blocking.
-impl TryFrom<std::net::TcpStream> for TcpStream {
+impl TryFrom<std::net::TcpStream> for Stream {
     type Error = crate::Error;
 
-    fn try_from(stream: std::net::TcpStream) -> Result<TcpStream> {
+    fn try_from(stream: std::net::TcpStream) -> Result<Stream> {
         stream.set_nonblocking(true)?;
-        Ok(TcpStream::new(stream.into()))
+        Ok(Stream::new(stream.into()))
     }
 }
 
 /// Sockets that listen on every address of one name, on the same port.
 ///
 /// ```
-/// let listener = switchboard::TcpListener::bind("localhost:0")?;
+/// let listener = switchboard::Listener::bind("localhost:0")?;
 /// let port = listener.local()?.ip().unwrap().port(); // the same on IPv4 and IPv6
 /// assert_ne!(port, 0);
 /// # Ok::<(), switchboard::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct TcpListener {
+pub struct Listener {
     end: ListenerEnd,
 }
 
-/// What a [`TcpListener`] is in the world that it belongs to.
+/// What a [`Listener`] is in the world that it belongs to.
 #[derive(Debug)]
 enum ListenerEnd {
     /// Never empty: the names that resolve have an address.
@@ -198,30 +198,30 @@ enum ListenerEnd {
     Replayed(Vec<SocketAddr>),
 }
 
-impl TcpListener {
+impl Listener {
     /// Listens on every address that `endpoint` names, with `SO_REUSEADDR` and one port for all
     /// (chosen by the system if it is 0). Blocks while a name is looked up; addresses of a kind
     /// that this machine does not have are left out if another one remains.
     ///
     /// # Errors
     /// The first address that cannot be bound, e.g. because its port is taken.
-    pub fn bind(endpoint: impl ToEndpoint) -> Result<TcpListener> {
+    pub fn bind(endpoint: impl ToEndpoint) -> Result<Listener> {
         let endpoint: Endpoint = endpoint.to_endpoint()?;
-        let listener = resolve::resolve(&endpoint).and_then(|all| TcpListener::bind_all(&all));
+        let listener = resolve::resolve(&endpoint).and_then(|all| Listener::bind_all(&all));
         Ok(listener.map_err(|error| cannot_listen(&endpoint, &error))?)
     }
 
     /// A listener that there was when it was recorded.
-    pub(crate) fn replayed(addresses: Vec<SocketAddr>) -> TcpListener {
-        TcpListener {
+    pub(crate) fn replayed(addresses: Vec<SocketAddr>) -> Listener {
+        Listener {
             end: ListenerEnd::Replayed(addresses),
         }
     }
 
-    pub(crate) fn bind_all(addresses: &[SocketAddr]) -> io::Result<TcpListener> {
+    pub(crate) fn bind_all(addresses: &[SocketAddr]) -> io::Result<Listener> {
         let mut tries = PORT_TRIES;
         loop {
-            match TcpListener::bind_once(addresses) {
+            match Listener::bind_once(addresses) {
                 // The port that the system chose for the first address is taken on another one.
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries > 1 => {
                     if addresses.iter().any(|address| address.port() != 0) {
@@ -234,7 +234,7 @@ impl TcpListener {
         }
     }
 
-    fn bind_once(addresses: &[SocketAddr]) -> io::Result<TcpListener> {
+    fn bind_once(addresses: &[SocketAddr]) -> io::Result<Listener> {
         let mut fds = Vec::new();
         let mut port = None;
         let mut unavailable = None;
@@ -257,7 +257,7 @@ impl TcpListener {
         }
         match unavailable {
             Some(error) if fds.is_empty() => Err(error),
-            _ => Ok(TcpListener {
+            _ => Ok(Listener {
                 end: ListenerEnd::System(fds),
             }),
         }
@@ -306,8 +306,8 @@ impl TcpListener {
         }
     }
 
-    pub(crate) fn simulated(listener: SimulatedListener) -> TcpListener {
-        TcpListener {
+    pub(crate) fn simulated(listener: SimulatedListener) -> Listener {
+        Listener {
             end: ListenerEnd::Simulated(listener),
         }
     }
@@ -392,14 +392,14 @@ impl ConnectOptions {
         self
     }
 
-    /// Whether small segments are sent at once (default true); see [`TcpStream::set_nodelay`].
+    /// Whether small segments are sent at once (default true); see [`Stream::set_nodelay`].
     #[must_use]
     pub fn with_nodelay(mut self, nodelay: bool) -> ConnectOptions {
         self.nodelay = nodelay;
         self
     }
 
-    /// Has the kernel probe a silent peer (default off); see [`TcpStream::set_keepalive`].
+    /// Has the kernel probe a silent peer (default off); see [`Stream::set_keepalive`].
     #[must_use]
     pub fn with_keepalive(mut self, idle: Duration) -> ConnectOptions {
         self.keepalive = Some(idle);
@@ -408,13 +408,13 @@ impl ConnectOptions {
 }
 
 /// A non-blocking socket of the right kind for `address`, not yet connected.
-pub(crate) fn open_stream(address: SocketAddr, options: &ConnectOptions) -> io::Result<TcpStream> {
+pub(crate) fn open_stream(address: SocketAddr, options: &ConnectOptions) -> io::Result<Stream> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM.nonblocking(),
         None,
     )?;
-    let mut stream = TcpStream::new(socket.into());
+    let mut stream = Stream::new(socket.into());
     stream.set_nodelay(options.nodelay);
     if let Some(idle) = options.keepalive {
         stream.set_keepalive(idle)?;

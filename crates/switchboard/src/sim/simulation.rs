@@ -13,7 +13,7 @@ use super::script;
 use super::socket::{Socket, SocketListener};
 use super::world::{Deed, Event, Shared, World, perform};
 use crate::driver::{Driver, Simulated};
-use crate::{Builder, LoopContext, OnPanic, Reactor, Result, TcpStream, Time, ToEndpoint};
+use crate::{Builder, LoopContext, OnPanic, Reactor, Result, Stream, Time, ToEndpoint};
 
 /// How much virtual time `run_until` lets pass at most.
 const PATIENCE: Duration = Duration::from_secs(3600);
@@ -29,11 +29,11 @@ const PATIENCE: Duration = Duration::from_secs(3600);
 /// ```
 /// use std::time::Duration;
 /// use switchboard::sim::Simulation;
-/// use switchboard::{Context, Handler, Result, TcpStream};
+/// use switchboard::{Context, Handler, Result, Stream};
 ///
 /// struct Echo;
 /// impl Handler<()> for Echo {
-///     fn handle_accepted(&mut self, _: &mut (), cx: &mut Context<'_, ()>, s: TcpStream) -> Result {
+///     fn handle_accepted(&mut self, _: &mut (), cx: &mut Context<'_, ()>, s: Stream) -> Result {
 ///         cx.register(s, Echo).map(drop)
 ///     }
 ///     fn handle_read(&mut self, _: &mut (), cx: &mut Context<'_, ()>) -> Result {
@@ -188,15 +188,12 @@ impl Simulation {
 
     /// A connection that is there already: one end for a reactor on the machine `near`, the other
     /// one, on the machine `far`, for the test to read and write itself.
-    pub fn pair(&mut self, near: &str, far: &str) -> (TcpStream, Socket) {
+    pub fn pair(&mut self, near: &str, far: &str) -> (Stream, Socket) {
         let mut world = self.world.borrow_mut();
         let (near, far) = (world.add_machine(near), world.add_machine(far));
         let (stream, socket) = world.pair(near, far);
         drop(world);
-        (
-            TcpStream::simulated(stream),
-            Socket::new(&self.world, socket),
-        )
+        (Stream::simulated(stream), Socket::new(&self.world, socket))
     }
 
     /// Begins a connection from a machine to an address, for the test to read and write itself.

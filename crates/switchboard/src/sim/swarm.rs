@@ -41,10 +41,10 @@ const SEEDS: u64 = 200;
 /// ```
 /// use std::time::Duration;
 /// use switchboard::sim::{Fault, Swarm};
-/// # use switchboard::{Context, Handler, Result, TcpStream};
+/// # use switchboard::{Context, Handler, Result, Stream};
 /// # struct Echo;
 /// # impl Handler<()> for Echo {
-/// #     fn handle_accepted(&mut self, _: &mut (), cx: &mut Context<'_, ()>, s: TcpStream) -> Result {
+/// #     fn handle_accepted(&mut self, _: &mut (), cx: &mut Context<'_, ()>, s: Stream) -> Result {
 /// #         cx.register(s, Echo).map(drop)
 /// #     }
 /// # }

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use socket2::{Domain, Socket, Type};
 use switchboard::{
-    Close, Context, Error, Handler, LoopContext, Reactor, Result, SourceOptions, TcpStream,
-    TimerId, Token,
+    Close, Context, Error, Handler, LoopContext, Reactor, Result, SourceOptions, Stream, TimerId,
+    Token,
 };
 
 use crate::plan::{Part, Receipts, Role, message};
@@ -175,7 +175,7 @@ impl Guest {
         socket.set_recv_buffer_size(KERNEL_BUFFER)?;
         socket.set_send_buffer_size(KERNEL_BUFFER)?;
         socket.connect(&server.into())?;
-        let stream = TcpStream::try_from(std::net::TcpStream::from(socket))?;
+        let stream = Stream::try_from(std::net::TcpStream::from(socket))?;
         // What this outbox waits for is that the server reads, and what the server waits for is
         // that this client reads: with backpressure on both sides a late reader never would.
         let options = SourceOptions::default()

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags};
 use socket2::SockRef;
 use switchboard::{
-    Close, Context, Driver, Error, Handler, LoopContext, Reactor, Remote, Result, SourceOptions,
-    TcpListener, TcpStream, Token,
+    Close, Context, Driver, Error, Handler, Listener, LoopContext, Reactor, Remote, Result,
+    SourceOptions, Stream, Token,
 };
 
 use crate::clients::Crowd;
@@ -61,7 +61,7 @@ impl Handler<Desk> for Door {
         &mut self,
         desk: &mut Desk,
         cx: &mut Context<'_, Desk>,
-        stream: TcpStream,
+        stream: Stream,
     ) -> Result {
         let fd = stream.as_fd().ok_or("it has no descriptor")?;
         SockRef::from(&fd).set_send_buffer_size(KERNEL_BUFFER)?;
@@ -177,7 +177,7 @@ pub struct Report {
 /// What the server is run with.
 pub struct Shift {
     pub driver: Driver,
-    pub listener: TcpListener,
+    pub listener: Listener,
     pub clients: usize,
     /// The bound of all its buffers together, in bytes.
     pub max_buffered: usize,

@@ -89,7 +89,7 @@ impl Network {
         }
     }
 
-    fn pair(&mut self) -> (switchboard::TcpStream, PeerEnd) {
+    fn pair(&mut self) -> (switchboard::Stream, PeerEnd) {
         if let Some(simulation) = &mut self.simulation {
             let (near, far) = simulation.pair(HERE, HERE);
             return (near, PeerEnd::new(far));

@@ -3,7 +3,7 @@
 
 use std::panic::resume_unwind;
 
-use switchboard::{Close, Context, Done, Error, Handler, Result, TcpStream, TimerId, Token};
+use switchboard::{Close, Context, Done, Error, Handler, Result, Stream, TimerId, Token};
 
 use crate::model::{Id, Kind, Method, Phase, Why};
 use crate::program::{Accept, Behaviour, Reading, Script};
@@ -184,7 +184,7 @@ impl Handler<State> for Runner {
         &mut self,
         state: &mut State,
         cx: &mut Context<'_, State>,
-        stream: TcpStream,
+        stream: Stream,
     ) -> Result {
         let nth = self.called(state, cx.token(), Method::Accepted);
         let far = state.callers.pop_front();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 
-use switchboard::TcpStream;
+use switchboard::Stream;
 
 use crate::model::{Id, Model};
 
@@ -52,7 +52,7 @@ impl Lie {
 #[derive(Default)]
 pub struct Supplies {
     /// Connections whose other end is the peer of this number.
-    pub streams: VecDeque<(usize, TcpStream)>,
+    pub streams: VecDeque<(usize, Stream)>,
     /// Addresses to connect to; who accepts there is the peer of this number.
     pub doors: VecDeque<(usize, SocketAddr)>,
     /// An address at which nobody listens.

@@ -5,7 +5,7 @@ use std::net::Shutdown;
 use std::ops::DerefMut;
 use std::time::Duration;
 
-use switchboard::{Bytes, Context, LoopContext, TcpStream};
+use switchboard::{Bytes, Context, LoopContext, Stream};
 
 use crate::model::{Answer, Id, Kind, Phase, Send};
 use crate::program::{Behaviour, How, Pick, Script, Step, Target};
@@ -320,7 +320,7 @@ pub fn open(
     state: &mut State,
     cx: &mut LoopContext<'_, State>,
     far: Id,
-    stream: TcpStream,
+    stream: Stream,
     behaviour: Behaviour,
 ) {
     let bounds = behaviour.bounds;

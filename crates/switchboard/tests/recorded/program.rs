@@ -8,7 +8,7 @@ use std::time::Duration;
 use switchboard::signal::SIGUSR2;
 use switchboard::{
     Builder, Bytes, Close, Context, Done, Error, Handler, OutboxPolicy, Reactor, Result,
-    SourceOptions, TcpStream, TimerId, Token,
+    SourceOptions, Stream, TimerId, Token,
 };
 
 /// What one line of the program does otherwise than it did when it was recorded.
@@ -95,7 +95,7 @@ impl Handler<Log> for Door {
         &mut self,
         log: &mut Log,
         cx: &mut Context<'_, Log>,
-        stream: TcpStream,
+        stream: Stream,
     ) -> Result {
         log.note(format!("guest {} at {}", stream.peer()?, stream.local()?));
         let guest = cx.register(stream, Guest)?;

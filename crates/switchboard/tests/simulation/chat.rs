@@ -6,7 +6,7 @@ use std::time::Duration;
 use switchboard::sim::{Host, Simulation};
 use switchboard::{
     Close, ConnectOptions, Context, Done, Handler, LoopContext, OnPanic, Reactor, Result,
-    SourceOptions, TcpStream, TimerId,
+    SourceOptions, Stream, TimerId,
 };
 
 /// What a host has seen.
@@ -24,7 +24,7 @@ impl Handler<Seen> for Server {
         &mut self,
         seen: &mut Seen,
         cx: &mut Context<'_, Seen>,
-        stream: TcpStream,
+        stream: Stream,
     ) -> Result {
         seen.accepted += 1;
         cx.register(stream, Echo).map(drop)

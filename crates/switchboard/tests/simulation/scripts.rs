@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use switchboard::sim::{Action, Fault, Faults, Host, Simulation};
 use switchboard::{
-    Close, ConnectOptions, Context, Handler, Reactor, Result, TcpStream, Time, TimerId,
+    Close, ConnectOptions, Context, Handler, Reactor, Result, Stream, Time, TimerId,
 };
 
 /// Sends a byte every 100 ms, and notes when one comes back, and what time it is then.
@@ -46,7 +46,7 @@ impl Handler<Seen> for Echo {
         &mut self,
         _: &mut Seen,
         cx: &mut Context<'_, Seen>,
-        stream: TcpStream,
+        stream: Stream,
     ) -> Result {
         cx.register(stream, Echo).map(drop)
     }
@@ -212,7 +212,7 @@ impl Handler<Seen> for Silent {
         &mut self,
         _: &mut Seen,
         cx: &mut Context<'_, Seen>,
-        stream: TcpStream,
+        stream: Stream,
     ) -> Result {
         stream.set_keepalive(Duration::from_secs(4))?;
         cx.register(stream, Silent).map(drop)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use switchboard::{Close, Context, Done, Error, Handler, Ready, Result, TcpStream, TimerId};
+use switchboard::{Close, Context, Done, Error, Handler, Ready, Result, Stream, TimerId};
 
 /// The state that all probes share: what happened, in order, and to whom.
 #[derive(Default)]
@@ -73,7 +73,7 @@ type HookWith<A> = Box<dyn FnMut(&mut Log, &mut Context<'_, Log>, A) -> Result>;
 pub struct Probe {
     name: &'static str,
     on_connect: Option<Hook>,
-    on_accepted: Option<HookWith<TcpStream>>,
+    on_accepted: Option<HookWith<Stream>>,
     on_read: Option<Hook>,
     on_eof: Option<Hook>,
     on_write: Option<Hook>,
@@ -118,7 +118,7 @@ impl Probe {
 
     hooks! {
         on_connect();
-        on_accepted(TcpStream);
+        on_accepted(Stream);
         on_read();
         on_eof();
         on_write();
@@ -165,7 +165,7 @@ impl Handler<Log> for Probe {
         &mut self,
         log: &mut Log,
         cx: &mut Context<'_, Log>,
-        stream: TcpStream,
+        stream: Stream,
     ) -> Result {
         log.current = self.name;
         log.note("accepted");

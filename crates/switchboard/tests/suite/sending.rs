@@ -58,7 +58,7 @@ fn packets() -> (TcpStream, TcpStream) {
 pub fn many_small_strings_go_out_together_and_in_order(world: &mut World) {
     const MESSAGES: usize = 20_000;
     let (near, mut far) = packets();
-    let mut near = switchboard::TcpStream::try_from(near).expect("a socket can");
+    let mut near = switchboard::Stream::try_from(near).expect("a socket can");
     near.set_nodelay(false); // which only TCP knows
     let token = world.with(|cx| cx.register(near, Probe::new("near")));
     let token = token.expect("there is room");

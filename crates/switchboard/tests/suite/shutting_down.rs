@@ -133,7 +133,7 @@ pub fn nothing_new_is_taken_in_a_shutdown(world: &mut World) {
     stuffed(world, Probe::new("near")); // keeps it going
     shut_down(world);
     let (reads, _writes) = pipe().expect("a pipe can be made");
-    let listener = switchboard::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let listener = switchboard::Listener::bind("127.0.0.1:0").expect("a port is free");
     let address = listener.local().expect("it is bound");
     let stream = TcpStream::connect(address.ip().expect("an IP address")).expect("it listens");
     let stream = stream.try_into().expect("a socket can be non-blocking");

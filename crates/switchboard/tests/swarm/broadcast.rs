@@ -8,7 +8,7 @@ use fastrand::Rng;
 use switchboard::sim::{self, Simulation, Swarm};
 use switchboard::{
     Bytes, Close, Context, Error, Handler, LoopContext, OnPanic, OutboxPolicy, Reactor, Result,
-    SourceOptions, TcpStream, TimerId, Token,
+    SourceOptions, Stream, TimerId, Token,
 };
 
 use crate::ledger::{Flow, Ledger, byte};
@@ -66,7 +66,7 @@ impl Handler<Room> for Door {
         &mut self,
         room: &mut Room,
         cx: &mut Context<'_, Room>,
-        stream: TcpStream,
+        stream: Stream,
     ) -> Result {
         let token = life::register(room, cx, stream, Member)?;
         cx.set_source_options(token, room.options)

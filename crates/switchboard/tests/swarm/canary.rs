@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use switchboard::sim::{Fault, Faults, Simulation, Swarm};
-use switchboard::{Context, Handler, Result, TcpStream, TimerId};
+use switchboard::{Context, Handler, Result, Stream, TimerId};
 
 /// Sends back what it gets, a moment later.
 struct Server {
@@ -20,12 +20,7 @@ impl Server {
 }
 
 impl Handler<()> for Server {
-    fn handle_accepted(
-        &mut self,
-        _: &mut (),
-        cx: &mut Context<'_, ()>,
-        stream: TcpStream,
-    ) -> Result {
+    fn handle_accepted(&mut self, _: &mut (), cx: &mut Context<'_, ()>, stream: Stream) -> Result {
         cx.register(stream, Server::new(self.overwrites)).map(drop)
     }
 

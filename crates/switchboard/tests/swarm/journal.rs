@@ -12,7 +12,7 @@ use fastrand::Rng;
 use switchboard::sim::{self, Action, Disk, Simulation, Swarm};
 use switchboard::{
     Close, ConnectOptions, Context, Done, Handler, JobId, LoopContext, OnPanic, Reactor, Result,
-    SourceOptions, TcpStream,
+    SourceOptions, Stream,
 };
 
 use crate::life::{self, Alive, Lives};
@@ -93,7 +93,7 @@ impl Handler<Office> for Door {
         &mut self,
         office: &mut Office,
         cx: &mut Context<'_, Office>,
-        stream: TcpStream,
+        stream: Stream,
     ) -> Result {
         let writer = Writer { jobs: Vec::new() };
         let token = life::register(office, cx, stream, writer)?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use switchboard::{
     Close, ConnectOptions, Context, Done, Error, Handler, JobId, LoopContext, Reactor, Result,
-    SourceOptions, TcpStream, TimerId, ToEndpoint, Token,
+    SourceOptions, Stream, TimerId, ToEndpoint, Token,
 };
 
 /// The state of a host, with the lives of its sources. A host that crashes forgets them.
@@ -113,7 +113,7 @@ impl<S: Alive, H: Handler<S>> Handler<S> for Watched<H> {
         &mut self,
         state: &mut S,
         cx: &mut Context<'_, S>,
-        stream: TcpStream,
+        stream: Stream,
     ) -> Result {
         let check = |_: &mut Life| {};
         self.call(state, cx, "handle_accepted", check, |h, state, cx| {
@@ -199,7 +199,7 @@ impl<S: Alive, H: Handler<S>> Handler<S> for Watched<H> {
 pub fn register<S: Alive>(
     state: &mut S,
     cx: &mut LoopContext<'_, S>,
-    stream: TcpStream,
+    stream: Stream,
     handler: impl Handler<S>,
 ) -> Result<Token> {
     let token = cx.register(stream, Watched(handler))?;

@@ -3,9 +3,7 @@
 
 use std::net::Shutdown;
 
-use switchboard::{
-    Close, ConnectOptions, Context, Error, Handler, Reactor, Result, TcpStream, Token,
-};
+use switchboard::{Close, ConnectOptions, Context, Error, Handler, Reactor, Result, Stream, Token};
 
 use crate::life;
 use crate::streams::idle;
@@ -23,7 +21,7 @@ impl Handler<Host> for Entrance {
         &mut self,
         host: &mut Host,
         cx: &mut Context<'_, Host>,
-        stream: TcpStream,
+        stream: Stream,
     ) -> Result {
         let near = life::register(host, cx, stream, Pipe { to: None })?;
         let options = ConnectOptions::default().with_timeout(None);

@@ -7,7 +7,7 @@ use fastrand::Rng;
 use switchboard::sim::{self, Simulation, Swarm};
 use switchboard::{
     Builder, Close, ConnectOptions, Context, Error, Handler, LoopContext, OnPanic, Reactor, Result,
-    SourceOptions, TcpStream,
+    SourceOptions, Stream,
 };
 
 use crate::ledger::{Flow, Ledger};
@@ -46,7 +46,7 @@ impl Handler<Host> for Door {
         &mut self,
         host: &mut Host,
         cx: &mut Context<'_, Host>,
-        stream: TcpStream,
+        stream: Stream,
     ) -> Result {
         let token = life::register(host, cx, stream, Greeter)?;
         let options = SourceOptions::default().with_idle_timeout(idle(host));

@@ -8,12 +8,12 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use mio::unix::SourceFd;
 use rustix::io::Errno;
 
-use super::steps::{Entry, Flags, Listener, PAUSED, READABLE, Signals, Slot, WRITABLE, Watch};
+use super::steps::{Entry, Flags, Listening, PAUSED, READABLE, Signals, Slot, WRITABLE, Watch};
 use super::{Readiness, enqueue};
 use crate::driver::{READ_BUFFER, Resource};
 use crate::io::{Interest, SignalSet};
 use crate::net::{Endpoint, resolve};
-use crate::{TcpListener, Token};
+use crate::{Listener, Token};
 
 impl Readiness {
     pub(crate) fn register(&mut self, token: Token, resource: Resource) -> io::Result<()> {
@@ -33,7 +33,7 @@ impl Readiness {
                 for fd in &fds {
                     self.arm(fd.as_fd(), token, mio::Interest::READABLE)?;
                 }
-                Entry::Listener(Box::new(Listener { fds, next: 0 }))
+                Entry::Listener(Box::new(Listening { fds, next: 0 }))
             }
             Resource::Watch(source, interest) => {
                 let fd = source.as_fd();
@@ -70,13 +70,13 @@ impl Readiness {
         Ok(())
     }
 
-    pub(crate) fn bind(&mut self, endpoint: &Endpoint) -> io::Result<TcpListener> {
+    pub(crate) fn bind(&mut self, endpoint: &Endpoint) -> io::Result<Listener> {
         let addresses = resolve::resolve(endpoint)?;
-        TcpListener::bind_all(&addresses)
+        Listener::bind_all(&addresses)
     }
 
     pub(crate) fn listen(&mut self, token: Token, addresses: &[SocketAddr]) -> io::Result<()> {
-        self.register(token, Resource::Listener(TcpListener::bind_all(addresses)?))
+        self.register(token, Resource::Listener(Listener::bind_all(addresses)?))
     }
 
     pub(super) fn occupy(&mut self, token: Token, entry: Entry) -> &mut Slot {

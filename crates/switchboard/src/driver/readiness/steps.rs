@@ -9,18 +9,18 @@ use rustix::net::{RecvFlags, SocketFlags};
 
 use crate::driver::Event;
 use crate::io::{Interest, SignalSet};
-use crate::{Ready, TcpStream, Token};
+use crate::{Ready, Stream, Token};
 
 /// What is registered under a slot.
 pub(super) enum Entry {
     Free,
     Stream(OwnedFd),
-    Listener(Box<Listener>),
+    Listener(Box<Listening>),
     Watch(Box<Watch>),
     Signals(Box<Signals>),
 }
 
-pub(super) struct Listener {
+pub(super) struct Listening {
     pub(super) fds: Vec<OwnedFd>,
     /// The descriptor to try next, so that a burst on one does not ask the others every time.
     pub(super) next: usize,
@@ -185,7 +185,7 @@ fn connecting_step(fd: BorrowedFd<'_>, flags: &mut Flags) -> (Option<Step>, Then
 }
 
 pub(super) fn listener_step(
-    listener: &mut Listener,
+    listener: &mut Listening,
     flags: &mut Flags,
     accepts_left: &mut usize,
 ) -> (Option<Step>, Then) {
@@ -200,7 +200,7 @@ pub(super) fn listener_step(
         *accepts_left -= 1;
         match accept(listener.fds[listener.next].as_fd()) {
             Ok(fd) => {
-                let event = Event::Accepted(TcpStream::new(fd));
+                let event = Event::Accepted(Stream::new(fd));
                 return (Some(Step::Event(event)), Then::Now);
             }
             Err(Errno::AGAIN) => {

@@ -12,7 +12,7 @@ use crate::driver::Event;
 use crate::net::{KnownEnds, copy_of};
 use crate::replayable::{Replayable, take, take_slice};
 use crate::sources::Kind;
-use crate::{TcpStream, Time, Token};
+use crate::{Stream, Time, Token};
 
 pub(super) use put::{
     put_call, put_clock, put_done, put_end, put_event, put_nothing_more, put_received, put_send,
@@ -246,7 +246,7 @@ impl<'f> Entry<'f> {
 
 fn take_event(tag: u8, bytes: &mut &[u8]) -> Option<Event<'static>> {
     Some(match tag {
-        tag::ACCEPTED => Event::Accepted(TcpStream::replayed(KnownEnds::decode(bytes)?)),
+        tag::ACCEPTED => Event::Accepted(Stream::replayed(KnownEnds::decode(bytes)?)),
         tag::ACCEPT_FAILED => Event::AcceptFailed(Replayable::decode(bytes)?),
         tag::CONNECTED => Event::Connected,
         tag::END_OF_FILE => Event::EndOfFile,

@@ -25,7 +25,7 @@ use crate::net::{ConnectOptions, Endpoint};
 use crate::offload::{Codec, Done, Job, JobId};
 use crate::outbox::Outbox;
 use crate::replay::{Divergence, ReplayEnd};
-use crate::{Error, Result, TcpListener, Time, Token};
+use crate::{Error, Listener, Result, Time, Token};
 
 pub(crate) struct Replayer {
     path: PathBuf,
@@ -327,12 +327,12 @@ impl Replayer {
         Some(Completion { token, event })
     }
 
-    pub(crate) fn bind(&mut self, endpoint: &Endpoint) -> io::Result<TcpListener> {
+    pub(crate) fn bind(&mut self, endpoint: &Endpoint) -> io::Result<Listener> {
         match self.expect(&Call::Bind(endpoint.to_string())) {
-            Some(Answer::Addresses(addresses)) => Ok(TcpListener::replayed(addresses)),
+            Some(Answer::Addresses(addresses)) => Ok(Listener::replayed(addresses)),
             Some(Answer::Failed(error)) => Err(error),
             // Whatever the program does with it, nothing will come of it.
-            _ => Ok(TcpListener::replayed(vec![([0; 4], 0).into()])),
+            _ => Ok(Listener::replayed(vec![([0; 4], 0).into()])),
         }
     }
 

@@ -13,7 +13,7 @@ use super::frame::{FRAME_HEAD, Found, put_frame, read_frame};
 use super::relays::Relays;
 use super::*;
 use crate::net::KnownEnds;
-use crate::{Address, TcpStream};
+use crate::{Address, Stream};
 
 /// Entries as they are put, and as they are shown when they are taken.
 fn put(write: impl FnOnce(&mut Vec<u8>)) -> String {
@@ -105,7 +105,7 @@ fn events() -> impl Strategy<Value = Event<'static>> {
     let known = (addresses(), errors()).prop_map(|(peer, local)| {
         let peer = peer.first().copied().map(Address::Ip);
         let peer = peer.ok_or_else(|| io::Error::from(ErrorKind::NotConnected).into());
-        Event::Accepted(TcpStream::replayed(KnownEnds::new(peer, Err(local.into()))))
+        Event::Accepted(Stream::replayed(KnownEnds::new(peer, Err(local.into()))))
     });
     let outbox = any::<(Vec<Vec<u8>>, Vec<u8>, u8)>().prop_map(|(chunks, tail, went)| {
         let mut outbox = Outbox::default();

@@ -8,7 +8,7 @@ use super::{Entry, Simulated, Step, slot_of};
 use crate::driver::Event;
 use crate::offload::Outcome;
 use crate::sim::EndId;
-use crate::{TcpStream, Token};
+use crate::{Stream, Token};
 
 impl Simulated {
     /// Looks at one source after the other until something is found; at results of jobs first.
@@ -122,7 +122,7 @@ impl Simulated {
                         };
                         drop(world);
                         self.again(token, true);
-                        let stream = TcpStream::simulated(stream);
+                        let stream = Stream::simulated(stream);
                         return Some(Step::Event(Event::Accepted(stream)));
                     }
                     Err(Errno::MFILE) => {

@@ -15,7 +15,7 @@ use super::table::{
 use super::tick::{ROOM, WAKE, socket_of};
 use super::{Lent, READ_BUFFER, Told, Uring};
 use crate::driver::{Completion, Event};
-use crate::{Ready, TcpStream, Token};
+use crate::{Ready, Stream, Token};
 
 /// What a look at something told or kept has found, by value: lending comes last.
 pub(super) enum Found {
@@ -238,7 +238,7 @@ impl Uring {
                 self.kept.push_front(index);
             }
             self.arm_later(index);
-            let accepted = Event::Accepted(TcpStream::new(fd));
+            let accepted = Event::Accepted(Stream::new(fd));
             return Some((token, Found::Event(accepted)));
         }
         let room = (place.room as usize).min(READ_BUFFER);
@@ -312,7 +312,7 @@ impl Uring {
             } else {
                 self.accepts_left -= 1;
                 self.arm_later(index);
-                let accepted = Event::Accepted(TcpStream::new(fd));
+                let accepted = Event::Accepted(Stream::new(fd));
                 return Some((token, Found::Event(accepted)));
             }
         }

@@ -19,7 +19,7 @@ pub(super) enum Kind {
     },
     Stream(OwnedFd),
     Connecting(Box<Connecting>),
-    Listener(Box<Listener>),
+    Listener(Box<Listening>),
     Watch(Box<Watch>),
     Signals(Box<SignalSet>),
     /// A watch that has ended: its descriptor is the program's, and was given back at once.
@@ -41,7 +41,7 @@ impl Connecting {
     }
 }
 
-pub(super) struct Listener {
+pub(super) struct Listening {
     pub(super) sockets: Vec<Socket>,
     /// Accepted in a pause, or beyond what one tick may hand out.
     pub(super) waiting: VecDeque<OwnedFd>,

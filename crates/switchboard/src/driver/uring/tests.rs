@@ -254,7 +254,7 @@ fn a_paused_listener_keeps_who_was_accepted() {
     }
     let mut rig = Rig::new(&TINY);
     let it = token(0, 0);
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let listener = Listener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local().expect("it is bound").to_string();
     rig.uring
         .register(it, Resource::Listener(listener))

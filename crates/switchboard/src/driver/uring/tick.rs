@@ -14,7 +14,7 @@ use super::completions::close_on;
 use super::ring::{IGNORED, SEND};
 use super::table::Table;
 use super::table::{
-    ARMED, BLOCKED, CANCELLED, CLOSED, Kind, Listener, ROOM_ARMED, SATED, SENDING, TO_ARM,
+    ARMED, BLOCKED, CANCELLED, CLOSED, Kind, Listening, ROOM_ARMED, SATED, SENDING, TO_ARM,
 };
 use super::{Told, Uring};
 use crate::driver::{Event, READ_BUFFER, TICK_ACCEPTS, TICK_BYTES};
@@ -342,7 +342,7 @@ fn is_of_closed(table: &mut Table, told: &Told) -> bool {
     told.operation() != WAKE && table.at(told.place()).any(CLOSED)
 }
 
-fn cancel_listener(to_cancel: &mut Vec<u64>, index: u32, listener: &mut Listener) {
+fn cancel_listener(to_cancel: &mut Vec<u64>, index: u32, listener: &mut Listening) {
     for (socket_index, socket) in listener.sockets.iter_mut().enumerate() {
         if socket.is_armed && !socket.is_cancelled {
             socket.is_cancelled = true;

@@ -15,7 +15,7 @@ fn has_ended(far: &mut StdStream) -> bool {
 }
 
 fn listen(rig: &mut Rig, token: Token) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let listener = Listener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local().expect("it is bound");
     let registered = rig.uring.register(token, Resource::Listener(listener));
     registered.expect("it listens");

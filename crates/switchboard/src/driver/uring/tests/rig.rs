@@ -27,7 +27,7 @@ pub(super) fn token(slot: u32, generation: u32) -> Token {
 }
 
 /// Both ends of a connection.
-pub(super) fn pair() -> (crate::TcpStream, StdStream) {
+pub(super) fn pair() -> (crate::Stream, StdStream) {
     let listener = StdListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     let address = listener.local_addr().expect("it is bound");
     let far = StdStream::connect(address).expect("it listens");
@@ -44,7 +44,7 @@ pub(super) struct Rig {
     pub(super) uring: Uring,
     pub(super) bytes: BTreeMap<Token, Vec<u8>>,
     pub(super) notes: Vec<(Token, String)>,
-    pub(super) accepted: Vec<crate::TcpStream>,
+    pub(super) accepted: Vec<crate::Stream>,
     pub(super) unsent: Vec<Outbox>,
 }
 
