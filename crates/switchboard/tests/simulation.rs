@@ -6,6 +6,8 @@ mod chat;
 mod disks;
 #[path = "simulation/faults.rs"]
 mod faults;
+#[path = "simulation/hostile_scripts.rs"]
+mod hostile_scripts;
 #[path = "simulation/hosts.rs"]
 mod hosts;
 #[path = "simulation/repeating.rs"]

@@ -112,6 +112,16 @@ impl Fault {
         Fault::Crash,
     ];
 
+    /// The highest rate: 1 for a probability, and 60,000 for a fault of a host, which is one in
+    /// each millisecond. Time would not pass any more if there were no bound.
+    pub fn highest_rate(self) -> f64 {
+        if Fault::OF_HOSTS.contains(&self) {
+            60_000.0
+        } else {
+            1.0
+        }
+    }
+
     /// The kind of that name.
     pub fn from_name(name: &str) -> Option<Fault> {
         Fault::ALL.into_iter().find(|fault| fault.name() == name)
@@ -173,7 +183,7 @@ impl Faults {
     /// minute of virtual time; see [`Fault`].
     ///
     /// # Panics
-    /// If the rate is negative or not a number.
+    /// If the rate is negative, above the [highest](Fault::highest_rate), or not a number.
     #[must_use]
     pub fn with(mut self, fault: Fault, rate: f64) -> Faults {
         self.set(fault, rate);
@@ -187,7 +197,11 @@ impl Faults {
     }
 
     pub(crate) fn set(&mut self, fault: Fault, rate: f64) {
-        assert!(rate >= 0.0, "the rate of {fault} is {rate}");
+        let highest = fault.highest_rate();
+        assert!(
+            (0.0..=highest).contains(&rate),
+            "the rate of {fault} is {rate}, and not from 0 to {highest}"
+        );
         self.rates[fault as usize] = rate;
     }
 

@@ -83,7 +83,7 @@ impl<'a> Words<'a> {
                 self.expect("to")?;
                 Action::Latency(shortest..self.duration()?)
             }
-            "bandwidth" => Action::Bandwidth(Some(self.number()?)),
+            "bandwidth" => Action::Bandwidth(Some(self.bandwidth()?)),
             word => {
                 let known = "partition, heal, crash, restart, pause, resume, jump, reset, \
                              half-open, set, latency or bandwidth";
@@ -101,9 +101,9 @@ impl<'a> Words<'a> {
         self.expect("by")?;
         let backwards = self.rest.trim_start().strip_prefix('-');
         self.rest = backwards.unwrap_or(self.rest);
-        let nanos = i64::try_from(self.duration()?.as_nanos());
-        let nanos = nanos.map_err(|_| Error::from("a clock cannot jump that far"))?;
+        let nanos = i128::from(self.nanos()?);
         let nanos = if backwards.is_some() { -nanos } else { nanos };
+        let nanos = i64::try_from(nanos).map_err(|_| "a clock cannot jump that far")?;
         Ok(Action::ClockJump { host, nanos })
     }
 
@@ -116,8 +116,14 @@ impl<'a> Words<'a> {
         })?;
         self.expect("to")?;
         let word = self.next();
-        let rate = word.parse().ok().filter(|rate: &f64| *rate >= 0.0);
-        let rate = rate.ok_or_else(|| unexpected(word, "a rate, such as 0.5"))?;
+        let rates = 0.0..=fault.highest_rate();
+        let rate = word.parse().ok().filter(|rate| rates.contains(rate));
+        let rate = rate.ok_or_else(|| {
+            unexpected(
+                word,
+                &format!("a rate, such as 0.5, of at most {}", rates.end()),
+            )
+        })?;
         let host = match self.peek() {
             "on" => {
                 self.next();
@@ -170,28 +176,46 @@ impl<'a> Words<'a> {
 
     /// `3 s`, `3s`, `1.5 ms`
     fn duration(&mut self) -> Result<Duration> {
+        self.nanos().map(Duration::from_nanos)
+    }
+
+    /// In whole numbers, so that a time is what is written and not the nearest fraction to it.
+    fn nanos(&mut self) -> Result<u64> {
         let word = self.next();
         let split = word.find(|c: char| !c.is_ascii_digit() && c != '.');
         let (number, unit) = word.split_at(split.unwrap_or(word.len()));
         let unit = if unit.is_empty() { self.next() } else { unit };
-        let seconds = match unit {
-            "ns" => 1e-9,
-            "us" | "µs" => 1e-6,
-            "ms" => 1e-3,
-            "s" => 1.0,
-            "min" => 60.0,
-            "h" => 3600.0,
+        let unit: u64 = match unit {
+            "ns" => 1,
+            "us" | "µs" => 1_000,
+            "ms" => 1_000_000,
+            "s" => 1_000_000_000,
+            "min" => 60_000_000_000,
+            "h" => 3_600_000_000_000,
             unit => return Err(unexpected(unit, "a unit: ns, us, ms, s, min or h")),
         };
-        let number: f64 = number
-            .parse()
-            .map_err(|_| unexpected(word, "a time, such as 3 s"))?;
-        Duration::try_from_secs_f64(number * seconds).map_err(Error::other)
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+        let is_number = |part: &str| part.bytes().all(|b| b.is_ascii_digit()) && !part.is_empty();
+        if !is_number(whole) || !is_number(fraction) {
+            return Err(unexpected(word, "a time, such as 3 s or 1.5 ms"));
+        }
+        let too_long = || Error::from(format!("{word:?} is too long a time: at most 500 years"));
+        let whole: u64 = whole.parse().map_err(|_| too_long())?;
+        let mut nanos = whole.checked_mul(unit).ok_or_else(too_long)?;
+        let mut place = unit;
+        for digit in fraction.bytes() {
+            place /= 10;
+            nanos = nanos
+                .checked_add(place * u64::from(digit - b'0'))
+                .ok_or_else(too_long)?;
+        }
+        Ok(nanos)
     }
 
-    fn number(&mut self) -> Result<u64> {
+    fn bandwidth(&mut self) -> Result<u64> {
         let word = self.next();
-        word.parse().map_err(|_| unexpected(word, "a number"))
+        let rate = word.parse().ok().filter(|rate| *rate > 0);
+        rate.ok_or_else(|| unexpected(word, "a number of bytes per second, at least 1"))
     }
 
     fn expect(&mut self, expected: &str) -> Result {
