@@ -232,6 +232,32 @@ impl<'a, S: 'static> Context<'a, S> {
         Ok(id)
     }
 
+    /// The same, for a layer between the reactor and a handler, which has to hand back what was
+    /// taken and whether to be called again.
+    pub(crate) fn reborrow(&mut self) -> Context<'_, S> {
+        Context {
+            inner: LoopContext {
+                core: self.inner.core,
+                lent: self.inner.lent,
+            },
+            ..*self
+        }
+    }
+
+    /// Whether events still go to the handler that is being called.
+    pub(crate) fn is_served(&self) -> bool {
+        self.is_open(self.token) && !self.core.is_replaced(self.token)
+    }
+
+    /// Whether what is unread has to wait: for the end of a pause, or until a peer that does not
+    /// read has taken what it was sent. It is offered again then.
+    pub(crate) fn has_to_wait(&self) -> bool {
+        self.core.sources.get(self.token).is_some_and(|source| {
+            let is_full = source.wants_write || source.refused;
+            !source.reads() || is_full && source.has_backpressure()
+        })
+    }
+
     /// Whether `handle_read` may be called once more for the same bytes.
     pub(crate) fn may_read(&self) -> bool {
         !self.data().is_empty()

@@ -54,6 +54,21 @@ pub enum Error {
         /// The inbox's bound, in bytes.
         limit: usize,
     },
+    /// A frame is longer than its [codec](crate::codec) allows.
+    FrameTooLong {
+        /// Its length in bytes, or that of its beginning if its end has not come.
+        len: u64,
+        /// The codec's maximum, in bytes.
+        limit: usize,
+    },
+    /// What was received, or is to be sent, is no frame of its [codec](crate::codec); the text says
+    /// why.
+    BadFrame(&'static str),
+    /// The stream has ended within a frame.
+    UnfinishedFrame {
+        /// How many bytes of it have come.
+        len: usize,
+    },
     /// The reactor holds as many sources as it may.
     TooManySources {
         /// The bound.
@@ -133,6 +148,17 @@ impl fmt::Display for Error {
                 f,
                 "the inbox is full ({limit} bytes) and the handler consumed nothing of it"
             ),
+            Error::FrameTooLong { len, limit } => write!(
+                f,
+                "a frame of {len} bytes or more exceeds the codec's maximum of {limit} bytes"
+            ),
+            Error::BadFrame(why) => f.write_str(why),
+            Error::UnfinishedFrame { len } => {
+                write!(
+                    f,
+                    "the stream ended within a frame, of which {len} bytes had come"
+                )
+            }
             Error::TooManySources { limit } => write!(f, "the limit of {limit} sources is reached"),
             Error::TooManyTimers { limit } => write!(f, "the limit of {limit} timers is reached"),
             Error::TooManyJobs { limit } => {

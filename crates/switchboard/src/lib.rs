@@ -51,6 +51,7 @@ compile_error!("switchboard runs on Unix: it waits for descriptors with epoll or
 mod builder;
 mod calling;
 mod closing;
+pub mod codec;
 mod connecting;
 mod context;
 mod core;

@@ -18,6 +18,7 @@ mod drivers;
 mod embedding;
 mod ending;
 mod fairness;
+mod framing;
 mod handing_over;
 mod jobs;
 mod listening;
@@ -298,6 +299,24 @@ suite! {
     }
     handing_over {
         a_source_can_be_registered_with_a_timer
+    }
+    framing {
+        lines_are_frames_however_they_are_cut
+        a_stream_that_comes_byte_by_byte_is_the_same_frames
+        a_frame_in_one_piece_is_lent_from_where_it_lies
+        a_frame_sent_is_the_same_frame_received
+        a_terminator_can_be_changed_from_within_handle_frame
+        a_terminator_changed_by_a_timer_finds_what_has_come_already
+        a_frame_may_be_longer_than_the_inbox_was_allowed_to_be
+        a_frame_beyond_the_maximum_ends_its_source
+        frames_wait_while_reading_is_paused
+        frames_wait_for_a_peer_that_does_not_read
+        frames_that_had_to_wait_come_before_the_end
+        the_rest_of_a_burst_waits_for_the_next_tick
+        the_last_line_comes_before_the_end
+        an_unfinished_frame_is_an_error_at_the_end
+        what_is_behind_a_frame_goes_to_the_handler_that_takes_over
+        after_close_no_frame_comes
     }
     ;
 

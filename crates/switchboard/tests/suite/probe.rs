@@ -249,7 +249,7 @@ impl Handler<Log> for Probe {
 }
 
 /// The reason without what differs between systems.
-fn brief(why: &Close) -> String {
+pub fn brief(why: &Close) -> String {
     match why {
         Close::ConnectFailed(error) => format!("ConnectFailed({:?})", error.kind()),
         Close::Io(error) => format!("Io({:?})", error.kind()),

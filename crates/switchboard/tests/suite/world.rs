@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::{Domain, Socket, Type};
 use switchboard::sim::{Faults, Simulation};
-use switchboard::{Builder, LoopContext, Reactor, Result, SourceOptions, Time, Token};
+use switchboard::{Builder, Handler, LoopContext, Reactor, Result, SourceOptions, Time, Token};
 
 use crate::drivers::{Driver, NETWORK, Tape, network};
 use crate::peers::{End, PeerEnd, Server, Wire};
@@ -91,23 +91,23 @@ impl World {
         self.with(|cx| cx.now())
     }
 
-    /// A connection whose near end is registered with `probe`.
-    pub fn open(&mut self, probe: Probe) -> (Token, Peer) {
-        self.open_with(probe, None)
+    /// A connection whose near end is registered with `handler`.
+    pub fn open(&mut self, handler: impl Handler<Log>) -> (Token, Peer) {
+        self.open_with(handler, None)
     }
 
     /// A connection on which little is on its way: both ends buffer about 16 KiB.
-    pub fn open_narrow(&mut self, probe: Probe) -> (Token, Peer) {
-        self.open_with(probe, Some(16 * 1024))
+    pub fn open_narrow(&mut self, handler: impl Handler<Log>) -> (Token, Peer) {
+        self.open_with(handler, Some(16 * 1024))
     }
 
-    fn open_with(&mut self, probe: Probe, buffers: Option<usize>) -> (Token, Peer) {
+    fn open_with(&mut self, handler: impl Handler<Log>, buffers: Option<usize>) -> (Token, Peer) {
         if let Some(simulation) = &mut self.simulation {
             let bytes = buffers.unwrap_or(NETWORK);
             simulation.faults(Faults::none().buffers(bytes, bytes));
             let (near, far) = simulation.pair(HERE, HERE);
             simulation.faults(network());
-            let token = self.with(|cx| cx.register(near, probe));
+            let token = self.with(|cx| cx.register(near, handler));
             return (token.expect("there is room for it"), self.adopt(far));
         }
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
@@ -119,7 +119,7 @@ impl World {
             near.set_send_buffer_size(bytes).expect("a socket can");
         }
         let near = near.try_into().expect("a socket can be non-blocking");
-        let token = self.with(|cx| cx.register(near, probe));
+        let token = self.with(|cx| cx.register(near, handler));
         (token.expect("there is room for it"), self.adopt(far))
     }
 
