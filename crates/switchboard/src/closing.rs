@@ -190,7 +190,7 @@ impl<S: 'static> Core<S> {
             match source.kind {
                 Kind::Listener => self.listeners.retain(|listener| *listener != token),
                 Kind::Stream => self.streams -= 1,
-                Kind::Watch | Kind::Signals => {}
+                Kind::Watch | Kind::Signals | Kind::Child => {}
             }
         }
         self.sources.remove(token);
@@ -314,11 +314,11 @@ impl<S: 'static> Core<S> {
                 return self.abort_all(); // no timer left to end a wait with
             }
             for (token, kind) in self.tokens() {
-                // Signals and watched descriptors live until the connections are done: a second
-                // Ctrl-C has to be heard.
+                // Signals, processes and watched descriptors live until the connections are done: a
+                // second Ctrl-C has to be heard.
                 match kind {
                     Kind::Stream | Kind::Listener => self.close(token, Close::Shutdown),
-                    Kind::Watch | Kind::Signals => {}
+                    Kind::Watch | Kind::Signals | Kind::Child => {}
                 }
             }
             self.finish_rest();

@@ -40,6 +40,7 @@ pub(crate) enum Request {
     SetReading(Token, bool),
     SetRoom(Token, usize),
     Shutdown(Token, Shutdown),
+    KillChild(Token, i32),
     /// To be told to a recording.
     Unrecordable(&'static str),
 }
@@ -200,7 +201,7 @@ impl<S: 'static> Core<S> {
         match kind {
             Kind::Listener => self.listeners.push(token),
             Kind::Stream => self.streams += 1,
-            Kind::Watch | Kind::Signals => {}
+            Kind::Watch | Kind::Signals | Kind::Child => {}
         }
         if self.sources.is_full() {
             self.pause_listeners();
@@ -343,6 +344,7 @@ impl<S: 'static> Core<S> {
             Request::SetReading(token, reading) => driver.set_reading(token, reading),
             Request::SetRoom(token, room) => driver.set_room(token, room),
             Request::Shutdown(token, how) => driver.shutdown(token, how),
+            Request::KillChild(token, signal) => driver.kill_child(token, signal),
             Request::Unrecordable(what) => driver.unrecordable(what),
         }
     }

@@ -1,6 +1,7 @@
 //! What a program implements: the trait `Handler`, and the reasons for which a source ends.
 //! It must never know how events are waited for.
 
+use std::process::ExitStatus;
 use std::{fmt, io};
 
 use crate::offload::Done;
@@ -21,6 +22,7 @@ use crate::{Context, Error, Ready, Result, Stream, TimerId};
 /// | [`connect`](crate::LoopContext::connect) | `handle_connect`, then as a connection |
 /// | [`watch`](crate::LoopContext::watch) | `handle_ready` |
 /// | [`signals`](crate::LoopContext::signals) | `handle_signal` |
+/// | [`spawn`](crate::LoopContext::spawn) | `handle_exit` |
 /// | all | `handle_timer`, `handle_done`, `handle_error`, `handle_close` |
 ///
 /// An event for which the handler has no method of its own is an error
@@ -80,6 +82,20 @@ pub trait Handler<S: 'static>: 'static {
         Err(Error::Unhandled("handle_signal"))
     }
 
+    /// The child process has ended (see [`LoopContext::spawn`](crate::LoopContext::spawn)): with a
+    /// code, or by a signal ([`ExitStatusExt`](std::os::unix::process::ExitStatusExt) tells which).
+    /// Then the source ends, with [`Close::Exited`].
+    ///
+    /// What it has written may still be on its way: its end is that of the pipe.
+    fn handle_exit(
+        &mut self,
+        state: &mut S,
+        cx: &mut Context<'_, S>,
+        status: ExitStatus,
+    ) -> Result {
+        Err(Error::Unhandled("handle_exit"))
+    }
+
     /// A timer of this source is due.
     fn handle_timer(&mut self, state: &mut S, cx: &mut Context<'_, S>, timer: TimerId) -> Result {
         Err(Error::Unhandled("handle_timer"))
@@ -115,6 +131,8 @@ pub enum Close {
     /// The peer finished sending, and then the program (or the default `handle_eof`) called
     /// `close`, or shut its own side down.
     Eof,
+    /// The child process has ended, in this way.
+    Exited(ExitStatus),
     /// The connection that `connect` asked for could not be made.
     ConnectFailed(io::Error),
     /// The operating system reported a failure, such as a reset by the peer.
@@ -149,6 +167,7 @@ impl fmt::Display for Close {
             Close::Requested => f.write_str("closed"),
             Close::Aborted => f.write_str("aborted"),
             Close::Eof => f.write_str("the peer has finished"),
+            Close::Exited(status) => write!(f, "the process has ended: {status}"),
             Close::ConnectFailed(error) => write!(f, "cannot connect: {error}"),
             Close::Io(error) => error.fmt(f),
             Close::TimedOut(Deadline::Connect) => f.write_str("timed out while connecting"),

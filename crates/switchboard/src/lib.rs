@@ -78,6 +78,7 @@ mod replayable;
 mod sending;
 pub mod sim;
 mod sources;
+mod spawning;
 mod stage;
 mod time;
 mod timeouts;
@@ -91,7 +92,7 @@ pub use context::Context;
 pub use driver::Choice as Driver;
 pub use error::{Error, Result};
 pub use handler::{Close, Deadline, Handler};
-pub use io::{Interest, Ready};
+pub use io::{Interest, Process, Ready};
 pub use loop_context::LoopContext;
 pub use net::{Address, ConnectOptions, Endpoint, Listener, Stream, ToEndpoint};
 pub use offload::{Done, JobId};
@@ -110,7 +111,8 @@ pub use timers::TimerId;
 /// The numbers of the usual signals.
 pub mod signal {
     pub use signal_hook::consts::signal::{
-        SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH,
+        SIGALRM, SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGSTOP, SIGTERM, SIGTSTP,
+        SIGUSR1, SIGUSR2, SIGWINCH,
     };
 }
 

@@ -145,7 +145,12 @@ impl<S: 'static> LoopContext<'_, S> {
         self.add(Kind::Signals, Resource::Signals(signals.to_vec()), handler)
     }
 
-    fn add(&mut self, kind: Kind, resource: Resource, handler: impl Handler<S>) -> Result<Token> {
+    pub(crate) fn add(
+        &mut self,
+        kind: Kind,
+        resource: Resource,
+        handler: impl Handler<S>,
+    ) -> Result<Token> {
         let token = self.core.insert(kind, Phase::Open, handler)?;
         self.core.requests.push(Request::Register(token, resource));
         self.core.request_flow(token);

@@ -13,7 +13,7 @@ use crate::driver::{Completion, Driver, Event};
 use crate::guard::guard;
 use crate::handler::Handler;
 use crate::program::Program;
-use crate::{Error, Listener, LoopContext, Remote, Result, ToEndpoint, Token};
+use crate::{Error, Listener, LoopContext, Process, Remote, Result, ToEndpoint, Token};
 
 /// An event loop, the state `S` that its handlers share, and all their event sources.
 ///
@@ -116,6 +116,18 @@ impl<S: 'static> Reactor<S> {
         handler: impl Handler<S>,
     ) -> Result<Token> {
         self.with(|_, cx| cx.connect(endpoint, handler))
+    }
+
+    /// Runs a program as a child process; see [`LoopContext::spawn`].
+    ///
+    /// # Errors
+    /// As [`LoopContext::spawn`].
+    pub fn spawn(
+        &mut self,
+        process: impl Into<Process>,
+        handler: impl Handler<S>,
+    ) -> Result<Token> {
+        self.with(|_, cx| cx.spawn(process, handler))
     }
 
     /// Runs `setup` with what a handler would get to ask for: connections, timers, jobs.
@@ -308,6 +320,7 @@ impl<S: 'static> Core<S> {
             Event::Signal(signal) => self.call(program, token, &[], |handler, state, cx| {
                 handler.handle_signal(state, cx, signal)
             }),
+            Event::Exited(status) => self.exited(program, token, status),
             Event::Done(done) => {
                 self.jobs -= 1;
                 self.job_done(program, token, done);

@@ -39,6 +39,7 @@ pub(crate) enum Kind {
     Listener,
     Watch,
     Signals,
+    Child,
 }
 
 /// How far a source has come. The order is the order of a life; see `closing.rs` for the end.

@@ -1,6 +1,8 @@
 //! Recordings and their replays: what is the same is found to be the same, what differs is shown,
 //! and what cannot be used is refused.
 
+#[path = "recorded/children.rs"]
+mod children;
 #[path = "recorded/damage.rs"]
 mod damage;
 #[path = "recorded/difference.rs"]

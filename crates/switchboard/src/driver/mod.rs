@@ -32,6 +32,7 @@
 //!   `Ready`; what has arrived already waits in the driver until `set_reading(true)`.
 //! - `set_room`: no `Received` of the source is longer than this; at zero there is none.
 //! - `shutdown`: half-close.
+//! - `kill_child`: sends a signal to the process of a source; one that has ended gets none.
 //! - `close`: ends the token; no completion with it comes afterwards. A driver whose kernel still
 //!   holds memory of the source keeps that memory itself: the next source in the slot has another
 //!   generation, so the two are told apart.
@@ -42,11 +43,12 @@ use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::core::Seen;
-use crate::io::Interest;
+use crate::io::{Interest, Process};
 use crate::net::{ConnectOptions, Endpoint, cannot_listen};
 use crate::offload::{Done, Job};
 use crate::outbox::Outbox;
@@ -54,6 +56,7 @@ use crate::stage::{Stage, Staged};
 use crate::{Listener, Ready, Stream, Time, Token};
 
 mod choice;
+mod notifier;
 mod readiness;
 pub(crate) mod recorded;
 mod results;
@@ -63,6 +66,7 @@ mod uring;
 mod waker;
 
 pub use choice::Driver as Choice;
+pub(crate) use notifier::Notifier;
 pub(crate) use readiness::Readiness;
 use recorded::{Recorder, Replayer};
 pub(crate) use simulated::Simulated;
@@ -104,6 +108,7 @@ pub(crate) enum Event<'d> {
     Failed(io::Error),
     Ready(Ready),
     Signal(i32),
+    Exited(ExitStatus),
     Resolved(io::Result<Vec<SocketAddr>>),
     Done(Box<Done>),
 }
@@ -122,6 +127,7 @@ impl Event<'_> {
             Event::Failed(_) => "failed",
             Event::Ready(_) => "ready",
             Event::Signal(_) => "signal",
+            Event::Exited(_) => "exited",
             Event::Resolved(_) => "resolved",
             Event::Done(_) => "job done",
         }
@@ -134,6 +140,7 @@ pub(crate) enum Resource {
     Listener(Listener),
     Watch(Box<dyn AsFd>, Interest),
     Signals(Vec<i32>),
+    Child(Process),
 }
 
 /// The drivers there are: a closed set, so a call is a `match` and no `dyn`.
@@ -377,6 +384,17 @@ impl Driver {
     /// The bytes that the last `next` lent, as far as they are in `range`.
     pub(crate) fn lent(&self, range: Range<usize>) -> &[u8] {
         each_driver!(self, driver => driver.lent(range))
+    }
+
+    pub(crate) fn kill_child(&mut self, token: Token, signal: i32) {
+        match self {
+            Driver::Readiness(driver) => driver.kill_child(token, signal),
+            Driver::Recorder(recorder) => recorder.kill_child(token, signal),
+            Driver::Replayer(replayer) => replayer.kill_child(token, signal),
+            Driver::Simulated(_) => {} // has no processes
+            #[cfg(target_os = "linux")]
+            Driver::Uring(driver) => driver.kill_child(token, signal),
+        }
     }
 
     /// Whether completions of a source are wanted: bytes, connections, readiness.

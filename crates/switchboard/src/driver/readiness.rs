@@ -262,7 +262,7 @@ impl Readiness {
                 steps::listener_step(listener, flags, &mut self.accepts_left)
             }
             Entry::Watch(watch) => steps::watch_step(watch, flags, token, &mut self.rearm),
-            Entry::Signals(signals) => steps::signals_step(signals, flags),
+            Entry::Notifier(source) => steps::notifier_step(source, flags),
             Entry::Free => return None,
         };
         self.settle(token, found)

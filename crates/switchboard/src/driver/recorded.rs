@@ -4,6 +4,7 @@
 //! What the core computes again in a replay is not written: timers, inboxes, watermarks, tokens.
 //! Of an outbox, its new bytes are written at each flush, and how many of all went out.
 
+mod children;
 mod entry;
 mod frame;
 mod header;
@@ -393,6 +394,7 @@ impl Resource {
             Resource::Listener(_) => Kind::Listener,
             Resource::Watch(..) => Kind::Watch,
             Resource::Signals(_) => Kind::Signals,
+            Resource::Child(_) => Kind::Child,
         }
     }
 }

@@ -176,6 +176,7 @@ impl Simulated {
                 Err(_) => "gone already".to_owned(),
             }),
             Event::Signal(signal) => Detail::Text(signal.to_string()),
+            Event::Exited(status) => Detail::Text(status.to_string()),
             Event::Resolved(Ok(addresses)) => Detail::Text(format!("{addresses:?}")),
             Event::Resolved(Err(error)) => Detail::Text(error.to_string()),
             _ => Detail::None,
@@ -242,6 +243,10 @@ impl Simulated {
             }
             Resource::Watch(..) => {
                 let text = "a simulation has no descriptors to watch";
+                return Err(io::Error::new(io::ErrorKind::Unsupported, text));
+            }
+            Resource::Child(_) => {
+                let text = "a simulation runs no child processes: simulate a host in its place";
                 return Err(io::Error::new(io::ErrorKind::Unsupported, text));
             }
         }

@@ -41,8 +41,8 @@ use rustix::io::Errno;
 
 use super::results::Results;
 use super::waker::Bell;
-use super::{Event, READ_BUFFER, Resource, Waker};
-use crate::io::SignalSet;
+use super::{Event, Notifier, READ_BUFFER, Resource, Waker};
+use crate::io::{Child, SignalSet};
 use crate::net::{ConnectOptions, Endpoint, open_stream, resolve};
 use crate::offload::Job;
 use crate::outbox::Outbox;
@@ -239,7 +239,12 @@ impl Uring {
                     interest,
                 }))
             }
-            Resource::Signals(signals) => Kind::Signals(Box::new(SignalSet::new(&signals)?)),
+            Resource::Signals(signals) => {
+                Kind::Notifier(Box::new(Notifier::Signals(SignalSet::new(&signals)?)))
+            }
+            Resource::Child(process) => {
+                Kind::Notifier(Box::new(Notifier::Child(Child::spawn(process)?)))
+            }
         };
         let index = self.table.insert(token, kind);
         self.arm_later(index);
@@ -364,8 +369,7 @@ impl Uring {
             self.go_on(index);
         } else {
             place.set(PAUSED);
-            let is_poll = matches!(place.kind, Kind::Watch(_) | Kind::Signals(_));
-            if is_poll && place.any(ARMED) {
+            if matches!(place.kind, Kind::Watch(_)) && place.any(ARMED) {
                 place.set(STALE); // others may take what it will tell of
             }
         }
@@ -401,6 +405,14 @@ impl Uring {
             };
             // Fails only when the connection is gone, which the next receive reports.
             let _ = rustix::net::shutdown(socket, how);
+        }
+    }
+
+    pub(crate) fn kill_child(&mut self, token: Token, signal: i32) {
+        if let Some((_, place)) = self.table.find(token)
+            && let Kind::Notifier(notifier) = &place.kind
+        {
+            notifier.kill_child(signal);
         }
     }
 

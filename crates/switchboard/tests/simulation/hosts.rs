@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::net::Shutdown;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
 use std::time::Duration;
 
 use switchboard::sim::{Action, Fault, Faults, Simulation};
-use switchboard::{Context, Done, Handler, OnPanic, Reactor, Remote, Result, Time, TimerId};
+use switchboard::{Close, Context, Done, Handler, OnPanic, Reactor, Remote, Result, Time, TimerId};
 
 use crate::chat;
 
@@ -272,4 +273,33 @@ fn resets_come_in_every_state() {
         .filter(|of| !situations.contains(**of))
         .collect();
     assert!(missing.is_empty(), "{missing:?} of {situations:?}");
+}
+
+struct Job;
+
+impl Handler<Vec<String>> for Job {
+    fn handle_close(
+        &mut self,
+        told: &mut Vec<String>,
+        _: &mut Context<'_, Vec<String>>,
+        why: &Close,
+    ) {
+        told.push(why.to_string());
+    }
+}
+
+/// What it would do is not simulated, and it must not do it in the real world.
+#[test]
+fn a_child_process_cannot_be_simulated() {
+    let mut sim = Simulation::new(3);
+    let boot =
+        |reactor: &mut Reactor<Vec<String>>| reactor.spawn(Command::new("true"), Job).map(drop);
+    let host = sim.host("host", Vec::new, boot).expect("it starts");
+    sim.run_for(Duration::from_millis(1))
+        .expect("all goes well");
+    let told = sim.state(host);
+    assert_eq!(
+        *told,
+        ["a simulation runs no child processes: simulate a host in its place"]
+    );
 }

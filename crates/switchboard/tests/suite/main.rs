@@ -12,6 +12,7 @@ use world::World;
 
 mod answers;
 mod attempts;
+mod children;
 mod closing;
 mod connecting;
 mod drivers;
@@ -239,6 +240,7 @@ suite! {
         a_signal_that_came_twice_before_the_tick_is_told_once
         each_signal_of_a_set_is_told
         a_signal_that_cannot_be_caught_is_an_error
+        a_pause_does_not_hold_a_signal_back
     }
     remotes {
         a_full_queue_gives_the_closure_back
@@ -356,6 +358,26 @@ suite! {
         a_post_wakes_a_reactor_that_sleeps
         a_reactor_is_done_when_its_last_remote_is_gone
         the_end_of_the_last_remote_wakes_a_reactor_that_sleeps
+    }
+    children {
+        a_process_that_ends_is_told_with_its_code
+        a_process_that_a_signal_has_ended_is_told_with_it
+        a_process_that_ignores_a_signal_goes_on_until_it_is_killed
+        a_program_that_is_not_there_is_named
+        a_directory_that_is_not_there_is_named
+        pipes_that_nobody_has_are_an_error
+        many_processes_at_once_are_each_told
+        a_process_lives_on_when_its_source_is_closed_and_leaves_no_zombie
+        a_process_can_be_killed_when_its_source_is_closed
+        a_dropped_reactor_leaves_no_zombie
+        a_shutdown_does_not_wait_for_processes
+        the_end_of_a_process_does_not_wait_for_a_pause_to_end
+        an_end_that_nobody_handles_is_an_error
+        only_a_process_that_runs_can_be_signalled
+        who_catches_sigchld_hears_of_it_too
+        a_handler_can_start_the_next_process
+        a_process_has_no_descriptors_of_ours
+        the_pipes_of_a_process_end_with_it
     }
     watching {
         a_pipe_is_told_until_it_is_empty_and_again_at_its_end

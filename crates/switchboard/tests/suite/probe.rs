@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::process::ExitStatus;
 
 use switchboard::{Close, Context, Done, Error, Handler, Ready, Result, Stream, TimerId};
 
@@ -78,6 +79,7 @@ pub struct Probe {
     on_eof: Option<Hook>,
     on_write: Option<Hook>,
     on_ready: Option<HookWith<Ready>>,
+    on_exit: Option<HookWith<ExitStatus>>,
     on_timer: Option<HookWith<TimerId>>,
     on_done: Option<HookWith<Done>>,
     on_error: Option<Hook>,
@@ -108,6 +110,7 @@ impl Probe {
             on_eof: None,
             on_write: None,
             on_ready: None,
+            on_exit: None,
             on_timer: None,
             on_done: None,
             on_error: None,
@@ -123,6 +126,7 @@ impl Probe {
         on_eof();
         on_write();
         on_ready(Ready);
+        on_exit(ExitStatus);
         on_timer(TimerId);
         on_done(Done);
         on_error();
@@ -217,6 +221,18 @@ impl Handler<Log> for Probe {
         Ok(())
     }
 
+    fn handle_exit(
+        &mut self,
+        log: &mut Log,
+        cx: &mut Context<'_, Log>,
+        status: ExitStatus,
+    ) -> Result {
+        log.current = self.name;
+        log.note(status);
+        let hook = self.on_exit.as_mut();
+        hook.map_or(Ok(()), |hook| hook(log, cx, status))
+    }
+
     fn handle_timer(&mut self, log: &mut Log, cx: &mut Context<'_, Log>, timer: TimerId) -> Result {
         log.current = self.name;
         log.note("timer");
@@ -253,6 +269,7 @@ pub fn brief(why: &Close) -> String {
     match why {
         Close::ConnectFailed(error) => format!("ConnectFailed({:?})", error.kind()),
         Close::Io(error) => format!("Io({:?})", error.kind()),
+        Close::Exited(status) => format!("Exited({status})"),
         Close::Error(error) => format!("Error({error})"),
         Close::Panicked(message) => format!("Panicked({message})"),
         other => format!("{other:?}"),

@@ -1,6 +1,6 @@
 //! Signals as events. All cases share one process with all others, so each has signals of its own.
 
-use switchboard::signal::{SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH};
+use switchboard::signal::{SIGALRM, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH};
 
 use crate::probe::Probe;
 use crate::world::World;
@@ -54,4 +54,16 @@ pub fn a_signal_that_cannot_be_caught_is_an_error(world: &mut World) {
         assert!(error.contains(&signal.to_string()), "{error}");
     }
     assert_eq!(world.reactor.sources(), 0);
+}
+
+/// They come once: a pause would lose them, or tell them when they mean nothing any more.
+pub fn a_pause_does_not_hold_a_signal_back(world: &mut World) {
+    let token = world.with(|cx| {
+        let token = cx.signals(&[SIGALRM], Probe::new("signals"));
+        token.inspect(|token| cx.pause_source(*token))
+    });
+    token.expect("it can be caught");
+    world.raise(SIGALRM);
+    world.settle();
+    assert_eq!(world.log().of("signals"), [format!("signal {SIGALRM}")]);
 }

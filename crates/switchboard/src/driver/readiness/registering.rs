@@ -8,10 +8,10 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use mio::unix::SourceFd;
 use rustix::io::Errno;
 
-use super::steps::{Entry, Flags, Listening, PAUSED, READABLE, Signals, Slot, WRITABLE, Watch};
+use super::steps::{Entry, Flags, Listening, Notifying, PAUSED, READABLE, Slot, WRITABLE, Watch};
 use super::{Readiness, enqueue};
-use crate::driver::{READ_BUFFER, Resource};
-use crate::io::{Interest, SignalSet};
+use crate::driver::{Notifier, READ_BUFFER, Resource};
+use crate::io::{Child, Interest, SignalSet};
 use crate::net::{Endpoint, resolve};
 use crate::{Listener, Token};
 
@@ -50,12 +50,10 @@ impl Readiness {
                 }))
             }
             Resource::Signals(signals) => {
-                let set = SignalSet::new(&signals)?;
-                self.arm(set.as_fd(), token, mio::Interest::READABLE)?;
-                Entry::Signals(Box::new(Signals {
-                    set,
-                    pending: Vec::new(),
-                }))
+                self.notified(token, Notifier::Signals(SignalSet::new(&signals)?))?
+            }
+            Resource::Child(process) => {
+                self.notified(token, Notifier::Child(Child::spawn(process)?))?
             }
         };
         let slot = self.occupy(token, entry);
@@ -68,6 +66,21 @@ impl Readiness {
             );
         }
         Ok(())
+    }
+
+    fn notified(&self, token: Token, notifier: Notifier) -> io::Result<Entry> {
+        self.arm(notifier.as_fd(), token, mio::Interest::READABLE)?;
+        let pending = Vec::new();
+        Ok(Entry::Notifier(Box::new(Notifying { notifier, pending })))
+    }
+
+    pub(crate) fn kill_child(&mut self, token: Token, signal: i32) {
+        if let Some(slot) = self.slots.get(token.slot as usize)
+            && slot.flags.generation == token.generation
+            && let Entry::Notifier(source) = &slot.entry
+        {
+            source.notifier.kill_child(signal);
+        }
     }
 
     pub(crate) fn bind(&mut self, endpoint: &Endpoint) -> io::Result<Listener> {
@@ -123,7 +136,7 @@ impl Readiness {
             Entry::Stream(fd) => forget(fd.as_raw_fd()),
             Entry::Listener(listener) => listener.fds.iter().for_each(|fd| forget(fd.as_raw_fd())),
             Entry::Watch(watch) => forget(watch.fd),
-            Entry::Signals(signals) => forget(signals.set.as_fd().as_raw_fd()),
+            Entry::Notifier(source) => forget(source.notifier.as_fd().as_raw_fd()),
         }
     }
 

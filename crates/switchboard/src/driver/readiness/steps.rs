@@ -7,8 +7,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SocketFlags};
 
-use crate::driver::Event;
-use crate::io::{Interest, SignalSet};
+use crate::driver::{Event, Notifier};
+use crate::io::Interest;
 use crate::{Ready, Stream, Token};
 
 /// What is registered under a slot.
@@ -17,7 +17,7 @@ pub(super) enum Entry {
     Stream(OwnedFd),
     Listener(Box<Listening>),
     Watch(Box<Watch>),
-    Signals(Box<Signals>),
+    Notifier(Box<Notifying>),
 }
 
 pub(super) struct Listening {
@@ -36,10 +36,10 @@ pub(super) struct Watch {
     pub(super) always: bool,
 }
 
-pub(super) struct Signals {
-    pub(super) set: SignalSet,
-    /// Taken from the set, and not handed out yet.
-    pub(super) pending: Vec<i32>,
+pub(super) struct Notifying {
+    pub(super) notifier: Notifier,
+    /// Taken from it, and not handed out yet.
+    pub(super) pending: Vec<Event<'static>>,
 }
 
 /// A read (or accept) has not said "would block" since the last event.
@@ -243,13 +243,13 @@ pub(super) fn watch_step(
     (event, Then::OnEvent)
 }
 
-pub(super) fn signals_step(signals: &mut Signals, flags: &mut Flags) -> (Option<Step>, Then) {
-    if signals.pending.is_empty() && flags.any(READABLE) {
-        signals.pending.extend(signals.set.pending());
+pub(super) fn notifier_step(source: &mut Notifying, flags: &mut Flags) -> (Option<Step>, Then) {
+    if source.pending.is_empty() && flags.any(READABLE) {
+        source.pending = source.notifier.take();
         flags.clear(READABLE);
     }
-    match signals.pending.pop() {
-        Some(signal) => (Some(Step::Event(Event::Signal(signal))), Then::Now),
+    match source.pending.pop() {
+        Some(event) => (Some(Step::Event(event)), Then::Now),
         None => (None, Then::OnEvent),
     }
 }

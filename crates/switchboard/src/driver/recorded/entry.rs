@@ -6,6 +6,8 @@ mod put;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::ops::Range;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 use std::time::SystemTime;
 
 use crate::driver::Event;
@@ -102,6 +104,7 @@ pub(super) enum Call {
     SetReading(Token, bool),
     SetRoom(Token, usize),
     Shutdown(Token, Shutdown),
+    KillChild(Token, i32),
     Close(Token),
     /// The reactor is dropped.
     Drop,
@@ -173,6 +176,7 @@ mod tag {
     pub(super) const RESOLVED: u8 = 24;
     pub(super) const DONE: u8 = 25;
     pub(super) const UNSENT: u8 = 26;
+    pub(super) const EXITED: u8 = 31;
 
     pub(super) const BIND: u8 = 32;
     pub(super) const REGISTER: u8 = 33;
@@ -186,6 +190,7 @@ mod tag {
     pub(super) const SHUTDOWN: u8 = 41;
     pub(super) const CLOSE: u8 = 42;
     pub(super) const DROP: u8 = 43;
+    pub(super) const KILL_CHILD: u8 = 63;
 }
 
 impl<'f> Entry<'f> {
@@ -254,6 +259,7 @@ fn take_event(tag: u8, bytes: &mut &[u8]) -> Option<Event<'static>> {
         tag::UNSENT => Event::Unsent(Box::new(Replayable::decode(bytes)?)),
         tag::FAILED => Event::Failed(Replayable::decode(bytes)?),
         tag::SIGNAL => Event::Signal(Replayable::decode(bytes)?),
+        tag::EXITED => Event::Exited(ExitStatus::from_raw(Replayable::decode(bytes)?)),
         tag::RESOLVED => Event::Resolved(Replayable::decode(bytes)?),
         _ => return None,
     })
@@ -280,6 +286,7 @@ impl Call {
             tag::SET_READING => Call::SetReading(token, Replayable::decode(bytes)?),
             tag::SET_ROOM => Call::SetRoom(token, Replayable::decode(bytes)?),
             tag::SHUTDOWN => Call::Shutdown(token, Replayable::decode(bytes)?),
+            tag::KILL_CHILD => Call::KillChild(token, Replayable::decode(bytes)?),
             tag::CLOSE => Call::Close(token),
             _ => return None,
         })
@@ -399,6 +406,6 @@ macro_rules! listed {
 }
 
 listed! {
-    Kind: Kind::Stream, Kind::Listener, Kind::Watch, Kind::Signals;
+    Kind: Kind::Stream, Kind::Listener, Kind::Watch, Kind::Signals, Kind::Child;
     Shutdown: Shutdown::Read, Shutdown::Write, Shutdown::Both;
 }

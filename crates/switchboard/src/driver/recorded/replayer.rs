@@ -153,7 +153,7 @@ impl Replayer {
     }
 
     /// What the driver answered then, if it was asked the same; `None` when the replay is over.
-    fn expect(&mut self, call: &Call) -> Option<Answer> {
+    pub(super) fn expect(&mut self, call: &Call) -> Option<Answer> {
         if self.is_over {
             return None;
         }

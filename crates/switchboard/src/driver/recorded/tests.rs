@@ -1,6 +1,8 @@
 //! The format, without a reactor: what is put is taken again, and nothing else is.
 
 use std::io::{Cursor, ErrorKind};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 
 use proptest::prelude::*;
 
@@ -73,7 +75,8 @@ fn calls() -> impl Strategy<Value = Call> {
         Just(Kind::Stream),
         Just(Kind::Listener),
         Just(Kind::Watch),
-        Just(Kind::Signals)
+        Just(Kind::Signals),
+        Just(Kind::Child)
     ];
     let address = addresses().prop_filter_map("an address", |all| all.first().copied());
     prop_oneof![
@@ -87,6 +90,7 @@ fn calls() -> impl Strategy<Value = Call> {
         (tokens(), any::<bool>()).prop_map(|(token, on)| Call::SetReading(token, on)),
         (tokens(), any::<usize>()).prop_map(|(token, room)| Call::SetRoom(token, room)),
         (tokens(), how).prop_map(|(token, how)| Call::Shutdown(token, how)),
+        (tokens(), any::<i32>()).prop_map(|(token, signal)| Call::KillChild(token, signal)),
         tokens().prop_map(Call::Close),
         Just(Call::Drop),
     ]
@@ -124,6 +128,7 @@ fn events() -> impl Strategy<Value = Event<'static>> {
         Just(()).prop_map(|()| Event::Sent),
         errors().prop_map(Event::Failed),
         any::<i32>().prop_map(Event::Signal),
+        any::<i32>().prop_map(|status| Event::Exited(ExitStatus::from_raw(status))),
         addresses().prop_map(|all| Event::Resolved(Ok(all))),
         errors().prop_map(|error| Event::Resolved(Err(error))),
     ]

@@ -123,6 +123,7 @@ impl Call {
             Call::SetReading(token, false) => (token, "pause reading".to_owned()),
             Call::SetRoom(token, room) => (token, format!("read at most {room} bytes")),
             Call::Shutdown(token, how) => (token, format!("shut down ({how:?})")),
+            Call::KillChild(token, signal) => (token, format!("signal {signal} to the process")),
             Call::Close(token) => (token, "close".to_owned()),
         };
         (Some(*token), Text::plain(text))

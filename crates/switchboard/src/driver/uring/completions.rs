@@ -132,7 +132,7 @@ impl Uring {
             Kind::Listener(_) => self.accepted(index, told),
             Kind::Connecting(_) => self.connected(index, told),
             Kind::Watch(_) => self.polled(index, told),
-            Kind::Signals(_) => self.signalled(index),
+            Kind::Notifier(_) => self.notified(index),
             Kind::Gone | Kind::Free { .. } => None, // these are closed
         }
     }
@@ -376,16 +376,15 @@ impl Uring {
         Some((token, Found::Event(Event::Ready(ready))))
     }
 
-    fn signalled(&mut self, index: u32) -> Option<(Token, Found)> {
+    fn notified(&mut self, index: u32) -> Option<(Token, Found)> {
         self.main_ended(index);
         let place = self.table.at(index);
         let token = place.token;
-        let Kind::Signals(set) = &mut place.kind else {
+        let Kind::Notifier(notifier) = &mut place.kind else {
             return None;
         };
-        let signals = set.pending().map(|signal| (token, Event::Signal(signal)));
-        self.events.extend(signals);
-        place.clear(STALE | PAUSED);
+        let events = notifier.take().into_iter();
+        self.events.extend(events.map(|event| (token, event)));
         self.arm_later(index);
         let (token, event) = self.events.pop_front()?;
         Some((token, Found::Event(event)))

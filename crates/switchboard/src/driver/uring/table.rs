@@ -9,8 +9,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use socket2::SockAddr;
 
 use crate::Token;
-use crate::driver::READ_BUFFER;
-use crate::io::{Interest, SignalSet};
+use crate::driver::{Notifier, READ_BUFFER};
+use crate::io::Interest;
 
 /// What is registered in one place.
 pub(super) enum Kind {
@@ -21,7 +21,7 @@ pub(super) enum Kind {
     Connecting(Box<Connecting>),
     Listener(Box<Listening>),
     Watch(Box<Watch>),
-    Signals(Box<SignalSet>),
+    Notifier(Box<Notifier>),
     /// A watch that has ended: its descriptor is the program's, and was given back at once.
     Gone,
 }
@@ -174,13 +174,14 @@ impl Place {
         }
         match &self.kind {
             Kind::Connecting(_) => true, // a pause is about what comes afterwards
+            Kind::Notifier(_) => true,   // and nothing to these
             _ if self.any(PAUSED) => false,
             Kind::Stream(_) => self.is_flowing(),
             Kind::Listener(listener) => {
                 let is_idle = |socket: &Socket| !socket.is_armed;
                 listener.waiting.is_empty() && listener.sockets.iter().any(is_idle)
             }
-            Kind::Watch(_) | Kind::Signals(_) => true,
+            Kind::Watch(_) => true,
             Kind::Free { .. } | Kind::Gone => false,
         }
     }

@@ -3,7 +3,7 @@
 //! has left something over.
 
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
 use io_uring::{opcode, squeue, types};
@@ -206,10 +206,7 @@ impl Uring {
                     opcode::Connect::new(fd, address.cast(), len).build()
                 }
                 Kind::Watch(watch) => poll(watch.fd, watch.interest),
-                Kind::Signals(set) => {
-                    let fd = std::os::fd::AsFd::as_fd(&**set).as_raw_fd();
-                    poll(fd, Interest::Read)
-                }
+                Kind::Notifier(notifier) => poll(notifier.as_fd().as_raw_fd(), Interest::Read),
                 Kind::Listener(_) => return self.arm_listener(index),
                 Kind::Free { .. } | Kind::Gone => return Ok(()),
             };

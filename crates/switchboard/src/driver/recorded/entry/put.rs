@@ -2,6 +2,7 @@
 //! It must never write what [`Entry::take`](super::Entry::take) does not read again.
 
 use std::io;
+use std::os::unix::process::ExitStatusExt;
 use std::time::SystemTime;
 
 use super::{Answer, Call, End, Went, tag};
@@ -136,6 +137,7 @@ pub(in crate::driver::recorded) fn put_event(out: &mut Vec<u8>, token: Token, ev
         Event::Connected => tag::CONNECTED,
         Event::Failed(_) => tag::FAILED,
         Event::Signal(_) => tag::SIGNAL,
+        Event::Exited(_) => tag::EXITED,
         Event::Resolved(_) => tag::RESOLVED,
         Event::Received(bytes) => return put_received(out, token, bytes),
         Event::Unsent(_) => tag::UNSENT,
@@ -150,6 +152,7 @@ pub(in crate::driver::recorded) fn put_event(out: &mut Vec<u8>, token: Token, ev
             .for_each(|ends| ends.encode(out)),
         Event::AcceptFailed(error) | Event::Failed(error) => error.encode(out),
         Event::Signal(signal) => signal.encode(out),
+        Event::Exited(status) => status.into_raw().encode(out),
         Event::Unsent(rest) => rest.encode(out),
         Event::Resolved(addresses) => addresses.encode(out),
         _ => {}
@@ -222,6 +225,11 @@ pub(in crate::driver::recorded) fn put_call(out: &mut Vec<u8>, call: &Call, answ
             out.push(tag::SHUTDOWN);
             token.encode(out);
             how.encode(out);
+        }
+        Call::KillChild(token, signal) => {
+            out.push(tag::KILL_CHILD);
+            token.encode(out);
+            signal.encode(out);
         }
         Call::Close(token) => {
             out.push(tag::CLOSE);

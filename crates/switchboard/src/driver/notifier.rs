@@ -1,0 +1,48 @@
+//! What brings events by a descriptor that a driver needs only poll for reading: signals, and the
+//! end of a child process. It must never be paused: these come once, and wait for nobody.
+
+use std::os::fd::{AsFd, BorrowedFd};
+
+use super::Event;
+use crate::io::{Child, SignalSet};
+
+pub(crate) enum Notifier {
+    Signals(SignalSet),
+    Child(Child),
+}
+
+impl Notifier {
+    /// What has happened since it was asked last.
+    pub(crate) fn take(&mut self) -> Vec<Event<'static>> {
+        match self {
+            Notifier::Signals(set) => set.pending().map(Event::Signal).collect(),
+            Notifier::Child(child) => {
+                let status = child.take_status();
+                let event = status.map(|status| match status {
+                    Ok(status) => Event::Exited(status),
+                    Err(error) => Event::Failed(error),
+                });
+                event.into_iter().collect()
+            }
+        }
+    }
+
+    /// Sends a signal to its process, if it is one that runs.
+    pub(crate) fn kill_child(&self, signal: i32) {
+        if let Notifier::Child(child) = self
+            && let Err(error) = child.signal(signal)
+        {
+            // It has ended, and that is about to be told; or it has become another user's.
+            tracing::debug!(?child, signal, %error, "cannot signal a child process");
+        }
+    }
+}
+
+impl AsFd for Notifier {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Notifier::Signals(set) => set.as_fd(),
+            Notifier::Child(child) => child.as_fd(),
+        }
+    }
+}
