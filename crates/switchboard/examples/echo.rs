@@ -1,5 +1,6 @@
 //! The smallest server: it sends back what it receives.
-//! `echo [--driver auto|readiness|io_uring] [--record FILE] [ADDR]` (default `localhost:7777`).
+//! `echo [--driver auto|readiness|io_uring] [--record FILE] [ADDR]` (default `localhost:7777`), where
+//! ADDR is `HOST:PORT`, or `unix://PATH` for a Unix socket.
 //! It must never do more than that: `bench/` measures the reactor with it.
 
 use switchboard::{Context, Handler, Reactor, Recording, Result, Stream};

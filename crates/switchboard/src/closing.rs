@@ -183,6 +183,7 @@ impl<S: 'static> Core<S> {
         self.discard_reason(why);
         self.note_any_panic(guard(|| driver.close(token)));
         self.attempts.remove(&token);
+        self.carriers.remove(&token);
         if let Some(source) = self.sources.get_mut(token) {
             self.timers.cancel_all(&mut source.timers);
             self.inboxed -= source.inbox_len();

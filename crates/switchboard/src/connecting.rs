@@ -4,13 +4,17 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use crate::core::{Core, Request};
-use crate::driver::Driver;
+use crate::driver::{Driver, Resource};
 use crate::handler::{Close, Deadline};
-use crate::net::{ConnectOptions, Endpoint, cannot_listen, resolve};
+use crate::net::{ConnectOptions, Endpoint, UnixAddress, cannot_listen, resolve};
 use crate::sources::Phase;
 use crate::{Error, Time, Token};
+
+/// When to try a Unix socket again whose queue was full.
+const QUEUE_RETRY: Duration = Duration::from_millis(10);
 
 /// What is still to be tried for one source.
 pub(crate) struct Attempt {
@@ -42,6 +46,7 @@ impl<S: 'static> Core<S> {
         };
         match endpoint {
             Endpoint::Ip(address) => attempt.addresses.push_back(address),
+            Endpoint::Unix(_) => self.requests.push(Request::Attempt(token)),
             name => match resolve::known(&name) {
                 Some(addresses) => attempt.addresses.extend(addresses),
                 None if self.lookups >= self.config.max_jobs => {
@@ -106,14 +111,25 @@ impl<S: 'static> Core<S> {
 
     /// The time that is left for all addresses, after the timers of the source were stopped.
     pub(crate) fn restart_connect_deadline(&mut self, token: Token) {
-        if let Some(until) = self.attempts.get(&token).and_then(|attempt| attempt.until) {
-            self.start_deadline(token, until - self.now);
+        let Some(attempt) = self.attempts.get(&token) else {
+            return;
+        };
+        let left = attempt.until.map(|until| until - self.now);
+        let left = match attempt.endpoint {
+            Endpoint::Unix(_) => Some(left.unwrap_or(QUEUE_RETRY).min(QUEUE_RETRY)),
+            _ => left,
+        };
+        if let Some(left) = left {
+            self.start_deadline(token, left);
         }
     }
 
     /// The deadline of one address has passed, or that of the look-up: is there another address?
     pub(crate) fn attempt_timed_out(&mut self, token: Token) {
         match self.attempts.get(&token) {
+            Some(attempt) if matches!(attempt.endpoint, Endpoint::Unix(_)) => {
+                self.requests.push(Request::Attempt(token));
+            }
             Some(attempt) if !attempt.addresses.is_empty() => {
                 cov_mark::hit!(next_address_after_timeout);
                 self.attempt_failed(token, io::ErrorKind::TimedOut.into());
@@ -140,6 +156,10 @@ impl<S: 'static> Core<S> {
         let Some(options) = attempt.connect else {
             return self.bind(driver, token);
         };
+        if let Endpoint::Unix(address) = &attempt.endpoint {
+            let address = address.clone();
+            return self.connect_unix(driver, token, &address, &options);
+        }
         while let Some(address) = attempt.addresses.pop_front() {
             match driver.connect(token, address, &options) {
                 Ok(()) => {
@@ -158,13 +178,49 @@ impl<S: 'static> Core<S> {
         self.finish(token, Close::ConnectFailed(failure));
     }
 
+    /// Connects to a Unix socket. If its queue is full, the kernel has nothing to wait for: the
+    /// connection is tried again after a while, as long as there is time.
+    fn connect_unix(
+        &mut self,
+        driver: &mut Driver,
+        token: Token,
+        address: &UnixAddress,
+        options: &ConnectOptions,
+    ) {
+        let Some(attempt) = self.attempts.get_mut(&token) else {
+            return;
+        };
+        let left = attempt.until.map(|until| until - self.now);
+        match attempt.failure.take() {
+            Some(error) => return self.finish(token, Close::ConnectFailed(error)),
+            None if left.is_some_and(|left| left.is_zero()) => {
+                return self.finish(token, Close::TimedOut(Deadline::Connect));
+            }
+            None => {}
+        }
+        match driver.connect_unix(token, address, options) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                cov_mark::hit!(unix_queue_full);
+                let pause = left.unwrap_or(QUEUE_RETRY).min(QUEUE_RETRY);
+                self.start_deadline(token, pause);
+            }
+            Err(error) => self.finish(token, Close::ConnectFailed(error)),
+        }
+    }
+
     fn bind(&mut self, driver: &mut Driver, token: Token) {
         let Some(attempt) = self.attempts.remove(&token) else {
             return;
         };
         let registered = match attempt.failure {
             Some(error) => Err(error),
-            None => driver.listen(token, &Vec::from(attempt.addresses)),
+            None => match &attempt.endpoint {
+                unix @ Endpoint::Unix(_) => driver
+                    .bind(unix)
+                    .and_then(|listener| driver.register(token, Resource::Listener(listener))),
+                _ => driver.listen(token, &Vec::from(attempt.addresses)),
+            },
         };
         match (registered, self.sources.get_mut(token)) {
             (Ok(()), Some(source)) => {

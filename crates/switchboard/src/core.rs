@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use crate::builder::Builder;
 use crate::closing::Stop;
 use crate::connecting::Attempt;
+use crate::descriptors::Carrier;
 use crate::driver::{Driver, Resource};
 use crate::guard::guard;
 use crate::handler::{Close, Handler};
@@ -71,6 +72,8 @@ pub(crate) struct Core<S: 'static> {
     pub(crate) receiver: Option<Token>,
     /// Connections being made and names being looked up, by source.
     pub(crate) attempts: BTreeMap<Token, Attempt>,
+    /// Sources that descriptors travel to and from.
+    pub(crate) carriers: BTreeMap<Token, Carrier>,
     /// Sources with something to flush, each once.
     pub(crate) dirty: Vec<Token>,
     /// Sources whose inbox is to be offered again, each once.
@@ -129,6 +132,7 @@ impl<S: 'static> Core<S> {
             handed_over: Vec::new(),
             receiver: None,
             attempts: BTreeMap::new(),
+            carriers: BTreeMap::new(),
             dirty: Vec::new(),
             again: Vec::new(),
             finishing: Vec::new(),

@@ -69,6 +69,14 @@ pub enum Error {
         /// How many bytes of it have come.
         len: usize,
     },
+    /// More descriptors than the source's limit would wait to be sent, or have come and were not
+    /// taken; or more than the system sends with one message.
+    TooManyDescriptors {
+        /// How many it would be.
+        count: usize,
+        /// The source's limit.
+        limit: usize,
+    },
     /// The reactor holds as many sources as it may.
     TooManySources {
         /// The bound.
@@ -159,6 +167,10 @@ impl fmt::Display for Error {
                     "the stream ended within a frame, of which {len} bytes had come"
                 )
             }
+            Error::TooManyDescriptors { count, limit } => write!(
+                f,
+                "{count} descriptors are too many: the limit is {limit} (and 253 for one message)"
+            ),
             Error::TooManySources { limit } => write!(f, "the limit of {limit} sources is reached"),
             Error::TooManyTimers { limit } => write!(f, "the limit of {limit} timers is reached"),
             Error::TooManyJobs { limit } => {

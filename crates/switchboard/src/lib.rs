@@ -55,6 +55,7 @@ pub mod codec;
 mod connecting;
 mod context;
 mod core;
+mod descriptors;
 mod driver;
 mod error;
 mod flush;
@@ -94,7 +95,9 @@ pub use error::{Error, Result};
 pub use handler::{Close, Deadline, Handler};
 pub use io::{Interest, Process, Ready};
 pub use loop_context::LoopContext;
-pub use net::{Address, ConnectOptions, Endpoint, Listener, Stream, ToEndpoint};
+pub use net::{
+    Address, ConnectOptions, Endpoint, Listener, PeerCredentials, Stream, ToEndpoint, UnixAddress,
+};
 pub use offload::{Done, JobId};
 pub use options::SourceOptions;
 pub use outbox::OutboxPolicy;

@@ -96,6 +96,7 @@ impl<S: 'static> LoopContext<'_, S> {
     ) -> Result<Token> {
         let endpoint = endpoint.to_endpoint()?;
         let token = self.core.insert(Kind::Stream, Phase::Connecting, handler)?;
+        self.core.carry_descriptors(token, options.descriptors);
         self.core.start_attempt(token, endpoint, Some(options));
         Ok(token)
     }
@@ -106,7 +107,10 @@ impl<S: 'static> LoopContext<'_, S> {
     /// # Errors
     /// There are too many sources, or the reactor is shutting down: the connection is closed.
     pub fn register(&mut self, stream: Stream, handler: impl Handler<S>) -> Result<Token> {
-        self.add(Kind::Stream, Resource::Stream(stream), handler)
+        let limit = stream.descriptor_limit();
+        let token = self.add(Kind::Stream, Resource::Stream(stream), handler)?;
+        self.core.carry_descriptors(token, limit);
+        Ok(token)
     }
 
     /// Watches a descriptor, which its owner reads or writes in `handle_ready`: a pipe, a

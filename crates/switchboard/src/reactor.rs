@@ -301,6 +301,10 @@ impl<S: 'static> Core<S> {
         tracing::trace!(%token, completion = event.name());
         match event {
             Event::Received(bytes) => self.call(program, token, bytes, read),
+            Event::ReceivedWith(bytes, descriptors) => {
+                self.keep_descriptors(token, descriptors);
+                self.call(program, token, bytes, read);
+            }
             Event::EndOfFile => self.end_of_file(program, token),
             Event::Sent => self.mark_dirty(token), // step 5 sends more
             Event::Unsent(rest) => self.put_back(token, rest),

@@ -3,6 +3,7 @@
 //! bytes are sent on as they were received, right after the handler's call.
 
 use std::ops::Range;
+use std::os::fd::OwnedFd;
 
 use crate::core::Core;
 use crate::driver::Driver;
@@ -102,9 +103,27 @@ impl<S: 'static> Core<S> {
         true
     }
 
+    /// Whether a send that goes to the outbox has room there, made by the source's policy if need be.
+    pub(crate) fn check_room(&mut self, token: Token, len: usize, lent: &[u8]) -> Result {
+        if self.forward.is_some() {
+            self.keep_forward(lent);
+        }
+        let fits = self.buffered() + len <= self.config.max_buffered;
+        let source = self.sender(token)?;
+        if source.outbox_len() + len > source.options.high as usize || !fits {
+            self.make_room(token, len)?;
+        }
+        Ok(())
+    }
+
     /// Any send. `lent` is what the driver has lent to the handler that asks.
     #[cold]
-    fn send_at_length(&mut self, token: Token, payload: Payload<'_>, lent: &[u8]) -> Result {
+    pub(crate) fn send_at_length(
+        &mut self,
+        token: Token,
+        payload: Payload<'_>,
+        lent: &[u8],
+    ) -> Result {
         if self.forward.is_some() {
             self.keep_forward(lent);
         }
@@ -148,6 +167,8 @@ impl<S: 'static> Core<S> {
         let policy = source.options.policy;
         if policy == OutboxPolicy::DropOldest
             && let Some(outbox) = &mut source.outbox
+            && outbox.attached() == 0
+        // which know their byte by how many are before it
         {
             let mut dropped = 0;
             while outbox.len() + len > limit || total - dropped > max_buffered {
@@ -225,6 +246,26 @@ impl<S: 'static> Core<S> {
             source.dirty = true;
             self.dirty.push(token);
         }
+    }
+
+    /// Appends to an outbox, with descriptors that go with the first byte.
+    #[cold]
+    pub(crate) fn push_attached(
+        &mut self,
+        token: Token,
+        payload: Payload<'_>,
+        descriptors: Vec<OwnedFd>,
+    ) {
+        let Some(source) = self.sources.get_mut(token) else {
+            return;
+        };
+        self.stage.unstage(source, 0);
+        let spare = &mut self.spare_outboxes;
+        let outbox = source
+            .outbox
+            .get_or_insert_with(|| spare.pop().unwrap_or_default());
+        outbox.attach(descriptors);
+        self.push(token, payload);
     }
 
     /// Copies a pending forward after all, since something else has to follow it.

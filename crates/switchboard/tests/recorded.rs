@@ -11,7 +11,10 @@ mod difference;
 mod drivers;
 #[path = "recorded/program.rs"]
 mod program;
+#[macro_use]
 #[path = "recorded/sameness.rs"]
 mod sameness;
 #[path = "recorded/tape.rs"]
 mod tape;
+#[path = "recorded/unix.rs"]
+mod unix;

@@ -11,11 +11,15 @@
 //! - `next`: the tick's completions one by one. Bytes are lent until the next call of `next` or
 //!   `wait`; whoever wants to keep them longer copies them. `None` ends the tick's dispatch, even
 //!   if more could be read: then the next `wait` does not sleep.
+//!   Descriptors that came with bytes are in the same completion (`ReceivedWith`): they are the
+//!   receiver's.
 //! - `next_received`: the next completion if it is a `Received`, and at hand. `None` says nothing,
 //!   `next` does: a driver that gains nothing by it always answers so.
 //! - `bind`: listens without a token yet; may block while a name is looked up.
 //! - `register`, `listen`, `connect`, `resolve`, `offload`: begin something under a token; the
 //!   outcome is a completion. An `Err` says that it could not begin.
+//! - `connect_unix`: as `connect`; whoever listens has no room for another connection at present
+//!   if the `Err` is `WouldBlock`.
 //! - `send`: sends from the front of the outbox what it can now, and takes that out of it. When
 //!   that is not all, a `Sent` completion comes as soon as it makes sense to call again. A driver
 //!   may take what it will send with its next `wait`; what the kernel then refuses comes back
@@ -42,19 +46,20 @@
 use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::ops::Range;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::core::Seen;
 use crate::io::{Interest, Process};
-use crate::net::{ConnectOptions, Endpoint, cannot_listen};
+use crate::net::{ConnectOptions, Endpoint, UnixAddress, cannot_listen};
 use crate::offload::{Done, Job};
 use crate::outbox::Outbox;
 use crate::stage::{Stage, Staged};
 use crate::{Listener, Ready, Stream, Time, Token};
 
+mod channel;
 mod choice;
 mod notifier;
 mod readiness;
@@ -65,6 +70,7 @@ mod simulated;
 mod uring;
 mod waker;
 
+pub(crate) use channel::{Channel, MESSAGE_DESCRIPTORS};
 pub use choice::Driver as Choice;
 pub(crate) use notifier::Notifier;
 pub(crate) use readiness::Readiness;
@@ -99,6 +105,8 @@ pub(crate) enum Event<'d> {
     AcceptFailed(io::Error),
     Connected,
     Received(&'d [u8]),
+    /// With descriptors that came with these bytes.
+    ReceivedWith(&'d [u8], Vec<OwnedFd>),
     EndOfFile,
     /// Calling `send` again makes sense: it can take more, or what it took has gone.
     Sent,
@@ -121,6 +129,7 @@ impl Event<'_> {
             Event::AcceptFailed(_) => "accept failed",
             Event::Connected => "connected",
             Event::Received(_) => "received",
+            Event::ReceivedWith(..) => "received with descriptors",
             Event::EndOfFile => "end of file",
             Event::Sent => "sent",
             Event::Unsent(_) => "unsent",
@@ -298,6 +307,15 @@ impl Driver {
         options: &ConnectOptions,
     ) -> io::Result<()> {
         each_driver!(self, driver => driver.connect(token, address, options))
+    }
+
+    pub(crate) fn connect_unix(
+        &mut self,
+        token: Token,
+        address: &UnixAddress,
+        options: &ConnectOptions,
+    ) -> io::Result<()> {
+        each_driver!(self, driver => driver.connect_unix(token, address, options))
     }
 
     pub(crate) fn resolve(&mut self, token: Token, endpoint: Endpoint) -> io::Result<()> {

@@ -6,6 +6,7 @@
 //! never lose such a note before the kernel has said "would block" (or given less than was asked
 //! for, which means the same).
 
+mod channels;
 mod registering;
 mod sending;
 mod steps;
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use rustix::io::Errno;
 
+use super::channel::shut_down;
 use super::results::Results;
 use super::waker::Bell;
 use super::{Completion, Event, READ_BUFFER, TICK_ACCEPTS, TICK_BYTES, Waker};
@@ -215,6 +217,7 @@ impl Readiness {
         let (token, step) = self.step()?;
         let event = match step {
             Step::Bytes(n) => Event::Received(&self.buffer[..n]),
+            Step::BytesWith(n, descriptors) => Event::ReceivedWith(&self.buffer[..n], descriptors),
             Step::Event(event) => event,
         };
         Some(Completion { token, event })
@@ -261,6 +264,9 @@ impl Readiness {
             Entry::Listener(listener) => {
                 steps::listener_step(listener, flags, &mut self.accepts_left)
             }
+            Entry::Channel(channel) => {
+                channels::channel_step(channel, flags, &mut self.buffer[..limit])
+            }
             Entry::Watch(watch) => steps::watch_step(watch, flags, token, &mut self.rearm),
             Entry::Notifier(source) => steps::notifier_step(source, flags),
             Entry::Free => return None,
@@ -279,7 +285,7 @@ impl Readiness {
             }
             Then::NextTick => enqueue(&mut self.next_tick, token, flags),
         }
-        if let Some(Step::Bytes(n)) = step {
+        if let Some(Step::Bytes(n) | Step::BytesWith(n, _)) = &step {
             self.bytes_left -= n;
         }
         step
@@ -292,7 +298,7 @@ impl Readiness {
         options: &ConnectOptions,
     ) -> io::Result<()> {
         self.close(token); // an earlier attempt at another address
-        let fd = open_stream(address, options)?.into_descriptor()?;
+        let fd = open_stream(address, options)?;
         match rustix::net::connect(&fd, &address) {
             Ok(()) | Err(Errno::INPROGRESS | Errno::INTR) => {}
             Err(error) => return Err(error.into()),
@@ -317,7 +323,7 @@ impl Readiness {
     #[inline]
     pub(crate) fn send(&mut self, token: Token, outbox: &mut Outbox) -> io::Result<()> {
         let Some((fd, flags)) = stream(&mut self.slots, token) else {
-            return Ok(());
+            return self.send_through_channel(token, outbox);
         };
         if flags.any(BLOCKED | CONNECTING) {
             return Ok(()); // a `Sent` or `Connected` completion will come
@@ -401,13 +407,9 @@ impl Readiness {
 
     pub(crate) fn shutdown(&mut self, token: Token, how: Shutdown) {
         if let Some((fd, _)) = stream(&mut self.slots, token) {
-            let how = match how {
-                Shutdown::Read => rustix::net::Shutdown::Read,
-                Shutdown::Write => rustix::net::Shutdown::Write,
-                Shutdown::Both => rustix::net::Shutdown::Both,
-            };
-            // Fails only when the connection is gone, which the next read reports.
-            let _ = rustix::net::shutdown(fd, how);
+            shut_down(fd, how);
+        } else if let Some((channel, _)) = channels::channel(&mut self.slots, token) {
+            channel.shutdown(how);
         }
     }
 

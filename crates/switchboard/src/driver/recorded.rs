@@ -9,6 +9,7 @@ mod entry;
 mod frame;
 mod header;
 mod outcome;
+mod pace;
 mod reader;
 mod relays;
 mod replayer;
@@ -26,7 +27,7 @@ use std::time::{Duration, SystemTime};
 
 use super::{Choice, Completion, Driver, Event, Resource, Waker};
 use crate::guard::guard;
-use crate::net::{ConnectOptions, Endpoint};
+use crate::net::{ConnectOptions, Endpoint, UnixAddress};
 use crate::offload::{Codec, Done, Job};
 use crate::outbox::Outbox;
 use crate::sources::Kind;
@@ -160,6 +161,7 @@ impl Recorder {
                 self.outboxes.put_back(*token, rest.len());
                 None
             }
+            Event::ReceivedWith(..) => Some("descriptors that came with bytes"),
             Event::Ready(_) => Some("the readiness of a watched descriptor"),
             _ => None,
         };
@@ -215,6 +217,18 @@ impl Recorder {
     ) -> io::Result<()> {
         let result = self.inner.connect(token, address, options);
         self.note(&Call::Connect(token, address), &Answer::of(&result));
+        result
+    }
+
+    pub(crate) fn connect_unix(
+        &mut self,
+        token: Token,
+        address: &UnixAddress,
+        options: &ConnectOptions,
+    ) -> io::Result<()> {
+        let result = self.inner.connect_unix(token, address, options);
+        let call = Call::ConnectUnix(token, address.clone());
+        self.note(&call, &Answer::of(&result));
         result
     }
 
@@ -379,10 +393,7 @@ fn note_done(
 /// Where a listener listens: what a replay answers when it is asked.
 fn addresses_of(listener: &Listener) -> Answer {
     match listener.locals() {
-        Ok(addresses) => {
-            let ip = addresses.iter().filter_map(crate::Address::ip);
-            Answer::Addresses(ip.collect())
-        }
+        Ok(addresses) => Answer::Addresses(addresses),
         Err(_) => Answer::Addresses(Vec::new()),
     }
 }

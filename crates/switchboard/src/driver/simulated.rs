@@ -19,10 +19,12 @@ use super::results::TICK_RESULTS;
 use super::waker::Bell;
 use super::{Completion, Event, READ_BUFFER, Resource, TICK_ACCEPTS, TICK_BYTES, Waker};
 use crate::core::Seen;
-use crate::net::{ConnectOptions, Endpoint};
+use crate::net::{ConnectOptions, Endpoint, UnixAddress};
 use crate::offload::Job;
 use crate::outbox::Outbox;
-use crate::sim::{Detail, EndId, ListenerId, MachineId, Purpose, Shared, Signals, TICK, perform};
+use crate::sim::{
+    Detail, EndId, ListenerId, MachineId, Purpose, Shared, Signals, TICK, no_unix_sockets, perform,
+};
 use crate::{Listener, Time, Token};
 
 enum Entry {
@@ -282,6 +284,15 @@ impl Simulated {
             slot.connecting = true;
         }
         Ok(())
+    }
+
+    pub(crate) fn connect_unix(
+        &mut self,
+        _: Token,
+        _: &UnixAddress,
+        _: &ConnectOptions,
+    ) -> io::Result<()> {
+        Err(no_unix_sockets())
     }
 
     fn watch_stream(&mut self, token: Token, id: EndId, keepalive: Option<Duration>) {

@@ -20,6 +20,7 @@
 #![expect(unsafe_code, reason = "the kernel is given pointers, see above")]
 
 mod buffers;
+mod channels;
 mod completions;
 mod probe;
 mod ring;
@@ -39,11 +40,12 @@ use io_uring::cqueue;
 use rustix::event::EventfdFlags;
 use rustix::io::Errno;
 
+use super::channel::shut_down;
 use super::results::Results;
 use super::waker::Bell;
 use super::{Event, Notifier, READ_BUFFER, Resource, Waker};
 use crate::io::{Child, SignalSet};
-use crate::net::{ConnectOptions, Endpoint, open_stream, resolve};
+use crate::net::{ConnectOptions, Endpoint, Sockets, Taken, open_stream};
 use crate::offload::Job;
 use crate::outbox::Outbox;
 use crate::stage::{Stage, Staged};
@@ -220,11 +222,15 @@ impl Uring {
 
     pub(crate) fn register(&mut self, token: Token, resource: Resource) -> io::Result<()> {
         let kind = match resource {
-            Resource::Stream(stream) => Kind::Stream(stream.into_descriptor()?),
+            Resource::Stream(stream) => match stream.take()? {
+                Taken::Socket(fd) => Kind::Stream(fd),
+                Taken::Channel(channel) => Kind::Channel(channel),
+            },
             Resource::Listener(listener) => {
-                let sockets = listener.into_descriptors()?.into_iter();
+                let Sockets { file, fds } = listener.into_sockets()?;
                 Kind::Listener(Box::new(Listening {
-                    sockets: sockets.map(Socket::new).collect(),
+                    file,
+                    sockets: fds.into_iter().map(Socket::new).collect(),
                     waiting: VecDeque::new(),
                 }))
             }
@@ -252,8 +258,7 @@ impl Uring {
     }
 
     pub(crate) fn bind(&mut self, endpoint: &Endpoint) -> io::Result<Listener> {
-        let addresses = resolve::resolve(endpoint)?;
-        Listener::bind_all(&addresses)
+        Listener::bind_system(endpoint)
     }
 
     pub(crate) fn listen(&mut self, token: Token, addresses: &[SocketAddr]) -> io::Result<()> {
@@ -267,7 +272,7 @@ impl Uring {
         options: &ConnectOptions,
     ) -> io::Result<()> {
         self.close(token); // an earlier attempt at another address
-        let fd = open_stream(address, options)?.into_descriptor()?;
+        let fd = open_stream(address, options)?;
         let connecting = Kind::Connecting(Box::new(Connecting::new(fd, address)));
         let index = self.table.insert(token, connecting);
         self.arm_later(index);
@@ -288,7 +293,7 @@ impl Uring {
             return Ok(());
         };
         let Some(fd) = place.sends_through() else {
-            return Ok(()); // a `Sent` or `Connected` completion will come
+            return self.send_through_channel(token, outbox); // or a completion will come
         };
         if outbox.is_empty() {
             return Ok(());
@@ -398,13 +403,7 @@ impl Uring {
         };
         debug_assert!(how == Shutdown::Read || !place.any(SENDING), "not flushed");
         if let Some(socket) = place.socket() {
-            let how = match how {
-                Shutdown::Read => rustix::net::Shutdown::Read,
-                Shutdown::Write => rustix::net::Shutdown::Write,
-                Shutdown::Both => rustix::net::Shutdown::Both,
-            };
-            // Fails only when the connection is gone, which the next receive reports.
-            let _ = rustix::net::shutdown(socket, how);
+            shut_down(socket, how);
         }
     }
 
@@ -428,6 +427,7 @@ impl Uring {
             }
             Kind::Listener(listener) => {
                 listener.waiting.clear();
+                listener.file = None; // removed while the socket is still listened on
                 for socket in &listener.sockets {
                     // Nobody is let in any more, though the kernel holds it for a moment longer.
                     let _ = rustix::net::shutdown(&socket.fd, rustix::net::Shutdown::Both);

@@ -2,8 +2,14 @@
 //! It must never look a name up: that blocks, and belongs to `resolve.rs`.
 
 use std::fmt;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 
+use socket2::SockAddr;
+
+use super::UnixAddress;
+use crate::replayable::Replayable;
 use crate::{Error, Result};
 
 /// The address of a peer or of our own end.
@@ -12,6 +18,8 @@ use crate::{Error, Result};
 pub enum Address {
     /// An IP address and a port.
     Ip(SocketAddr),
+    /// The name of a Unix socket.
+    Unix(UnixAddress),
 }
 
 impl Address {
@@ -19,7 +27,29 @@ impl Address {
     pub fn ip(&self) -> Option<SocketAddr> {
         match self {
             Address::Ip(address) => Some(*address),
+            Address::Unix(_) => None,
         }
+    }
+
+    /// The name of a Unix socket, if it is one of that kind.
+    pub fn unix(&self) -> Option<&UnixAddress> {
+        match self {
+            Address::Unix(address) => Some(address),
+            Address::Ip(_) => None,
+        }
+    }
+
+    /// As a system call has answered it.
+    pub(super) fn from_system(address: &SockAddr) -> Result<Address> {
+        if let Some(ip) = address.as_socket() {
+            return Ok(Address::Ip(ip));
+        }
+        let unknown = || {
+            let text = "the address is neither an IP address nor a Unix socket's";
+            io::Error::new(io::ErrorKind::Unsupported, text)
+        };
+        let unix = UnixAddress::from_system(address).ok_or_else(unknown)?;
+        Ok(Address::Unix(unix))
     }
 }
 
@@ -27,6 +57,7 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Address::Ip(address) => address.fmt(f),
+            Address::Unix(address) => address.fmt(f),
         }
     }
 }
@@ -34,6 +65,29 @@ impl fmt::Display for Address {
 impl From<SocketAddr> for Address {
     fn from(address: SocketAddr) -> Address {
         Address::Ip(address)
+    }
+}
+
+impl Replayable for Address {
+    fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Address::Ip(address) => {
+                out.push(0);
+                address.encode(out);
+            }
+            Address::Unix(address) => {
+                out.push(1);
+                address.encode(out);
+            }
+        }
+    }
+
+    fn decode(bytes: &mut &[u8]) -> Option<Address> {
+        Some(match u8::decode(bytes)? {
+            0 => Address::Ip(Replayable::decode(bytes)?),
+            1 => Address::Unix(Replayable::decode(bytes)?),
+            _ => return None,
+        })
     }
 }
 
@@ -50,6 +104,8 @@ pub enum Endpoint {
         /// The port.
         port: u16,
     },
+    /// A Unix socket.
+    Unix(UnixAddress),
 }
 
 impl fmt::Display for Endpoint {
@@ -57,12 +113,14 @@ impl fmt::Display for Endpoint {
         match self {
             Endpoint::Ip(address) => address.fmt(f),
             Endpoint::Name { host, port } => write!(f, "{host}:{port}"),
+            Endpoint::Unix(address) => address.fmt(f),
         }
     }
 }
 
 /// What `listen` and `connect` take: `"localhost:8080"`, `("localhost", 8080)`, a
-/// [`SocketAddr`], an [`Address`] or an [`Endpoint`].
+/// [`SocketAddr`], `"unix:///run/x.sock"`, `"unix:@name"` (see [`UnixAddress`] for the forms), a
+/// [`Path`], an [`Address`] or an [`Endpoint`].
 ///
 /// ```
 /// use switchboard::ToEndpoint;
@@ -76,7 +134,7 @@ pub trait ToEndpoint {
     /// Reads the address.
     ///
     /// # Errors
-    /// [`Error::BadAddress`] if it is not of the form `HOST:PORT`.
+    /// [`Error::BadAddress`] if it is not of the form `HOST:PORT`, or `unix:` and a name.
     fn to_endpoint(&self) -> Result<Endpoint>;
 }
 
@@ -84,6 +142,9 @@ impl ToEndpoint for str {
     fn to_endpoint(&self) -> Result<Endpoint> {
         if let Ok(address) = self.parse() {
             return Ok(Endpoint::Ip(address));
+        }
+        if let Some(unix) = self.strip_prefix("unix:") {
+            return UnixAddress::parse(unix).map(Endpoint::Unix);
         }
         let bad = |why: &str| Error::BadAddress(format!("{self:?} is not an address: {why}"));
         let (host, port) = self
@@ -135,7 +196,27 @@ impl ToEndpoint for Address {
     fn to_endpoint(&self) -> Result<Endpoint> {
         match self {
             Address::Ip(address) => Ok(Endpoint::Ip(*address)),
+            Address::Unix(address) => address.to_endpoint(),
         }
+    }
+}
+
+impl ToEndpoint for UnixAddress {
+    fn to_endpoint(&self) -> Result<Endpoint> {
+        self.check()?;
+        Ok(Endpoint::Unix(self.clone()))
+    }
+}
+
+impl ToEndpoint for Path {
+    fn to_endpoint(&self) -> Result<Endpoint> {
+        UnixAddress::Path(self.into()).to_endpoint()
+    }
+}
+
+impl ToEndpoint for PathBuf {
+    fn to_endpoint(&self) -> Result<Endpoint> {
+        self.as_path().to_endpoint()
     }
 }
 

@@ -2,17 +2,18 @@
 //! written down is what the program is told. It must never ask the system a second time.
 
 use std::io;
-use std::net::SocketAddr;
 
-use super::Address;
+use super::{Address, PeerCredentials};
 use crate::replayable::Replayable;
 use crate::{Error, Result};
 
 /// What [`Stream::peer`](crate::Stream::peer) and `local` answer.
 #[derive(Debug)]
 pub(crate) struct KnownEnds {
-    peer: io::Result<SocketAddr>,
-    local: io::Result<SocketAddr>,
+    peer: io::Result<Address>,
+    local: io::Result<Address>,
+    /// Asked for of Unix sockets alone.
+    credentials: Option<io::Result<PeerCredentials>>,
 }
 
 impl KnownEnds {
@@ -20,6 +21,26 @@ impl KnownEnds {
         KnownEnds {
             peer: plain(peer),
             local: plain(local),
+            credentials: None,
+        }
+    }
+
+    /// With those of the peer, if it is one that has any.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn with_credentials(
+        mut self,
+        ask: impl FnOnce() -> Result<PeerCredentials>,
+    ) -> KnownEnds {
+        let is_unix = matches!(&self.local, Ok(Address::Unix(_)));
+        self.credentials = is_unix.then(|| plain(ask()));
+        self
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(crate) fn credentials(&self) -> Result<PeerCredentials> {
+        match &self.credentials {
+            Some(credentials) => again(credentials),
+            None => Err(io::Error::from(io::ErrorKind::Unsupported).into()),
         }
     }
 
@@ -36,30 +57,30 @@ impl Replayable for KnownEnds {
     fn encode(&self, out: &mut Vec<u8>) {
         self.peer.encode(out);
         self.local.encode(out);
+        self.credentials.encode(out);
     }
 
     fn decode(bytes: &mut &[u8]) -> Option<KnownEnds> {
-        let (peer, local) = Replayable::decode(bytes)?;
-        Some(KnownEnds { peer, local })
+        let (peer, local, credentials) = Replayable::decode(bytes)?;
+        Some(KnownEnds {
+            peer,
+            local,
+            credentials,
+        })
     }
 }
 
-fn plain(answer: Result<Address>) -> io::Result<SocketAddr> {
+fn plain<T>(answer: Result<T>) -> io::Result<T> {
     match answer {
-        Ok(address) => address.ip().ok_or_else(|| {
-            io::Error::new(
-                io::ErrorKind::Unsupported,
-                "the address is not an IP address",
-            )
-        }),
+        Ok(answer) => Ok(answer),
         Err(Error::Io(error)) => Err(error),
         Err(error) => Err(io::Error::other(error)),
     }
 }
 
-fn again(answer: &io::Result<SocketAddr>) -> Result<Address> {
+fn again<T: Clone>(answer: &io::Result<T>) -> Result<T> {
     match answer {
-        Ok(address) => Ok(Address::Ip(*address)),
+        Ok(answer) => Ok(answer.clone()),
         Err(error) => Err(copy_of(error).into()),
     }
 }

@@ -1,13 +1,24 @@
-//! What a program registers to talk to others: addresses and TCP.
+//! What a program registers to talk to others: addresses, TCP and Unix sockets.
 //! It must never know of handlers or of a running loop.
 
 mod address;
+mod credentials;
 mod known;
-mod tcp;
+mod listener;
+mod socket_file;
+mod stream;
+mod unix;
 
 pub(crate) mod resolve;
 
 pub use address::{Address, Endpoint, ToEndpoint};
+pub use credentials::PeerCredentials;
 pub(crate) use known::{KnownEnds, copy_of};
-pub use tcp::{ConnectOptions, Listener, Stream};
-pub(crate) use tcp::{cannot_listen, open_stream};
+use listener::BACKLOG;
+pub use listener::Listener;
+pub(crate) use listener::{Sockets, cannot_listen};
+pub(crate) use socket_file::SocketFile;
+use stream::not_of_the_system;
+pub use stream::{ConnectOptions, Stream};
+pub(crate) use stream::{Taken, dial_unix, open_stream};
+pub use unix::UnixAddress;

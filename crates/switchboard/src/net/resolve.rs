@@ -28,6 +28,10 @@ pub(crate) fn resolve(endpoint: &Endpoint) -> io::Result<Vec<SocketAddr>> {
     let (host, port) = match endpoint {
         Endpoint::Ip(address) => return Ok(vec![*address]),
         Endpoint::Name { host, port } => (host.as_str(), *port),
+        Endpoint::Unix(_) => {
+            let none = "the name of a Unix socket stands for no other address";
+            return Err(io::Error::new(io::ErrorKind::Unsupported, none));
+        }
     };
     let cannot = |error: io::Error| {
         io::Error::new(

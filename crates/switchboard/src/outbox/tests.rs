@@ -224,3 +224,35 @@ fn an_outbox_that_has_grown_large_is_not_kept() {
     usual.advance(101);
     assert!(usual.is_empty() && usual.is_reusable());
 }
+
+#[test]
+fn descriptors_go_with_their_byte() {
+    let descriptor = || std::io::pipe().unwrap().0.into();
+    let mut outbox = Outbox::default();
+    outbox.push(b"abc");
+    outbox.attach(vec![descriptor(), descriptor()]);
+    outbox.push(b"de");
+    outbox.attach(vec![descriptor()]);
+    outbox.push_shared(Bytes::from_static(b"f"));
+    let parcel = |outbox: &Outbox| {
+        let parcel = outbox.parcel();
+        parcel.map(|(bytes, descriptors)| (bytes.to_vec(), descriptors.len()))
+    };
+    assert_eq!(outbox.attached(), 3);
+    assert_eq!(parcel(&outbox), Some((b"abc".to_vec(), 0)));
+    outbox.advance_parcel(2);
+    assert_eq!(parcel(&outbox), Some((b"c".to_vec(), 0)));
+    outbox.advance_parcel(1);
+    assert_eq!(parcel(&outbox), Some((b"de".to_vec(), 2)));
+    outbox.advance_parcel(0);
+    assert_eq!(parcel(&outbox), Some((b"de".to_vec(), 2)));
+    outbox.advance_parcel(1);
+    assert_eq!(parcel(&outbox), Some((b"e".to_vec(), 0)));
+    outbox.advance_parcel(1);
+    assert_eq!(
+        (outbox.attached(), parcel(&outbox)),
+        (1, Some((b"f".to_vec(), 1)))
+    );
+    outbox.advance_parcel(1);
+    assert_eq!((outbox.attached(), parcel(&outbox)), (0, None));
+}

@@ -38,7 +38,7 @@ pub(crate) use network::ListenerId;
 pub(crate) use schedule::TICK;
 pub(crate) use story::Detail;
 pub(crate) use tcp::EndId;
-pub(crate) use world::{MachineId, Shared, Signals, perform};
+pub(crate) use world::{MachineId, Shared, Signals, no_unix_sockets, perform};
 
 pub use action::Action;
 pub use disk::Disk;

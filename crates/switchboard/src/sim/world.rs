@@ -430,6 +430,7 @@ impl World {
         let (host, port) = match endpoint {
             Endpoint::Ip(address) => return Ok(vec![*address]),
             Endpoint::Name { host, port } => (host, *port),
+            Endpoint::Unix(_) => return Err(no_unix_sockets()),
         };
         if let Some(known) = crate::net::resolve::known(endpoint) {
             return Ok(known.into());
@@ -442,6 +443,11 @@ impl World {
             )),
         }
     }
+}
+
+pub(crate) fn no_unix_sockets() -> std::io::Error {
+    let text = "a simulation has no Unix sockets: give a host and a port";
+    std::io::Error::new(std::io::ErrorKind::Unsupported, text)
 }
 
 /// Ports that nobody asked for by number are counted from here on (RFC 6335, section 6).

@@ -69,8 +69,8 @@ fn another_version_of_the_format_is_refused() {
     bytes[8] += 1;
     fs::write(&tape.path, &bytes).unwrap();
     let why = tape.open().unwrap_err().to_string();
-    assert!(why.contains("is of version 2 of the format"), "{why}");
-    assert!(why.contains("this program reads version 1"), "{why}");
+    assert!(why.contains("is of version 3 of the format"), "{why}");
+    assert!(why.contains("this program reads version 2"), "{why}");
 }
 
 #[test]

@@ -37,6 +37,8 @@ mod shutting_down;
 mod signals;
 mod timing;
 mod tokens;
+mod unix;
+mod unix_descriptors;
 mod unread;
 mod waiting;
 mod watching;
@@ -398,6 +400,34 @@ suite! {
     }
     sending {
         many_small_strings_go_out_together_and_in_order
+    }
+    unix {
+        a_path_is_listened_on_and_its_file_goes_with_the_listener
+        an_abstract_name_leaves_no_file
+        what_is_sent_before_the_connection_is_there_goes_out_first
+        where_nobody_listens_the_connection_fails
+        a_full_queue_is_tried_again_until_there_is_room
+        a_full_queue_ends_at_the_deadline
+        a_path_that_somebody_listens_on_is_in_use
+        a_file_left_behind_is_replaced
+        a_file_that_is_no_socket_stays
+        a_file_in_the_place_of_ours_stays
+        a_running_loop_can_listen
+        the_peer_is_known
+        megabytes_reach_a_slow_reader_whole_and_in_order
+        both_sides_end_one_after_the_other
+    }
+    unix_descriptors {
+        descriptors_come_with_the_first_byte_of_their_message
+        descriptors_keep_their_place_between_megabytes
+        they_are_closed_on_exec
+        what_is_not_taken_is_closed_with_its_source
+        more_than_the_limit_end_the_source
+        more_than_the_limit_are_not_taken_for_sending
+        a_source_that_was_not_asked_gets_the_bytes_alone
+        a_connection_of_ours_carries_them_too
+        what_cannot_carry_them_says_so
+        a_listener_travels_to_another_reactor
     }
     attempts {
         an_address_that_never_answers_leaves_time_for_the_next

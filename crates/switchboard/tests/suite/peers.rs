@@ -4,6 +4,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use socket2::SockRef;
@@ -24,6 +25,7 @@ pub enum End {
 /// A socket of the world that the reactor is in.
 pub enum Wire {
     System(TcpStream),
+    Unix(UnixStream),
     Simulated(Socket),
 }
 
@@ -31,6 +33,13 @@ impl From<TcpStream> for Wire {
     fn from(stream: TcpStream) -> Wire {
         stream.set_nonblocking(true).expect("a socket can do that");
         Wire::System(stream)
+    }
+}
+
+impl From<UnixStream> for Wire {
+    fn from(stream: UnixStream) -> Wire {
+        stream.set_nonblocking(true).expect("a socket can do that");
+        Wire::Unix(stream)
     }
 }
 
@@ -44,6 +53,7 @@ impl Wire {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Wire::System(stream) => stream.read(buffer),
+            Wire::Unix(stream) => stream.read(buffer),
             Wire::Simulated(socket) => socket.read(buffer),
         }
     }
@@ -51,6 +61,7 @@ impl Wire {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Wire::System(stream) => stream.write(bytes),
+            Wire::Unix(stream) => stream.write(bytes),
             Wire::Simulated(socket) => socket.write(bytes),
         }
     }
@@ -59,6 +70,7 @@ impl Wire {
         match self {
             // An error means that the connection is gone, which reading tells.
             Wire::System(stream) => drop(stream.shutdown(Shutdown::Write)),
+            Wire::Unix(stream) => drop(stream.shutdown(Shutdown::Write)),
             Wire::Simulated(socket) => socket.shutdown(Shutdown::Write),
         }
     }
@@ -69,6 +81,7 @@ impl Wire {
                 let linger = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
                 linger.expect("a socket can do that");
             }
+            Wire::Unix(_) => {} // there is none: the end is the same for all
             Wire::Simulated(socket) => socket.reset(),
         }
     }

@@ -12,28 +12,33 @@ use super::steps::{Entry, Flags, Listening, Notifying, PAUSED, READABLE, Slot, W
 use super::{Readiness, enqueue};
 use crate::driver::{Notifier, READ_BUFFER, Resource};
 use crate::io::{Child, Interest, SignalSet};
-use crate::net::{Endpoint, resolve};
+use crate::net::{Endpoint, Sockets, Taken};
 use crate::{Listener, Token};
 
 impl Readiness {
     pub(crate) fn register(&mut self, token: Token, resource: Resource) -> io::Result<()> {
         let mut always = false;
         let entry = match resource {
-            Resource::Stream(stream) => {
-                let fd = stream.into_descriptor()?;
-                self.arm(
-                    fd.as_fd(),
-                    token,
-                    mio::Interest::READABLE | mio::Interest::WRITABLE,
-                )?;
-                Entry::Stream(fd)
-            }
+            Resource::Stream(stream) => match stream.take()? {
+                Taken::Socket(fd) => {
+                    self.arm(fd.as_fd(), token, BOTH)?;
+                    Entry::Stream(fd)
+                }
+                Taken::Channel(channel) => {
+                    self.arm(channel.as_fd(), token, BOTH)?;
+                    Entry::Channel(channel)
+                }
+            },
             Resource::Listener(listener) => {
-                let fds = listener.into_descriptors()?;
+                let Sockets { file, fds } = listener.into_sockets()?;
                 for fd in &fds {
                     self.arm(fd.as_fd(), token, mio::Interest::READABLE)?;
                 }
-                Entry::Listener(Box::new(Listening { fds, next: 0 }))
+                Entry::Listener(Box::new(Listening {
+                    _file: file,
+                    fds,
+                    next: 0,
+                }))
             }
             Resource::Watch(source, interest) => {
                 let fd = source.as_fd();
@@ -84,8 +89,7 @@ impl Readiness {
     }
 
     pub(crate) fn bind(&mut self, endpoint: &Endpoint) -> io::Result<Listener> {
-        let addresses = resolve::resolve(endpoint)?;
-        Listener::bind_all(&addresses)
+        Listener::bind_system(endpoint)
     }
 
     pub(crate) fn listen(&mut self, token: Token, addresses: &[SocketAddr]) -> io::Result<()> {
@@ -134,6 +138,7 @@ impl Readiness {
         match entry {
             Entry::Free => {}
             Entry::Stream(fd) => forget(fd.as_raw_fd()),
+            Entry::Channel(channel) => forget(channel.as_fd().as_raw_fd()),
             Entry::Listener(listener) => listener.fds.iter().for_each(|fd| forget(fd.as_raw_fd())),
             Entry::Watch(watch) => forget(watch.fd),
             Entry::Notifier(source) => forget(source.notifier.as_fd().as_raw_fd()),
@@ -165,6 +170,8 @@ impl Readiness {
     }
 }
 
+const BOTH: mio::Interest = mio::Interest::READABLE.add(mio::Interest::WRITABLE);
+
 fn pack(token: Token) -> mio::Token {
     mio::Token((token.generation as usize) << 32 | token.slot as usize)
 }
@@ -185,6 +192,6 @@ fn to_mio(interest: Interest) -> mio::Interest {
     match interest {
         Interest::Read => mio::Interest::READABLE,
         Interest::Write => mio::Interest::WRITABLE,
-        Interest::ReadWrite => mio::Interest::READABLE | mio::Interest::WRITABLE,
+        Interest::ReadWrite => BOTH,
     }
 }

@@ -7,20 +7,26 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SocketFlags};
 
+use crate::driver::channel::Channel;
 use crate::driver::{Event, Notifier};
 use crate::io::Interest;
+use crate::net::SocketFile;
 use crate::{Ready, Stream, Token};
 
 /// What is registered under a slot.
 pub(super) enum Entry {
     Free,
     Stream(OwnedFd),
+    /// A stream that is read and written in another way.
+    Channel(Box<Channel>),
     Listener(Box<Listening>),
     Watch(Box<Watch>),
     Notifier(Box<Notifying>),
 }
 
 pub(super) struct Listening {
+    /// Dropped first, since it is removed while the socket is still listened on.
+    pub(super) _file: Option<SocketFile>,
     pub(super) fds: Vec<OwnedFd>,
     /// The descriptor to try next, so that a burst on one does not ask the others every time.
     pub(super) next: usize,
@@ -108,6 +114,8 @@ pub(super) fn stream(slots: &mut [Slot], token: Token) -> Option<(BorrowedFd<'_>
 /// The outcome of looking at one ready source, by value: lending comes last (see `next`).
 pub(super) enum Step {
     Bytes(usize),
+    /// And descriptors that came with them.
+    BytesWith(usize, Vec<OwnedFd>),
     Event(Event<'static>),
 }
 

@@ -11,10 +11,10 @@ use std::process::ExitStatus;
 use std::time::SystemTime;
 
 use crate::driver::Event;
-use crate::net::{KnownEnds, copy_of};
+use crate::net::{KnownEnds, UnixAddress, copy_of};
 use crate::replayable::{Replayable, take, take_slice};
 use crate::sources::Kind;
-use crate::{Stream, Time, Token};
+use crate::{Address, Stream, Time, Token};
 
 pub(super) use put::{
     put_call, put_clock, put_done, put_end, put_event, put_nothing_more, put_received, put_send,
@@ -98,6 +98,7 @@ pub(super) enum Call {
     Register(Token, Kind),
     Listen(Token, Vec<SocketAddr>),
     Connect(Token, SocketAddr),
+    ConnectUnix(Token, UnixAddress),
     Resolve(Token, String),
     Offload(Token, u64),
     Forward(Token, Range<usize>),
@@ -116,7 +117,7 @@ pub(super) enum Answer {
     Nothing,
     Began,
     Count(usize),
-    Addresses(Vec<SocketAddr>),
+    Addresses(Vec<Address>),
     Failed(io::Error),
     /// The program's own descriptor did.
     Panicked(String),
@@ -190,6 +191,7 @@ mod tag {
     pub(super) const SHUTDOWN: u8 = 41;
     pub(super) const CLOSE: u8 = 42;
     pub(super) const DROP: u8 = 43;
+    pub(super) const CONNECT_UNIX: u8 = 44;
     pub(super) const KILL_CHILD: u8 = 63;
 }
 
@@ -277,6 +279,7 @@ impl Call {
             tag::REGISTER => Call::Register(token, Replayable::decode(bytes)?),
             tag::LISTEN => Call::Listen(token, Replayable::decode(bytes)?),
             tag::CONNECT => Call::Connect(token, Replayable::decode(bytes)?),
+            tag::CONNECT_UNIX => Call::ConnectUnix(token, Replayable::decode(bytes)?),
             tag::RESOLVE => Call::Resolve(token, Replayable::decode(bytes)?),
             tag::OFFLOAD => Call::Offload(token, Replayable::decode(bytes)?),
             tag::FORWARD => {

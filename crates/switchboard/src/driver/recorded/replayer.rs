@@ -10,22 +10,23 @@ use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use super::Outboxes;
 use super::entry::{Answer, Call, End, Entry};
 use super::header::Opened;
 use super::outcome::{Outcome, Shared};
+use super::pace::Pace;
 use super::reader::{Reader, Stop};
 use super::text::{Text, side_by_side};
 use crate::driver::waker::Bell;
 use crate::driver::{Completion, Event, Resource, Waker};
 use crate::guard::guard;
-use crate::net::{ConnectOptions, Endpoint};
+use crate::net::{ConnectOptions, Endpoint, UnixAddress};
 use crate::offload::{Codec, Done, Job, JobId};
 use crate::outbox::Outbox;
 use crate::replay::{Divergence, ReplayEnd};
-use crate::{Error, Listener, Result, Time, Token};
+use crate::{Address, Error, Listener, Result, Time, Token};
 
 pub(crate) struct Replayer {
     path: PathBuf,
@@ -51,13 +52,6 @@ pub(crate) struct Replayer {
     waker: Arc<Waker>,
 }
 
-/// How fast the ticks follow each other, if not as fast as can be.
-struct Pace {
-    speed: f64,
-    /// When the first tick began, here and in the recording.
-    start: Option<(Instant, Time)>,
-}
-
 impl Replayer {
     pub(crate) fn new(
         path: PathBuf,
@@ -81,7 +75,7 @@ impl Replayer {
             outboxes: Outboxes::default(),
             codecs: BTreeMap::new(),
             watched: BTreeMap::new(),
-            pace: speed.map(|speed| Pace { speed, start: None }),
+            pace: speed.map(Pace::new),
             poll,
             waker: Arc::new(Waker::new(Bell::Mio(waker))),
         })
@@ -253,16 +247,12 @@ impl Replayer {
 
     /// Sleeps until a tick of the recording is due.
     fn keep_pace(&mut self, tick: Time) -> io::Result<()> {
-        let Some(Pace { speed, start }) = &mut self.pace else {
+        let Some(pace) = &mut self.pace else {
             return Ok(());
         };
-        let (began, first) = *start.get_or_insert_with(|| (Instant::now(), tick));
-        let after = (tick - first).as_secs_f64() / *speed;
-        // So slow that it would take for ever: as long as can be said.
-        let after = Duration::try_from_secs_f64(after).unwrap_or(Duration::MAX);
         let mut events = mio::Events::with_capacity(1);
         loop {
-            let left = after.saturating_sub(began.elapsed());
+            let left = pace.left(tick);
             if left.is_zero() {
                 return Ok(());
             }
@@ -332,7 +322,7 @@ impl Replayer {
             Some(Answer::Addresses(addresses)) => Ok(Listener::replayed(addresses)),
             Some(Answer::Failed(error)) => Err(error),
             // Whatever the program does with it, nothing will come of it.
-            _ => Ok(Listener::replayed(vec![([0; 4], 0).into()])),
+            _ => Ok(Listener::replayed(vec![Address::Ip(([0; 4], 0).into())])),
         }
     }
 
@@ -355,6 +345,15 @@ impl Replayer {
         _: &ConnectOptions,
     ) -> io::Result<()> {
         self.began(&Call::Connect(token, address))
+    }
+
+    pub(crate) fn connect_unix(
+        &mut self,
+        token: Token,
+        address: &UnixAddress,
+        _: &ConnectOptions,
+    ) -> io::Result<()> {
+        self.began(&Call::ConnectUnix(token, address.clone()))
     }
 
     pub(crate) fn resolve(&mut self, token: Token, endpoint: Endpoint) -> io::Result<()> {

@@ -42,6 +42,20 @@ fn addresses() -> impl Strategy<Value = Vec<SocketAddr>> {
     prop::collection::vec(prop_oneof![v4, v6], 0..4)
 }
 
+fn unix_addresses() -> impl Strategy<Value = UnixAddress> {
+    prop_oneof![
+        any::<std::path::PathBuf>().prop_map(UnixAddress::Path),
+        any::<Vec<u8>>().prop_map(UnixAddress::Abstract),
+        Just(()).prop_map(|()| UnixAddress::Unnamed),
+    ]
+}
+
+fn names() -> impl Strategy<Value = Vec<Address>> {
+    let unix = unix_addresses().prop_map(Address::Unix);
+    (addresses(), unix)
+        .prop_map(|(ip, unix)| ip.into_iter().map(Address::Ip).chain([unix]).collect())
+}
+
 fn tokens() -> impl Strategy<Value = Token> {
     any::<(u32, u32)>().prop_map(|(slot, generation)| Token { slot, generation })
 }
@@ -59,7 +73,7 @@ fn answers() -> impl Strategy<Value = Answer> {
         Just(()).prop_map(|()| Answer::Nothing),
         Just(()).prop_map(|()| Answer::Began),
         any::<usize>().prop_map(Answer::Count),
-        addresses().prop_map(Answer::Addresses),
+        names().prop_map(Answer::Addresses),
         errors().prop_map(Answer::Failed),
         any::<String>().prop_map(Answer::Panicked),
     ]
@@ -84,6 +98,7 @@ fn calls() -> impl Strategy<Value = Call> {
         (tokens(), kind).prop_map(|(token, kind)| Call::Register(token, kind)),
         (tokens(), addresses()).prop_map(|(token, all)| Call::Listen(token, all)),
         (tokens(), address).prop_map(|(token, address)| Call::Connect(token, address)),
+        (tokens(), unix_addresses()).prop_map(|(token, name)| Call::ConnectUnix(token, name)),
         (tokens(), any::<String>()).prop_map(|(token, name)| Call::Resolve(token, name)),
         (tokens(), any::<u64>()).prop_map(|(token, job)| Call::Offload(token, job)),
         (tokens(), any::<Range<usize>>()).prop_map(|(token, range)| Call::Forward(token, range)),
@@ -106,8 +121,8 @@ fn ends() -> impl Strategy<Value = End> {
 }
 
 fn events() -> impl Strategy<Value = Event<'static>> {
-    let known = (addresses(), errors()).prop_map(|(peer, local)| {
-        let peer = peer.first().copied().map(Address::Ip);
+    let known = (names(), errors()).prop_map(|(mut peer, local)| {
+        let peer = peer.pop();
         let peer = peer.ok_or_else(|| io::Error::from(ErrorKind::NotConnected).into());
         Event::Accepted(Stream::replayed(KnownEnds::new(peer, Err(local.into()))))
     });

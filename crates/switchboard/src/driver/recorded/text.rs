@@ -113,6 +113,7 @@ impl Call {
             Call::Register(token, kind) => (token, format!("register ({kind:?})")),
             Call::Listen(token, addresses) => (token, format!("listen on {addresses:?}")),
             Call::Connect(token, address) => (token, format!("connect to {address}")),
+            Call::ConnectUnix(token, address) => (token, format!("connect to {address}")),
             Call::Resolve(token, endpoint) => (token, format!("look up {endpoint}")),
             Call::Offload(token, job) => (token, format!("offload job {job}")),
             Call::Forward(token, range) => (

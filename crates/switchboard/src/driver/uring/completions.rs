@@ -21,6 +21,8 @@ use crate::{Ready, Stream, Token};
 pub(super) enum Found {
     /// What was lent lies in `lent`.
     Bytes,
+    /// And descriptors that came with them.
+    BytesWith(Vec<OwnedFd>),
     Event(Event<'static>),
 }
 
@@ -57,13 +59,15 @@ impl Uring {
     pub(crate) fn next(&mut self) -> Option<Completion<'_>> {
         self.let_go();
         let (token, found) = self.find()?;
+        let bytes = match self.lent {
+            Lent::Piece(piece) => self.ring.buffers.bytes(piece),
+            Lent::Scratch => &self.scratch,
+            Lent::Nothing => &[],
+        };
         let event = match found {
             Found::Event(event) => event,
-            Found::Bytes => Event::Received(match self.lent {
-                Lent::Piece(piece) => self.ring.buffers.bytes(piece),
-                Lent::Scratch => &self.scratch,
-                Lent::Nothing => &[],
-            }),
+            Found::Bytes => Event::Received(bytes),
+            Found::BytesWith(descriptors) => Event::ReceivedWith(bytes, descriptors),
         };
         Some(Completion { token, event })
     }
@@ -129,6 +133,7 @@ impl Uring {
         }
         match &self.table.at(index).kind {
             Kind::Stream(_) => self.received(index, told),
+            Kind::Channel(_) => self.readable(index, told),
             Kind::Listener(_) => self.accepted(index, told),
             Kind::Connecting(_) => self.connected(index, told),
             Kind::Watch(_) => self.polled(index, told),
@@ -138,7 +143,7 @@ impl Uring {
     }
 
     /// The last completion of what brings the events of a place.
-    fn main_ended(&mut self, index: u32) {
+    pub(super) fn main_ended(&mut self, index: u32) {
         let place = self.table.at(index);
         place.clear(ARMED | CANCELLED);
         place.under_way -= 1;

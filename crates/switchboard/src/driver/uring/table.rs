@@ -9,8 +9,10 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use socket2::SockAddr;
 
 use crate::Token;
+use crate::driver::channel::Channel;
 use crate::driver::{Notifier, READ_BUFFER};
 use crate::io::Interest;
+use crate::net::SocketFile;
 
 /// What is registered in one place.
 pub(super) enum Kind {
@@ -18,6 +20,8 @@ pub(super) enum Kind {
         next: Option<u32>,
     },
     Stream(OwnedFd),
+    /// A stream that is read and written in another way.
+    Channel(Box<Channel>),
     Connecting(Box<Connecting>),
     Listener(Box<Listening>),
     Watch(Box<Watch>),
@@ -42,6 +46,8 @@ impl Connecting {
 }
 
 pub(super) struct Listening {
+    /// Dropped before the sockets, since it is removed while they are still listened on.
+    pub(super) file: Option<SocketFile>,
     pub(super) sockets: Vec<Socket>,
     /// Accepted in a pause, or beyond what one tick may hand out.
     pub(super) waiting: VecDeque<OwnedFd>,
@@ -176,7 +182,7 @@ impl Place {
             Kind::Connecting(_) => true, // a pause is about what comes afterwards
             Kind::Notifier(_) => true,   // and nothing to these
             _ if self.any(PAUSED) => false,
-            Kind::Stream(_) => self.is_flowing(),
+            Kind::Stream(_) | Kind::Channel(_) => self.is_flowing(),
             Kind::Listener(listener) => {
                 let is_idle = |socket: &Socket| !socket.is_armed;
                 listener.waiting.is_empty() && listener.sockets.iter().any(is_idle)
@@ -220,6 +226,7 @@ impl Place {
     pub(super) fn socket(&self) -> Option<BorrowedFd<'_>> {
         match &self.kind {
             Kind::Stream(fd) => Some(fd.as_fd()),
+            Kind::Channel(channel) => Some(channel.as_fd()),
             Kind::Connecting(connecting) => Some(connecting.fd.as_fd()),
             _ => None,
         }

@@ -207,6 +207,7 @@ impl Uring {
                 }
                 Kind::Watch(watch) => poll(watch.fd, watch.interest),
                 Kind::Notifier(notifier) => poll(notifier.as_fd().as_raw_fd(), Interest::Read),
+                Kind::Channel(channel) => poll(channel.as_fd().as_raw_fd(), Interest::Read),
                 Kind::Listener(_) => return self.arm_listener(index),
                 Kind::Free { .. } | Kind::Gone => return Ok(()),
             };

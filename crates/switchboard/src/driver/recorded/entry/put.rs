@@ -127,7 +127,7 @@ pub(in crate::driver::recorded) fn put_sent(
     }
 }
 
-/// What has happened, but for bytes, the results of jobs, and bare readiness.
+/// What has happened, but for bytes, the results of jobs, and what cannot be recorded.
 pub(in crate::driver::recorded) fn put_event(out: &mut Vec<u8>, token: Token, event: &Event<'_>) {
     let tag = match event {
         Event::Sent => tag::SENT,
@@ -141,7 +141,7 @@ pub(in crate::driver::recorded) fn put_event(out: &mut Vec<u8>, token: Token, ev
         Event::Resolved(_) => tag::RESOLVED,
         Event::Received(bytes) => return put_received(out, token, bytes),
         Event::Unsent(_) => tag::UNSENT,
-        Event::Ready(_) | Event::Done(_) => return,
+        Event::ReceivedWith(..) | Event::Ready(_) | Event::Done(_) => return,
     };
     out.push(tag);
     token.encode(out);
@@ -193,6 +193,11 @@ pub(in crate::driver::recorded) fn put_call(out: &mut Vec<u8>, call: &Call, answ
         }
         Call::Connect(token, address) => {
             out.push(tag::CONNECT);
+            token.encode(out);
+            address.encode(out);
+        }
+        Call::ConnectUnix(token, address) => {
+            out.push(tag::CONNECT_UNIX);
             token.encode(out);
             address.encode(out);
         }

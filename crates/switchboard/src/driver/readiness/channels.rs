@@ -1,0 +1,94 @@
+//! Streams that descriptors travel with: one look at such a one that is ready. It must never take a
+//! short read for the last one: a read ends behind the bytes that descriptors came with.
+
+use std::io::{self, ErrorKind};
+
+use super::steps::{
+    BLOCKED, CONNECTING, Entry, Flags, PAUSED, READABLE, Slot, Step, Then, WRITABLE,
+};
+use super::{Readiness, enqueue};
+use crate::Token;
+use crate::driver::channel::{Channel, Read};
+use crate::driver::{Event, Resource};
+use crate::net::{ConnectOptions, UnixAddress, dial_unix};
+use crate::outbox::Outbox;
+
+impl Readiness {
+    /// Connects to a Unix socket, which is there at once or not at all.
+    pub(crate) fn connect_unix(
+        &mut self,
+        token: Token,
+        address: &UnixAddress,
+        options: &ConnectOptions,
+    ) -> io::Result<()> {
+        self.close(token); // an earlier attempt
+        let stream = dial_unix(address, options)?;
+        self.register(token, Resource::Stream(stream))?;
+        let flags = &mut self.slots[token.slot as usize].flags;
+        flags.set(CONNECTING);
+        enqueue(&mut self.next_tick, token, flags);
+        Ok(())
+    }
+
+    #[cold]
+    pub(super) fn send_through_channel(
+        &mut self,
+        token: Token,
+        outbox: &mut Outbox,
+    ) -> io::Result<()> {
+        if let Some((channel, flags)) = channel(&mut self.slots, token)
+            && !flags.any(BLOCKED | CONNECTING)
+            && !channel.send(outbox)?
+        {
+            flags.block(); // a `Sent` completion will come
+        }
+        Ok(())
+    }
+}
+
+/// The channel of `token`, unless that is stale, or another kind of source.
+pub(super) fn channel(slots: &mut [Slot], token: Token) -> Option<(&mut Channel, &mut Flags)> {
+    let slot = slots.get_mut(token.slot as usize)?;
+    match &mut slot.entry {
+        Entry::Channel(channel) if slot.flags.generation == token.generation => {
+            Some((channel, &mut slot.flags))
+        }
+        _ => None,
+    }
+}
+
+pub(super) fn channel_step(
+    channel: &mut Channel,
+    flags: &mut Flags,
+    buffer: &mut [u8],
+) -> (Option<Step>, Then) {
+    if flags.any(CONNECTING) {
+        flags.clear(CONNECTING);
+        return (Some(Step::Event(Event::Connected)), Then::Now);
+    }
+    if flags.any(BLOCKED) && flags.any(WRITABLE) {
+        flags.clear(BLOCKED);
+        return (Some(Step::Event(Event::Sent)), Then::Now);
+    }
+    if !flags.any(READABLE) || flags.any(PAUSED) || buffer.is_empty() {
+        return (None, Then::OnEvent);
+    }
+    let event = match channel.read(buffer) {
+        Ok(Read {
+            bytes: n @ 1..,
+            descriptors,
+        }) => {
+            let step = match descriptors.is_empty() {
+                true => Step::Bytes(n),
+                false => Step::BytesWith(n, descriptors),
+            };
+            return (Some(step), Then::NextTick);
+        }
+        Ok(_) => Some(Step::Event(Event::EndOfFile)),
+        Err(error) if error.kind() == ErrorKind::Interrupted => return (None, Then::NextTick),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => None,
+        Err(error) => Some(Step::Event(Event::Failed(error))),
+    };
+    flags.clear(READABLE);
+    (event, Then::OnEvent)
+}

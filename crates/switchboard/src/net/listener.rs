@@ -1,0 +1,287 @@
+//! Sockets that listen, before a reactor has them.
+//! It must never accept: a registered listener does, for its handler.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+
+use rustix::io::Errno;
+use socket2::{Domain, SockRef, Socket, Type};
+
+use super::socket_file::{self, SocketFile};
+use super::{Address, Endpoint, UnixAddress, not_of_the_system, resolve};
+use crate::sim::SimulatedListener;
+use crate::{Result, ToEndpoint};
+
+/// Connections that the kernel holds for us before we accept them. Linux caps it at
+/// `net.core.somaxconn` (4096 by default since 5.4).
+pub(super) const BACKLOG: i32 = 4096;
+
+/// How many ports to try when port 0 is asked for on several addresses of one name.
+const PORT_TRIES: usize = 16;
+
+/// Sockets that listen on every address of one name, on the same port; or one that listens on a
+/// [`UnixAddress`].
+///
+/// The file of a Unix socket is removed when its listener ends, unless another has taken its place.
+/// One that was left behind by a process that was killed is replaced: nobody listens on it, which a
+/// connection to it shows. While somebody does, it is in use, and a file that is no socket is never
+/// touched. (What another program has bound and not begun to listen on yet looks left behind. Two
+/// reactors that bind at the same time are safe: each locks the directory for that moment.)
+///
+/// ```
+/// let listener = switchboard::Listener::bind("localhost:0")?;
+/// let port = listener.local()?.ip().unwrap().port(); // the same on IPv4 and IPv6
+/// assert_ne!(port, 0);
+/// # Ok::<(), switchboard::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Listener {
+    end: ListenerEnd,
+}
+
+/// What a [`Listener`] is in the world that it belongs to.
+#[derive(Debug)]
+enum ListenerEnd {
+    /// Never empty: the names that resolve have an address.
+    System(Sockets),
+    Simulated(SimulatedListener),
+    /// Where it listened when it was recorded.
+    Replayed(Vec<Address>),
+}
+
+/// What the system has of a listener.
+#[derive(Debug)]
+pub(crate) struct Sockets {
+    /// Dropped first, since it is removed while the socket is still listened on.
+    pub(crate) file: Option<SocketFile>,
+    pub(crate) fds: Vec<OwnedFd>,
+}
+
+impl Listener {
+    /// Listens on every address that `endpoint` names, with `SO_REUSEADDR` and one port for all
+    /// (chosen by the system if it is 0). Blocks while a name is looked up; addresses of a kind
+    /// that this machine does not have are left out if another one remains.
+    ///
+    /// # Errors
+    /// The first address that cannot be bound, e.g. because its port is taken.
+    pub fn bind(endpoint: impl ToEndpoint) -> Result<Listener> {
+        let endpoint: Endpoint = endpoint.to_endpoint()?;
+        let listener = Listener::bind_system(&endpoint);
+        Ok(listener.map_err(|error| cannot_listen(&endpoint, &error))?)
+    }
+
+    /// Listens on a path, whose file gets these permissions (as `chmod` takes them) before anybody
+    /// can connect: `0o600` keeps all other users away. [`bind`](Self::bind) leaves it to the umask.
+    ///
+    /// ```
+    /// # fn main() -> switchboard::Result {
+    /// use switchboard::Listener;
+    ///
+    /// # let directory = std::env::temp_dir().join(format!("mode-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&directory)?;
+    /// # let path = directory.join("private.sock");
+    /// let listener = Listener::bind_with_mode(&path, 0o600)?;
+    /// assert!(path.exists());
+    /// drop(listener);
+    /// assert!(!path.exists());
+    /// # std::fs::remove_dir(&directory)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind); [`Error::BadAddress`](crate::Error::BadAddress) if it is no path.
+    pub fn bind_with_mode(endpoint: impl ToEndpoint, mode: u32) -> Result<Listener> {
+        let endpoint = endpoint.to_endpoint()?;
+        let Endpoint::Unix(UnixAddress::Path(path)) = &endpoint else {
+            let why = format!("{endpoint} has no file that could have permissions: give a path");
+            return Err(crate::Error::BadAddress(why));
+        };
+        let bound = socket_file::listen(path, Some(mode));
+        let (fd, file) = bound.map_err(|error| cannot_listen(&endpoint, &error))?;
+        Ok(Listener::new(vec![fd], Some(file)))
+    }
+
+    fn new(fds: Vec<OwnedFd>, file: Option<SocketFile>) -> Listener {
+        Listener {
+            end: ListenerEnd::System(Sockets { file, fds }),
+        }
+    }
+
+    /// A listener that there was when it was recorded.
+    pub(crate) fn replayed(addresses: Vec<Address>) -> Listener {
+        Listener {
+            end: ListenerEnd::Replayed(addresses),
+        }
+    }
+
+    /// Listens on the system's sockets. Blocks while a name is looked up.
+    pub(crate) fn bind_system(endpoint: &Endpoint) -> io::Result<Listener> {
+        match endpoint {
+            Endpoint::Unix(UnixAddress::Path(path)) => {
+                let (fd, file) = socket_file::listen(path, None)?;
+                Ok(Listener::new(vec![fd], Some(file)))
+            }
+            Endpoint::Unix(address) => {
+                let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
+                socket.bind(&address.to_system()?)?;
+                socket.listen(BACKLOG)?;
+                Ok(Listener::new(vec![socket.into()], None))
+            }
+            name => Listener::bind_all(&resolve::resolve(name)?),
+        }
+    }
+
+    pub(crate) fn bind_all(addresses: &[SocketAddr]) -> io::Result<Listener> {
+        let mut tries = PORT_TRIES;
+        loop {
+            match Listener::bind_once(addresses) {
+                // The port that the system chose for the first address is taken on another one.
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries > 1 => {
+                    if addresses.iter().any(|address| address.port() != 0) {
+                        return Err(error);
+                    }
+                    tries -= 1;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    fn bind_once(addresses: &[SocketAddr]) -> io::Result<Listener> {
+        let mut fds = Vec::new();
+        let mut port = None;
+        let mut unavailable = None;
+        for address in addresses {
+            let mut address = *address;
+            if let Some(port) = port.filter(|_| address.port() == 0) {
+                address.set_port(port);
+            }
+            match listen_on(address) {
+                Ok(socket) => {
+                    port = socket.local_addr()?.as_socket().map(|local| local.port());
+                    fds.push(socket.into());
+                }
+                Err(error) if is_unavailable(&error) => {
+                    tracing::debug!(%address, %error, "address left out");
+                    unavailable = Some(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        match unavailable {
+            Some(error) if fds.is_empty() => Err(error),
+            _ => Ok(Listener::new(fds, None)),
+        }
+    }
+
+    /// The first address listened on. Makes a system call.
+    ///
+    /// # Errors
+    /// What the system reports.
+    pub fn local(&self) -> Result<Address> {
+        match &self.end {
+            ListenerEnd::System(Sockets { fds, .. }) => {
+                Address::from_system(&SockRef::from(&fds[0]).local_addr()?)
+            }
+            ListenerEnd::Simulated(listener) => Ok(listener.addresses()[0].1.into()),
+            ListenerEnd::Replayed(addresses) => {
+                let first = addresses.first().ok_or_else(not_of_the_system)?;
+                Ok(first.clone())
+            }
+        }
+    }
+
+    /// Every address listened on. Makes a system call for each.
+    ///
+    /// # Errors
+    /// What the system reports.
+    pub fn locals(&self) -> Result<Vec<Address>> {
+        match &self.end {
+            ListenerEnd::System(Sockets { fds, .. }) => fds
+                .iter()
+                .map(|fd| Address::from_system(&SockRef::from(fd).local_addr()?))
+                .collect(),
+            ListenerEnd::Simulated(listener) => {
+                let addresses = listener.addresses().iter();
+                Ok(addresses.map(|(_, address)| (*address).into()).collect())
+            }
+            ListenerEnd::Replayed(addresses) => Ok(addresses.clone()),
+        }
+    }
+
+    /// The sockets, for a driver of the operating system's.
+    pub(crate) fn into_sockets(self) -> io::Result<Sockets> {
+        match self.end {
+            ListenerEnd::System(sockets) => Ok(sockets),
+            ListenerEnd::Simulated(_) | ListenerEnd::Replayed(_) => Err(not_of_the_system()),
+        }
+    }
+
+    pub(crate) fn simulated(listener: SimulatedListener) -> Listener {
+        Listener {
+            end: ListenerEnd::Simulated(listener),
+        }
+    }
+
+    /// The simulated end, if it is one.
+    pub(crate) fn into_simulated(self) -> Option<SimulatedListener> {
+        match self.end {
+            ListenerEnd::System(_) | ListenerEnd::Replayed(_) => None,
+            ListenerEnd::Simulated(listener) => Some(listener),
+        }
+    }
+}
+
+/// Makes the listener non-blocking.
+impl TryFrom<std::net::TcpListener> for Listener {
+    type Error = crate::Error;
+
+    fn try_from(listener: std::net::TcpListener) -> Result<Listener> {
+        listener.set_nonblocking(true)?;
+        Ok(Listener::new(vec![listener.into()], None))
+    }
+}
+
+/// Makes the listener non-blocking. Its file is left where it is when it ends: it was made by
+/// somebody else.
+impl TryFrom<std::os::unix::net::UnixListener> for Listener {
+    type Error = crate::Error;
+
+    fn try_from(listener: std::os::unix::net::UnixListener) -> Result<Listener> {
+        listener.set_nonblocking(true)?;
+        Ok(Listener::new(vec![listener.into()], None))
+    }
+}
+
+/// The system's error, with the address as it was given.
+pub(crate) fn cannot_listen(endpoint: &Endpoint, error: &io::Error) -> io::Error {
+    io::Error::new(
+        error.kind(),
+        format!("cannot listen on {endpoint}: {error}"),
+    )
+}
+
+fn listen_on(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM.nonblocking(),
+        None,
+    )?;
+    if address.is_ipv6() {
+        // Otherwise `[::]:80` would take the IPv4 port too, and `0.0.0.0:80` beside it fail.
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket)
+}
+
+/// This machine has no such address or no such protocol, as with IPv6 switched off.
+fn is_unavailable(error: &io::Error) -> bool {
+    let code = error.raw_os_error();
+    code == Some(Errno::ADDRNOTAVAIL.raw_os_error())
+        || code == Some(Errno::AFNOSUPPORT.raw_os_error())
+}
