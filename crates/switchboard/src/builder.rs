@@ -39,6 +39,7 @@ pub struct Builder {
     pub(crate) max_timers: usize,
     pub(crate) max_posts: usize,
     pub(crate) max_jobs: usize,
+    pub(crate) keep_names: Duration,
     pub(crate) threads: usize,
     pub(crate) options: SourceOptions,
     pub(crate) close_timeout: Duration,
@@ -65,6 +66,7 @@ impl Default for Builder {
             max_timers: 1 << 22,
             max_posts: 1024,
             max_jobs: 1024,
+            keep_names: Duration::from_secs(1),
             threads: 4,
             options: SourceOptions::default(),
             close_timeout: Duration::from_secs(10),
@@ -110,10 +112,19 @@ impl Builder {
     }
 
     /// How many jobs may be under way or waiting, and as many look-ups of names (default 1024).
-    /// At the bound `offload` fails with [`Error::TooManyJobs`](crate::Error), and a `connect`
-    /// to a name ends with it.
+    /// At the bound `offload` and `resolve` fail with [`Error::TooManyJobs`](crate::Error), and a
+    /// `connect` to a name ends with it.
     pub fn max_jobs(mut self, jobs: usize) -> Builder {
         self.max_jobs = jobs;
+        self
+    }
+
+    /// For how long the addresses of a name, or that it has none, are given to whoever else asks
+    /// (default 1 s; zero: only to who asks while it is being looked up). The system's resolver
+    /// does not say for how long an answer holds; who knows may say so here. At most 1,024 answers
+    /// are kept.
+    pub fn keep_names(mut self, time: Duration) -> Builder {
+        self.keep_names = time;
         self
     }
 
@@ -240,6 +251,7 @@ impl Builder {
             ("max_buffered", self.max_buffered as u64),
             ("max_timers", self.max_timers as u64),
             ("max_jobs", self.max_jobs as u64),
+            ("keep_names", nanos(self.keep_names)),
             ("close_timeout", nanos(self.close_timeout)),
             ("shutdown_timeout", nanos(self.shutdown_timeout)),
             ("on_panic", self.on_panic as u64),

@@ -39,7 +39,7 @@ impl<S: 'static> Core<S> {
         source.why = Some(Box::new(if ended { Close::Eof } else { why }));
         self.stop_timers(token);
         if connecting {
-            self.restart_connect_deadline(token); // flushed once it is connected
+            self.restart_attempt_timers(token); // flushed once it is connected
         } else {
             self.begin_flushing(token);
         }
@@ -184,6 +184,7 @@ impl<S: 'static> Core<S> {
         self.note_any_panic(guard(|| driver.close(token)));
         self.attempts.remove(&token);
         self.carriers.remove(&token);
+        self.names.forget(token);
         if let Some(source) = self.sources.get_mut(token) {
             self.timers.cancel_all(&mut source.timers);
             self.inboxed -= source.inbox_len();

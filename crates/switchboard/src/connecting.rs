@@ -1,17 +1,25 @@
-//! From `connect` to a connection or a reason, and from a name to a listener: one attempt after
-//! another over all addresses of the name. It must never block: names are looked up by the driver.
+//! From `connect` to a connection or a reason, and from a name to a listener: several attempts side
+//! by side over the addresses of the name ("happy eyeballs", RFC 8305). It must never block: names
+//! are looked up by the driver.
 
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use rustix::io::Errno;
+
 use crate::core::{Core, Request};
 use crate::driver::{Driver, Resource};
 use crate::handler::{Close, Deadline};
-use crate::net::{ConnectOptions, Endpoint, UnixAddress, cannot_listen, resolve};
+use crate::names::Asked;
+use crate::net::{ConnectOptions, Endpoint, UnixAddress, cannot_listen};
 use crate::sources::Phase;
-use crate::{Error, Time, Token};
+use crate::timeouts::Due;
+use crate::{Time, TimerId, Token};
+
+/// Addresses of one name that are tried, each by a socket of its own.
+const MAX_ADDRESSES: usize = 32;
 
 /// When to try a Unix socket again whose queue was full.
 const QUEUE_RETRY: Duration = Duration::from_millis(10);
@@ -24,8 +32,60 @@ pub(crate) struct Attempt {
     /// When all of it must have succeeded.
     until: Option<Time>,
     addresses: VecDeque<SocketAddr>,
-    /// Why the last address failed; told if no other one succeeds.
+    /// Addresses that the driver tries now.
+    under_way: usize,
+    /// When the next address is tried though none has failed.
+    next: Option<(TimerId, Time)>,
+    /// The most telling reason why one failed; told if none succeeds.
     failure: Option<io::Error>,
+}
+
+impl Attempt {
+    fn new(endpoint: Endpoint, connect: Option<ConnectOptions>, until: Option<Time>) -> Attempt {
+        Attempt {
+            endpoint,
+            connect,
+            until,
+            addresses: VecDeque::new(),
+            under_way: 0,
+            next: None,
+            failure: None,
+        }
+    }
+
+    /// That a host cannot be reached at all, as all of IPv6 on many a machine, says less than what
+    /// came of another address.
+    fn note(&mut self, error: io::Error) {
+        let replaces = |earlier: &io::Error| is_unreachable(earlier) || !is_unreachable(&error);
+        if self.failure.as_ref().is_none_or(replaces) {
+            self.failure = Some(error);
+        }
+    }
+}
+
+fn is_unreachable(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::NETUNREACH | Errno::HOSTUNREACH | Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT)
+    )
+}
+
+/// The families take turns, that of the first address begins; within a family the order stays, which
+/// is the system's (RFC 8305, section 4).
+fn in_turns(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
+    let is_first = addresses.first().map(SocketAddr::is_ipv4);
+    let (first, other): (Vec<_>, Vec<_>) = addresses
+        .into_iter()
+        .partition(|address| Some(address.is_ipv4()) == is_first);
+    let (mut first, mut other) = (first.into_iter(), other.into_iter());
+    let mut turns = VecDeque::new();
+    loop {
+        let before = turns.len();
+        turns.extend(first.next().into_iter().chain(other.next()));
+        if turns.len() == before {
+            return turns;
+        }
+    }
 }
 
 impl<S: 'static> Core<S> {
@@ -37,32 +97,18 @@ impl<S: 'static> Core<S> {
     ) {
         tracing::debug!(%token, %endpoint, "attempt begins");
         let timeout = connect.and_then(|options| options.timeout);
-        let mut attempt = Attempt {
-            connect,
-            until: timeout.map(|timeout| self.now + timeout),
-            addresses: VecDeque::new(),
-            failure: None,
-            endpoint: endpoint.clone(),
-        };
-        match endpoint {
-            Endpoint::Ip(address) => attempt.addresses.push_back(address),
-            Endpoint::Unix(_) => self.requests.push(Request::Attempt(token)),
-            name => match resolve::known(&name) {
-                Some(addresses) => attempt.addresses.extend(addresses),
-                None if self.lookups >= self.config.max_jobs => {
-                    let limit = self.config.max_jobs;
-                    attempt.failure = Some(io::Error::other(Error::TooManyJobs { limit }));
-                }
-                None => {
-                    self.lookups += 1;
-                    self.requests.push(Request::Resolve(token, name));
-                }
-            },
-        }
-        if !attempt.addresses.is_empty() || attempt.failure.is_some() {
-            self.requests.push(Request::Attempt(token));
-        }
+        let until = timeout.map(|timeout| self.now + timeout);
+        let attempt = Attempt::new(endpoint.clone(), connect, until);
         self.attempts.insert(token, attempt);
+        if let Endpoint::Unix(_) = endpoint {
+            self.requests.push(Request::Attempt(token));
+        } else {
+            match self.look_up(token, endpoint, Asked::Attempt) {
+                Ok(Some(addresses)) => self.attempt_resolved(token, addresses),
+                Ok(None) => {}
+                Err(error) => self.attempt_resolved(token, Err(io::Error::other(error))),
+            }
+        }
         if let Some(timeout) = timeout {
             self.start_deadline(token, timeout);
         }
@@ -70,9 +116,12 @@ impl<S: 'static> Core<S> {
 
     /// The name of a source has been looked up.
     pub(crate) fn attempt_resolved(&mut self, token: Token, result: io::Result<Vec<SocketAddr>>) {
-        self.lookups -= 1;
         if let Some(attempt) = self.attempts.get_mut(&token) {
             match result {
+                Ok(addresses) if attempt.connect.is_some() => {
+                    attempt.addresses = in_turns(addresses);
+                    attempt.addresses.truncate(MAX_ADDRESSES);
+                }
                 Ok(addresses) => attempt.addresses = addresses.into(),
                 Err(error) => attempt.failure = Some(error),
             }
@@ -80,18 +129,34 @@ impl<S: 'static> Core<S> {
         }
     }
 
-    /// The address tried last did not answer: the next one is due.
+    /// One of the addresses has failed: the next one is due at once.
     pub(crate) fn attempt_failed(&mut self, token: Token, error: io::Error) {
         if let Some(attempt) = self.attempts.get_mut(&token) {
             tracing::debug!(%token, %error, "attempt failed");
-            attempt.failure = Some(error);
+            attempt.under_way -= 1;
+            attempt.note(error);
+            self.requests.push(Request::Attempt(token));
+        }
+    }
+
+    /// The address tried last has neither succeeded nor failed for a while: the next one is due,
+    /// beside it. Or that of a Unix socket, once more.
+    pub(crate) fn next_attempt_due(&mut self, token: Token) {
+        if let Some(attempt) = self.attempts.get_mut(&token) {
+            if !attempt.addresses.is_empty() {
+                cov_mark::hit!(next_address_after_delay);
+            }
+            attempt.next = None;
             self.requests.push(Request::Attempt(token));
         }
     }
 
     /// The connection is there.
     pub(crate) fn attempt_succeeded(&mut self, token: Token) {
-        self.attempts.remove(&token);
+        let attempt = self.attempts.remove(&token);
+        if let Some((timer, _)) = attempt.and_then(|attempt| attempt.next) {
+            self.cancel_timer(timer);
+        }
         self.stop_deadline(token);
         let Some(source) = self.sources.get_mut(token) else {
             return;
@@ -109,36 +174,33 @@ impl<S: 'static> Core<S> {
         self.mark_dirty(token); // what was sent meanwhile
     }
 
-    /// The time that is left for all addresses, after the timers of the source were stopped.
-    pub(crate) fn restart_connect_deadline(&mut self, token: Token) {
+    /// Starts the timers of an attempt again, after all timers of the source were stopped.
+    pub(crate) fn restart_attempt_timers(&mut self, token: Token) {
         let Some(attempt) = self.attempts.get(&token) else {
             return;
         };
-        let left = attempt.until.map(|until| until - self.now);
-        let left = match attempt.endpoint {
-            Endpoint::Unix(_) => Some(left.unwrap_or(QUEUE_RETRY).min(QUEUE_RETRY)),
-            _ => left,
-        };
-        if let Some(left) = left {
-            self.start_deadline(token, left);
+        let (until, next) = (attempt.until, attempt.next);
+        if let Some(until) = until {
+            self.start_deadline(token, until - self.now);
+        }
+        if let Some((_, at)) = next {
+            self.await_next(token, at);
         }
     }
 
-    /// The deadline of one address has passed, or that of the look-up: is there another address?
-    pub(crate) fn attempt_timed_out(&mut self, token: Token) {
-        match self.attempts.get(&token) {
-            Some(attempt) if matches!(attempt.endpoint, Endpoint::Unix(_)) => {
-                self.requests.push(Request::Attempt(token));
-            }
-            Some(attempt) if !attempt.addresses.is_empty() => {
-                cov_mark::hit!(next_address_after_timeout);
-                self.attempt_failed(token, io::ErrorKind::TimedOut.into());
-            }
-            _ => {
-                cov_mark::hit!(connect_timed_out);
-                self.finish(token, Close::TimedOut(Deadline::Connect));
-            }
+    fn await_next(&mut self, token: Token, at: Time) {
+        let timer = self.start_timer(at, Due::Attempt(token));
+        match (timer, self.attempts.get_mut(&token)) {
+            (Ok(timer), Some(attempt)) => attempt.next = Some((timer, at)),
+            (Ok(_), None) => {}
+            (Err(error), _) => self.finish(token, Close::Error(error)),
         }
+    }
+
+    /// The time for all addresses is over.
+    pub(crate) fn attempts_timed_out(&mut self, token: Token) {
+        cov_mark::hit!(connect_timed_out);
+        self.finish(token, Close::TimedOut(Deadline::Connect));
     }
 
     /// Tries the next address, or binds all of them.
@@ -160,22 +222,35 @@ impl<S: 'static> Core<S> {
             let address = address.clone();
             return self.connect_unix(driver, token, &address, &options);
         }
+        let timer = attempt.next.take();
         while let Some(address) = attempt.addresses.pop_front() {
             match driver.connect(token, address, &options) {
                 Ok(()) => {
-                    // Each address gets its share: one that never answers leaves time for others.
-                    let shares = attempt.addresses.len() as u32 + 1;
-                    if let Some(until) = attempt.until {
-                        let share = (until - self.now) / shares;
-                        self.start_deadline(token, share);
-                    }
-                    return;
+                    tracing::debug!(%token, %address, "trying");
+                    attempt.under_way += 1;
+                    break;
                 }
-                Err(error) => attempt.failure = Some(error),
+                Err(error) => attempt.note(error),
             }
         }
-        let failure = attempt.failure.take().unwrap_or_else(no_address);
-        self.finish(token, Close::ConnectFailed(failure));
+        let left = attempt.addresses.len() as u32;
+        let failure = match attempt.under_way {
+            0 => Some(attempt.failure.take().unwrap_or_else(no_address)),
+            _ => None,
+        };
+        let until = attempt.until;
+        if let Some((timer, _)) = timer {
+            self.cancel_timer(timer);
+        }
+        if let Some(failure) = failure {
+            self.finish(token, Close::ConnectFailed(failure));
+        } else if left > 0 {
+            // However little time there is, each address gets its share: one that never answers
+            // leaves time for the others.
+            let share = until.map(|until| (until - self.now) / (left + 1));
+            let delay = share.map_or(options.delay, |share| share.min(options.delay));
+            self.await_next(token, self.now + delay);
+        }
     }
 
     /// Connects to a Unix socket. If its queue is full, the kernel has nothing to wait for: the
@@ -190,20 +265,14 @@ impl<S: 'static> Core<S> {
         let Some(attempt) = self.attempts.get_mut(&token) else {
             return;
         };
-        let left = attempt.until.map(|until| until - self.now);
-        match attempt.failure.take() {
-            Some(error) => return self.finish(token, Close::ConnectFailed(error)),
-            None if left.is_some_and(|left| left.is_zero()) => {
-                return self.finish(token, Close::TimedOut(Deadline::Connect));
-            }
-            None => {}
+        if let Some(error) = attempt.failure.take() {
+            return self.finish(token, Close::ConnectFailed(error));
         }
         match driver.connect_unix(token, address, options) {
-            Ok(()) => {}
+            Ok(()) => attempt.under_way += 1,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 cov_mark::hit!(unix_queue_full);
-                let pause = left.unwrap_or(QUEUE_RETRY).min(QUEUE_RETRY);
-                self.start_deadline(token, pause);
+                self.await_next(token, self.now + QUEUE_RETRY);
             }
             Err(error) => self.finish(token, Close::ConnectFailed(error)),
         }
@@ -239,3 +308,6 @@ impl<S: 'static> Core<S> {
 fn no_address() -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, "the name has no address")
 }
+
+#[cfg(test)]
+mod tests;

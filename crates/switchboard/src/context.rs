@@ -11,9 +11,12 @@ use bytes::Bytes;
 
 use crate::core::{Core, Request};
 use crate::handler::Handler;
+use crate::names::Asked;
 use crate::offload::{Codec, Job, JobId};
 use crate::sources::Phase;
-use crate::{Error, LoopContext, Payload, Replayable, Result, SourceOptions, TimerId, Token};
+use crate::{
+    Error, LoopContext, Payload, Replayable, Result, SourceOptions, TimerId, ToEndpoint, Token,
+};
 
 /// What a handler's method gets: the bytes, the token and the wishes of its own source, and (by
 /// `Deref`) all that [`LoopContext`] offers.
@@ -207,6 +210,73 @@ impl<'a, S: 'static> Context<'a, S> {
         T: Replayable + Send + 'static,
     {
         self.start_job(job, Some(Codec::of::<T>()))
+    }
+
+    /// Looks a name up, off the loop. [`handle_done`](crate::Handler::handle_done) is told its
+    /// addresses as a `Vec<SocketAddr>`, in the order in which the system would try them, or the
+    /// error; never within this call. If the source ends before, they are dropped, and a look-up
+    /// that nobody else waits for and that has not begun never begins.
+    ///
+    /// `connect` and `listen` look names up by themselves, in the same way: by the system's own
+    /// resolver (`getaddrinfo`, so `/etc/hosts`, search domains and whatever else the machine is
+    /// configured for hold), at most two names at once, equal ones once. An answer is given to
+    /// whoever else asks within [`keep_names`](crate::Builder::keep_names). A recording holds the
+    /// answers.
+    ///
+    /// ```
+    /// use std::net::SocketAddr;
+    /// use std::time::Duration;
+    /// use switchboard::{Context, Done, Handler, Reactor, Result, TimerId};
+    ///
+    /// type Found = Vec<SocketAddr>;
+    ///
+    /// struct Asks;
+    ///
+    /// impl Handler<Found> for Asks {
+    ///     fn handle_timer(
+    ///         &mut self,
+    ///         _: &mut Found,
+    ///         cx: &mut Context<'_, Found>,
+    ///         _: TimerId,
+    ///     ) -> Result {
+    ///         cx.resolve("localhost:80").map(drop)
+    ///     }
+    ///
+    ///     fn handle_done(
+    ///         &mut self,
+    ///         found: &mut Found,
+    ///         cx: &mut Context<'_, Found>,
+    ///         done: Done,
+    ///     ) -> Result {
+    ///         *found = done.take()?;
+    ///         cx.close();
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let mut reactor = Reactor::new(Found::new())?;
+    /// let asks = reactor.listen("localhost:0", Asks)?;
+    /// reactor.with(|_, cx| cx.set_source_timer(asks, Duration::ZERO))?;
+    /// reactor.run()?;
+    /// assert!(reactor.state().contains(&([127, 0, 0, 1], 80).into()));
+    /// # Ok::<(), switchboard::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The address is malformed; [`Error::TooManyJobs`] if as many look-ups are under way or waiting
+    /// as [`max_jobs`](crate::Builder::max_jobs) allows; [`Error::Stale`] if the source is closing.
+    pub fn resolve(&mut self, endpoint: impl ToEndpoint) -> Result<JobId> {
+        let token = self.token;
+        if !self.is_open(token) {
+            return Err(Error::Stale(token));
+        }
+        let endpoint = endpoint.to_endpoint()?;
+        self.core.next_job += 1;
+        let job = JobId(self.core.next_job);
+        if let Some(known) = self.core.look_up(token, endpoint, Asked::Job(job))? {
+            self.core.answer_later(token, job, known)?;
+        }
+        Ok(job)
     }
 
     fn start_job<T, F>(&mut self, job: F, codec: Option<Codec>) -> Result<JobId>

@@ -15,7 +15,7 @@ use crate::descriptors::Carrier;
 use crate::driver::{Driver, Resource};
 use crate::guard::guard;
 use crate::handler::{Close, Handler};
-use crate::net::Endpoint;
+use crate::names::Names;
 use crate::offload::Job;
 use crate::options::SourceOptions;
 use crate::outbox::Outbox;
@@ -35,7 +35,7 @@ const WALL_CLOCK_AGE: Duration = Duration::from_secs(1);
 /// What a handler asked of the driver, applied when the handler has returned.
 pub(crate) enum Request {
     Register(Token, Resource),
-    Resolve(Token, Endpoint),
+    Resolve(Token, String),
     Attempt(Token),
     Offload(Token, Job),
     SetReading(Token, bool),
@@ -98,8 +98,7 @@ pub(crate) struct Core<S: 'static> {
     pub(crate) refused: Vec<Token>,
     pub(crate) refused_at: usize,
     pub(crate) jobs: usize,
-    /// Names being looked up, those of sources included that have ended meanwhile.
-    pub(crate) lookups: usize,
+    pub(crate) names: Names,
     pub(crate) next_job: u64,
     /// What has happened without the driver, for a simulation to tell; `None` elsewhere.
     pub(crate) seen: Option<Vec<Seen>>,
@@ -147,7 +146,7 @@ impl<S: 'static> Core<S> {
             refused: Vec::new(),
             refused_at: 0,
             jobs: 0,
-            lookups: 0,
+            names: Names::new(config.max_jobs, config.keep_names),
             next_job: 0,
             seen: matches!(driver, Driver::Simulated(_)).then(Vec::new),
             is_recorded: driver.is_recorded(),
@@ -333,9 +332,9 @@ impl<S: 'static> Core<S> {
                     }
                 }
             }
-            Request::Resolve(token, endpoint) => {
-                if let Err(error) = driver.resolve(token, endpoint) {
-                    self.attempt_resolved(token, Err(error));
+            Request::Resolve(token, host) => {
+                if let Err(error) = driver.resolve(token, host.clone()) {
+                    self.resolved(host, &Err(error));
                 }
             }
             Request::Attempt(token) => self.continue_attempt(driver, token),

@@ -101,7 +101,8 @@ pub trait Handler<S: 'static>: 'static {
         Err(Error::Unhandled("handle_timer"))
     }
 
-    /// A job that this source [offloaded](Context::offload) has ended.
+    /// A job that this source [offloaded](Context::offload) has ended, or a name that it had
+    /// [looked up](Context::resolve).
     fn handle_done(&mut self, state: &mut S, cx: &mut Context<'_, S>, done: Done) -> Result {
         Err(Error::Unhandled("handle_done"))
     }

@@ -64,6 +64,7 @@ mod handler;
 mod inbox;
 mod io;
 mod loop_context;
+mod names;
 mod net;
 mod offload;
 mod options;

@@ -71,7 +71,8 @@ impl<S: 'static> LoopContext<'_, S> {
     }
 
     /// Connects to the first address of `endpoint` that answers, with the default
-    /// [`ConnectOptions`]. Never blocks: success arrives as `handle_connect`, failure as
+    /// [`ConnectOptions`]: those of a name are tried side by side, a quarter of a second apart
+    /// (RFC 8305). Never blocks: success arrives as `handle_connect`, failure as
     /// `handle_close` with the reason. What is sent before goes out after it is connected.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use crate::core::Core;
 use crate::driver::Waker;
 use crate::guard::{guard, panic_message};
-use crate::net::{Endpoint, resolve};
+use crate::net::resolve;
 use crate::program::Program;
 use crate::{Error, Replayable, Result, Token};
 
@@ -101,13 +101,14 @@ impl Job {
 
 enum Task {
     Job(Job),
-    Resolve(Endpoint),
+    Resolve(String),
 }
 
 /// What a thread of the pool hands back.
 pub(crate) enum Outcome {
     Done(Box<Done>),
-    Resolved(std::io::Result<Vec<std::net::SocketAddr>>),
+    /// A name, and its addresses.
+    Resolved(String, std::io::Result<Vec<std::net::SocketAddr>>),
 }
 
 /// The threads, which start when the first job comes and end with the pool.
@@ -144,8 +145,8 @@ impl Pool {
         self.submit(token, Task::Job(job))
     }
 
-    pub(crate) fn resolve(&mut self, token: Token, endpoint: Endpoint) -> std::io::Result<()> {
-        self.submit(token, Task::Resolve(endpoint))
+    pub(crate) fn resolve(&mut self, token: Token, host: String) -> std::io::Result<()> {
+        self.submit(token, Task::Resolve(host))
     }
 
     /// The next result, if there is one.
@@ -199,7 +200,10 @@ impl Drop for Pool {
 
 fn perform(task: Task) -> Outcome {
     match task {
-        Task::Resolve(endpoint) => Outcome::Resolved(resolve::resolve(&endpoint)),
+        Task::Resolve(host) => {
+            let addresses = resolve::look_up(&host);
+            Outcome::Resolved(host, addresses)
+        }
         Task::Job(job) => Outcome::Done(Box::new(job.perform())),
     }
 }

@@ -317,7 +317,7 @@ impl<S: 'static> Core<S> {
                 });
             }
             Event::Failed(error) => self.source_failed(token, error),
-            Event::Resolved(addresses) => self.attempt_resolved(token, addresses),
+            Event::Resolved(host, addresses) => self.resolved(host, &addresses),
             Event::Ready(ready) => self.call(program, token, &[], |handler, state, cx| {
                 handler.handle_ready(state, cx, ready)
             }),

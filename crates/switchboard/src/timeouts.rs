@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::core::{Core, Seen};
 use crate::handler::{Close, Deadline};
+use crate::offload::Done;
 use crate::program::Program;
 use crate::sources::Phase;
 use crate::{LoopContext, Result, Time, TimerId, Token};
@@ -30,6 +31,10 @@ pub(crate) enum Due<S: 'static> {
     Idle(Token),
     /// To connect, or to send the last bytes.
     Deadline(Token),
+    /// The next address of a name is to be tried.
+    Attempt(Token),
+    /// What a source is to be told as the result of a job.
+    Done(Token, Box<Done>),
     Listeners,
     Shutdown,
 }
@@ -37,7 +42,11 @@ pub(crate) enum Due<S: 'static> {
 impl<S: 'static> Due<S> {
     fn owner(&self) -> Option<Token> {
         match self {
-            Due::Handler { token, .. } | Due::Idle(token) | Due::Deadline(token) => Some(*token),
+            Due::Handler { token, .. }
+            | Due::Idle(token)
+            | Due::Deadline(token)
+            | Due::Attempt(token)
+            | Due::Done(token, _) => Some(*token),
             Due::Closure(_) | Due::Listeners | Due::Shutdown => None,
         }
     }
@@ -84,6 +93,8 @@ impl<S: 'static> Core<S> {
                 }
                 Some(Due::Idle(token)) => self.check_idleness(token),
                 Some(Due::Deadline(token)) => self.deadline_passed(token),
+                Some(Due::Attempt(token)) => self.next_attempt_due(token),
+                Some(Due::Done(token, done)) => self.job_done(program, token, done),
                 Some(Due::Listeners) => {
                     cov_mark::hit!(listener_tries_again);
                     self.listeners_due = false;
@@ -165,7 +176,7 @@ impl<S: 'static> Core<S> {
         };
         source.deadline = None;
         match source.phase {
-            Phase::Connecting => self.attempt_timed_out(token),
+            Phase::Connecting => self.attempts_timed_out(token),
             Phase::Flushing => {
                 cov_mark::hit!(close_timed_out);
                 self.finish(token, Close::TimedOut(Deadline::Close));

@@ -1,5 +1,7 @@
 //! The simulation: that it repeats, that its network is TCP, and that its faults happen.
 
+#[path = "simulation/attempts.rs"]
+mod attempts;
 #[path = "simulation/chat.rs"]
 mod chat;
 #[path = "simulation/disks.rs"]
@@ -10,6 +12,8 @@ mod faults;
 mod hostile_scripts;
 #[path = "simulation/hosts.rs"]
 mod hosts;
+#[path = "simulation/names.rs"]
+mod names;
 #[path = "simulation/repeating.rs"]
 mod repeating;
 #[path = "simulation/scripts.rs"]

@@ -20,6 +20,10 @@
 //!   outcome is a completion. An `Err` says that it could not begin.
 //! - `connect_unix`: as `connect`; whoever listens has no room for another connection at present
 //!   if the `Err` is `WouldBlock`.
+//!   `connect` may be called again before its `Connected`: attempts at several addresses are under
+//!   way side by side then. Each that fails is a `Failed`. The first to succeed is the source's
+//!   connection; the others are given up in the same moment, without a byte or a word.
+//!   `resolve` looks the addresses of a host up for others too: its token only says who asked.
 //! - `send`: sends from the front of the outbox what it can now, and takes that out of it. When
 //!   that is not all, a `Sent` completion comes as soon as it makes sense to call again. A driver
 //!   may take what it will send with its next `wait`; what the kernel then refuses comes back
@@ -117,7 +121,8 @@ pub(crate) enum Event<'d> {
     Ready(Ready),
     Signal(i32),
     Exited(ExitStatus),
-    Resolved(io::Result<Vec<SocketAddr>>),
+    /// The addresses of a host, with port 0.
+    Resolved(String, io::Result<Vec<SocketAddr>>),
     Done(Box<Done>),
 }
 
@@ -137,7 +142,7 @@ impl Event<'_> {
             Event::Ready(_) => "ready",
             Event::Signal(_) => "signal",
             Event::Exited(_) => "exited",
-            Event::Resolved(_) => "resolved",
+            Event::Resolved(..) => "resolved",
             Event::Done(_) => "job done",
         }
     }
@@ -318,8 +323,8 @@ impl Driver {
         each_driver!(self, driver => driver.connect_unix(token, address, options))
     }
 
-    pub(crate) fn resolve(&mut self, token: Token, endpoint: Endpoint) -> io::Result<()> {
-        each_driver!(self, driver => driver.resolve(token, endpoint))
+    pub(crate) fn resolve(&mut self, token: Token, host: String) -> io::Result<()> {
+        each_driver!(self, driver => driver.resolve(token, host))
     }
 
     pub(crate) fn offload(&mut self, token: Token, job: Job) -> io::Result<()> {

@@ -7,12 +7,13 @@
 //! for, which means the same).
 
 mod channels;
+mod connecting;
 mod registering;
 mod sending;
 mod steps;
 
 use std::io;
-use std::net::{Shutdown, SocketAddr};
+use std::net::Shutdown;
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
@@ -24,14 +25,12 @@ use super::channel::shut_down;
 use super::results::Results;
 use super::waker::Bell;
 use super::{Completion, Event, READ_BUFFER, TICK_ACCEPTS, TICK_BYTES, Waker};
-use crate::net::{ConnectOptions, Endpoint, open_stream};
 use crate::offload::Job;
 use crate::outbox::Outbox;
 use crate::{Time, Token};
 use registering::unpack;
 use steps::{
-    BLOCKED, CONNECTING, ENDING, Entry, Flags, PAUSED, QUEUED, READABLE, Slot, Step, Then,
-    WRITABLE, stream,
+    BLOCKED, ENDING, Entry, Flags, PAUSED, QUEUED, READABLE, Slot, Step, Then, WRITABLE, stream,
 };
 
 /// Kernel events taken by one wait. What does not fit comes with the next.
@@ -269,6 +268,7 @@ impl Readiness {
             }
             Entry::Watch(watch) => steps::watch_step(watch, flags, token, &mut self.rearm),
             Entry::Notifier(source) => steps::notifier_step(source, flags),
+            Entry::Connecting(_) => self.look_at_attempts(token),
             Entry::Free => return None,
         };
         self.settle(token, found)
@@ -291,29 +291,8 @@ impl Readiness {
         step
     }
 
-    pub(crate) fn connect(
-        &mut self,
-        token: Token,
-        address: SocketAddr,
-        options: &ConnectOptions,
-    ) -> io::Result<()> {
-        self.close(token); // an earlier attempt at another address
-        let fd = open_stream(address, options)?;
-        match rustix::net::connect(&fd, &address) {
-            Ok(()) | Err(Errno::INPROGRESS | Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-        self.arm(
-            fd.as_fd(),
-            token,
-            mio::Interest::READABLE | mio::Interest::WRITABLE,
-        )?;
-        self.occupy(token, Entry::Stream(fd)).flags.set(CONNECTING);
-        Ok(())
-    }
-
-    pub(crate) fn resolve(&mut self, token: Token, endpoint: Endpoint) -> io::Result<()> {
-        self.results.resolve(token, endpoint)
+    pub(crate) fn resolve(&mut self, token: Token, host: String) -> io::Result<()> {
+        self.results.resolve(token, host)
     }
 
     pub(crate) fn offload(&mut self, token: Token, job: Job) -> io::Result<()> {
@@ -325,8 +304,8 @@ impl Readiness {
         let Some((fd, flags)) = stream(&mut self.slots, token) else {
             return self.send_through_channel(token, outbox);
         };
-        if flags.any(BLOCKED | CONNECTING) {
-            return Ok(()); // a `Sent` or `Connected` completion will come
+        if flags.any(BLOCKED) {
+            return Ok(()); // a `Sent` completion will come
         }
         while !outbox.is_empty() {
             let (asked, result) = match outbox.single() {
@@ -455,3 +434,6 @@ fn enqueue(next_tick: &mut Vec<(Token, u8)>, token: Token, flags: &mut Flags) {
         next_tick.push((token, QUEUED));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -232,9 +232,9 @@ impl Recorder {
         result
     }
 
-    pub(crate) fn resolve(&mut self, token: Token, endpoint: Endpoint) -> io::Result<()> {
-        let call = Call::Resolve(token, endpoint.to_string());
-        let result = self.inner.resolve(token, endpoint);
+    pub(crate) fn resolve(&mut self, token: Token, host: String) -> io::Result<()> {
+        let call = Call::Resolve(token, host.clone());
+        let result = self.inner.resolve(token, host);
         self.note(&call, &Answer::of(&result));
         result
     }

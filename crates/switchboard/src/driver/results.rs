@@ -6,14 +6,11 @@ use std::sync::Arc;
 
 use super::{Event, Waker};
 use crate::Token;
-use crate::net::Endpoint;
+use crate::names::AT_ONCE;
 use crate::offload::{Job, Outcome, Pool};
 
 /// Results handed out in one tick.
 pub(super) const TICK_RESULTS: usize = 256;
-
-/// Threads that look names up.
-const LOOKUP_THREADS: usize = 2;
 
 pub(super) struct Results {
     jobs: Pool,
@@ -27,14 +24,14 @@ impl Results {
     pub(super) fn new(threads: usize, waker: &Arc<Waker>) -> Results {
         Results {
             jobs: Pool::new(threads, Arc::clone(waker)),
-            lookups: Pool::new(LOOKUP_THREADS, Arc::clone(waker)),
+            lookups: Pool::new(AT_ONCE, Arc::clone(waker)),
             left: false,
             allowed: 0,
         }
     }
 
-    pub(super) fn resolve(&mut self, token: Token, endpoint: Endpoint) -> io::Result<()> {
-        self.lookups.resolve(token, endpoint)
+    pub(super) fn resolve(&mut self, token: Token, host: String) -> io::Result<()> {
+        self.lookups.resolve(token, host)
     }
 
     pub(super) fn offload(&mut self, token: Token, job: Job) -> io::Result<()> {
@@ -68,7 +65,7 @@ impl Results {
         self.allowed -= 1;
         let event = match outcome {
             Outcome::Done(done) => Event::Done(done),
-            Outcome::Resolved(addresses) => Event::Resolved(addresses),
+            Outcome::Resolved(host, addresses) => Event::Resolved(host, addresses),
         };
         Some((token, event))
     }

@@ -30,6 +30,8 @@ use crate::{Listener, Time, Token};
 enum Entry {
     Free,
     Stream(EndId),
+    /// Attempts to make its connection, the earliest first.
+    Connecting(Vec<EndId>),
     Listener(Vec<ListenerId>),
     Signals,
 }
@@ -38,7 +40,6 @@ struct Slot {
     entry: Entry,
     generation: u32,
     room: usize,
-    connecting: bool,
     /// A send has not taken all; `Sent` is owed.
     blocked: bool,
     paused: bool,
@@ -179,8 +180,11 @@ impl Simulated {
             }),
             Event::Signal(signal) => Detail::Text(signal.to_string()),
             Event::Exited(status) => Detail::Text(status.to_string()),
-            Event::Resolved(Ok(addresses)) => Detail::Text(format!("{addresses:?}")),
-            Event::Resolved(Err(error)) => Detail::Text(error.to_string()),
+            Event::Resolved(host, Ok(addresses)) => {
+                let ips = addresses.iter().map(|address| address.ip().to_string());
+                Detail::Text(format!("{host}: {}", ips.collect::<Vec<_>>().join(", ")))
+            }
+            Event::Resolved(_, Err(error)) => Detail::Text(error.to_string()),
             _ => Detail::None,
         };
         let machine = Some(self.machine);
@@ -219,7 +223,9 @@ impl Simulated {
                 let end = stream
                     .into_end(self.machine, &notifier)
                     .ok_or_else(foreign)?;
-                self.watch_stream(token, end, keepalive);
+                self.watch_end(token, end, keepalive);
+                self.occupy(token, Entry::Stream(end));
+                self.again(token, false);
             }
             Resource::Listener(listener) => {
                 let listener = listener.into_simulated().ok_or_else(foreign)?;
@@ -277,12 +283,15 @@ impl Simulated {
         address: SocketAddr,
         options: &ConnectOptions,
     ) -> io::Result<()> {
-        self.close(token); // an earlier attempt at another address
-        let end = self.world.borrow_mut().connect(self.machine, address);
-        self.watch_stream(token, end, options.keepalive);
-        if let Some(slot) = slot_of(&mut self.slots, token) {
-            slot.connecting = true;
+        let id = self.world.borrow_mut().connect(self.machine, address);
+        self.watch_end(token, id, options.keepalive);
+        let entry = slot_of(&mut self.slots, token).map(|slot| &mut slot.entry);
+        if let Some(Entry::Connecting(ends)) = entry {
+            ends.push(id);
+        } else {
+            self.occupy(token, Entry::Connecting(vec![id]));
         }
+        self.again(token, false);
         Ok(())
     }
 
@@ -295,7 +304,7 @@ impl Simulated {
         Err(no_unix_sockets())
     }
 
-    fn watch_stream(&mut self, token: Token, id: EndId, keepalive: Option<Duration>) {
+    fn watch_end(&mut self, token: Token, id: EndId, keepalive: Option<Duration>) {
         let mut world = self.world.borrow_mut();
         if let Some(end) = world.network.ends.get_mut(&id) {
             end.token = Some(token);
@@ -303,14 +312,11 @@ impl Simulated {
         if let Some(idle) = keepalive {
             world.set_keepalive(id, idle);
         }
-        drop(world);
-        self.occupy(token, Entry::Stream(id));
-        self.again(token, false);
     }
 
-    pub(crate) fn resolve(&mut self, token: Token, endpoint: Endpoint) -> io::Result<()> {
+    pub(crate) fn resolve(&mut self, token: Token, host: String) -> io::Result<()> {
         let mut world = self.world.borrow_mut();
-        world.resolve(self.machine, token, endpoint);
+        world.resolve(self.machine, token, host);
         Ok(())
     }
 
@@ -384,6 +390,7 @@ impl Simulated {
         match entry {
             Entry::Free => {}
             Entry::Stream(end) => world.close(end),
+            Entry::Connecting(ends) => ends.into_iter().for_each(|end| world.close(end)),
             Entry::Listener(listeners) => world.unlisten(&listeners),
             Entry::Signals => {
                 world.machine_mut(self.machine).signals.remove(&token);
@@ -397,7 +404,6 @@ impl Simulated {
             entry: Entry::Free,
             generation: 0,
             room: 0,
-            connecting: false,
             blocked: false,
             paused: false,
             ended: false,
@@ -452,7 +458,7 @@ fn send_some(
     token: Token,
     bytes: &[u8],
 ) -> io::Result<usize> {
-    let Some(slot) = slot.filter(|slot| !slot.blocked && !slot.connecting) else {
+    let Some(slot) = slot.filter(|slot| !slot.blocked) else {
         return Ok(0);
     };
     let Entry::Stream(end) = slot.entry else {

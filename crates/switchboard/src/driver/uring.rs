@@ -22,6 +22,7 @@
 mod buffers;
 mod channels;
 mod completions;
+mod connecting;
 mod probe;
 mod ring;
 mod sends;
@@ -45,7 +46,7 @@ use super::results::Results;
 use super::waker::Bell;
 use super::{Event, Notifier, READ_BUFFER, Resource, Waker};
 use crate::io::{Child, SignalSet};
-use crate::net::{ConnectOptions, Endpoint, Sockets, Taken, open_stream};
+use crate::net::{Endpoint, Sockets, Taken};
 use crate::offload::Job;
 use crate::outbox::Outbox;
 use crate::stage::{Stage, Staged};
@@ -56,8 +57,7 @@ use completions::close_on;
 use ring::{Ring, SEND};
 use sends::Sends;
 use table::{
-    ARMED, Connecting, Kind, Listening, PAUSED, Place, QUEUED, SENDING, STALE, Socket, TO_ARM,
-    Table, Watch,
+    ARMED, Kind, Listening, PAUSED, Place, QUEUED, SENDING, STALE, Socket, TO_ARM, Table, Watch,
 };
 use tick::WAKE;
 
@@ -265,22 +265,8 @@ impl Uring {
         self.register(token, Resource::Listener(Listener::bind_all(addresses)?))
     }
 
-    pub(crate) fn connect(
-        &mut self,
-        token: Token,
-        address: SocketAddr,
-        options: &ConnectOptions,
-    ) -> io::Result<()> {
-        self.close(token); // an earlier attempt at another address
-        let fd = open_stream(address, options)?;
-        let connecting = Kind::Connecting(Box::new(Connecting::new(fd, address)));
-        let index = self.table.insert(token, connecting);
-        self.arm_later(index);
-        Ok(())
-    }
-
-    pub(crate) fn resolve(&mut self, token: Token, endpoint: Endpoint) -> io::Result<()> {
-        self.results.resolve(token, endpoint)
+    pub(crate) fn resolve(&mut self, token: Token, host: String) -> io::Result<()> {
+        self.results.resolve(token, host)
     }
 
     pub(crate) fn offload(&mut self, token: Token, job: Job) -> io::Result<()> {
@@ -421,6 +407,7 @@ impl Uring {
         };
         place.kept = None;
         let watch = match &mut place.kind {
+            Kind::Connecting(_) => return self.end_attempts(token, None),
             Kind::Watch(watch) => {
                 self.watched.remove(&watch.fd);
                 Some(std::mem::replace(&mut place.kind, Kind::Gone))

@@ -6,33 +6,32 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
 use super::Endpoint;
 
-/// The addresses of a name that nobody needs to be asked for.
+/// The addresses of a name that nobody needs to be asked for, with port 0.
 ///
 /// RFC 6761, section 6.3: `localhost` is the loopback addresses, whatever a resolver says. Many
 /// machines list only one of the two in `/etc/hosts`.
-pub(crate) fn known(endpoint: &Endpoint) -> Option<[SocketAddr; 2]> {
-    match endpoint {
-        Endpoint::Name { host, port } if host.eq_ignore_ascii_case("localhost") => Some([
-            (Ipv4Addr::LOCALHOST, *port).into(),
-            (Ipv6Addr::LOCALHOST, *port).into(),
-        ]),
-        _ => None,
-    }
+pub(crate) fn known(host: &str) -> Option<[SocketAddr; 2]> {
+    host.eq_ignore_ascii_case("localhost").then_some([
+        SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0),
+        SocketAddr::new(Ipv6Addr::LOCALHOST.into(), 0),
+    ])
 }
 
 /// All addresses of `endpoint`, without doubles. Blocks while the system looks the name up.
 pub(crate) fn resolve(endpoint: &Endpoint) -> io::Result<Vec<SocketAddr>> {
-    if let Some(addresses) = known(endpoint) {
-        return Ok(addresses.into());
+    match endpoint {
+        Endpoint::Ip(address) => Ok(vec![*address]),
+        Endpoint::Unix(_) => Err(no_other_address()),
+        Endpoint::Name { host, port } => match known(host) {
+            Some(addresses) => Ok(with_port(&addresses, *port)),
+            None => Ok(with_port(&look_up(host)?, *port)),
+        },
     }
-    let (host, port) = match endpoint {
-        Endpoint::Ip(address) => return Ok(vec![*address]),
-        Endpoint::Name { host, port } => (host.as_str(), *port),
-        Endpoint::Unix(_) => {
-            let none = "the name of a Unix socket stands for no other address";
-            return Err(io::Error::new(io::ErrorKind::Unsupported, none));
-        }
-    };
+}
+
+/// All addresses of a host, without doubles and with port 0, in the order in which the system
+/// would try them (RFC 6724, by `getaddrinfo`). Blocks.
+pub(crate) fn look_up(host: &str) -> io::Result<Vec<SocketAddr>> {
     let cannot = |error: io::Error| {
         io::Error::new(
             error.kind(),
@@ -40,7 +39,7 @@ pub(crate) fn resolve(endpoint: &Endpoint) -> io::Result<Vec<SocketAddr>> {
         )
     };
     let mut addresses: Vec<SocketAddr> = Vec::new();
-    for address in (host, port).to_socket_addrs().map_err(cannot)? {
+    for address in (host, 0).to_socket_addrs().map_err(cannot)? {
         if !addresses.contains(&address) {
             addresses.push(address);
         }
@@ -50,4 +49,18 @@ pub(crate) fn resolve(endpoint: &Endpoint) -> io::Result<Vec<SocketAddr>> {
         return Err(io::Error::new(io::ErrorKind::NotFound, none));
     }
     Ok(addresses)
+}
+
+pub(crate) fn with_port(addresses: &[SocketAddr], port: u16) -> Vec<SocketAddr> {
+    let with_port = |address: &SocketAddr| {
+        let mut address = *address; // keeps an IPv6 address's scope
+        address.set_port(port);
+        address
+    };
+    addresses.iter().map(with_port).collect()
+}
+
+pub(crate) fn no_other_address() -> io::Error {
+    let none = "the name of a Unix socket stands for no other address";
+    io::Error::new(io::ErrorKind::Unsupported, none)
 }

@@ -294,11 +294,14 @@ impl TryFrom<std::os::unix::net::UnixStream> for Stream {
 /// use std::time::Duration;
 /// use switchboard::ConnectOptions;
 ///
-/// let patient = ConnectOptions::default().with_timeout(Some(Duration::from_secs(120)));
+/// let patient = ConnectOptions::default()
+///     .with_timeout(Some(Duration::from_secs(120)))
+///     .with_attempt_delay(Duration::from_secs(2));
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectOptions {
     pub(crate) timeout: Option<Duration>,
+    pub(crate) delay: Duration,
     nodelay: bool,
     pub(crate) keepalive: Option<Duration>,
     pub(crate) descriptors: usize,
@@ -308,6 +311,7 @@ impl Default for ConnectOptions {
     fn default() -> ConnectOptions {
         ConnectOptions {
             timeout: Some(Duration::from_secs(30)),
+            delay: Duration::from_millis(250),
             nodelay: true,
             keepalive: None,
             descriptors: 0,
@@ -317,11 +321,23 @@ impl Default for ConnectOptions {
 
 impl ConnectOptions {
     /// How long the look-up of the name and the attempts at all its addresses may take together
-    /// (default 30 s); `None` leaves it to the system (minutes). Each address gets its share of
-    /// what is left, so that one that never answers leaves time for the others.
+    /// (default 30 s); `None` leaves it to the system (minutes).
     #[must_use]
     pub fn with_timeout(mut self, timeout: Option<Duration>) -> ConnectOptions {
         self.timeout = timeout;
+        self
+    }
+
+    /// After how long the next address of a name is tried beside those that have not answered
+    /// (default 250 ms, the Connection Attempt Delay of RFC 8305, section 5; at least 10 ms).
+    /// When one fails, the next is tried at once. If the timeout is short, the delay is too: each
+    /// address that is left gets an equal share of the time.
+    ///
+    /// Each address under way has a socket of its own until the first is connected: of a name
+    /// with many dead addresses, all that are tried (at most 32).
+    #[must_use]
+    pub fn with_attempt_delay(mut self, delay: Duration) -> ConnectOptions {
+        self.delay = delay.max(Duration::from_millis(10));
         self
     }
 

@@ -21,6 +21,7 @@ mod disk;
 mod ends;
 mod faults;
 mod host;
+mod names;
 mod network;
 mod packet;
 mod schedule;

@@ -87,7 +87,7 @@ impl World {
         if ip.is_loopback() || ip.is_unspecified() {
             return Some(machine);
         }
-        let owner = |m: &Machine| IpAddr::V4(m.address) == ip;
+        let owner = |m: &Machine| IpAddr::V4(m.address) == ip || IpAddr::V6(m.address_v6) == ip;
         let index = self.machines.iter().position(owner)?;
         Some(MachineId(index as u32))
     }
@@ -206,7 +206,8 @@ impl World {
         let ip = match remote.ip() {
             IpAddr::V4(ip) if ip.is_loopback() => IpAddr::V4(Ipv4Addr::LOCALHOST),
             IpAddr::V6(ip) if ip.is_loopback() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-            _ => IpAddr::V4(self.machine(machine).address),
+            IpAddr::V4(_) => self.machine(machine).address.into(),
+            IpAddr::V6(_) => self.machine(machine).address_v6.into(),
         };
         let local = SocketAddr::new(ip, self.free_port(machine, ip));
         let id = EndId(self.network.number());

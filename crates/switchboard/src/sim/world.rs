@@ -4,7 +4,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
@@ -16,11 +16,11 @@ use super::dice::{self, Dice, Purpose};
 use super::disk::Disk;
 use super::ends::Notifier;
 use super::faults::{Counts, Fault, Faults};
+use super::names;
 use super::network::{ListenerId, Network};
 use super::packet::Packet;
 use super::story::{Detail, Entry, Story};
 use super::tcp::EndId;
-use crate::net::Endpoint;
 use crate::offload::{Job, Outcome};
 use crate::{Time, Token};
 
@@ -71,7 +71,7 @@ pub(crate) enum Event {
         machine: MachineId,
         boot: u32,
         token: Token,
-        endpoint: Endpoint,
+        host: String,
     },
 }
 
@@ -96,6 +96,8 @@ pub(crate) struct Signals {
 pub(crate) struct Machine {
     pub(crate) name: String,
     pub(crate) address: Ipv4Addr,
+    /// Its other one, which only who is told of it knows.
+    pub(crate) address_v6: Ipv6Addr,
     pub(crate) up: bool,
     /// Its reactor does not run; what comes waits in buffers.
     pub(crate) paused: bool,
@@ -140,6 +142,8 @@ pub(crate) struct World {
     pub(crate) now: Time,
     pub(crate) agenda: Agenda<Event>,
     pub(crate) machines: Vec<Machine>,
+    /// Names with addresses of their own.
+    pub(super) names: BTreeMap<String, Vec<IpAddr>>,
     pub(crate) network: Network,
     pub(crate) dice: Dice,
     pub(crate) story: Story,
@@ -161,6 +165,7 @@ impl World {
             now: Time::ZERO,
             agenda: Agenda::new(),
             machines: Vec::new(),
+            names: BTreeMap::new(),
             network: Network::default(),
             dice: Dice::new(seed),
             story: Story::new(seed),
@@ -252,6 +257,7 @@ impl World {
         self.machines.push(Machine {
             name: name.to_owned(),
             address: Ipv4Addr::from_bits(Ipv4Addr::new(10, 0, 0, 1).to_bits() + id.0),
+            address_v6: names::address_v6(id),
             up: true,
             paused: false,
             boot: 0,
@@ -377,11 +383,11 @@ impl World {
                 machine,
                 boot,
                 token,
-                endpoint,
+                host,
             } => {
                 if self.is_current(machine, boot) {
-                    let addresses = self.look_up(&endpoint);
-                    let outcome = Outcome::Resolved(addresses);
+                    let addresses = self.addresses_of(&host);
+                    let outcome = Outcome::Resolved(host, addresses);
                     self.machine_mut(machine)
                         .results
                         .push_back((token, outcome));
@@ -408,40 +414,9 @@ impl World {
         self.after(delay, event);
     }
 
-    pub(crate) fn resolve(&mut self, machine: MachineId, token: Token, endpoint: Endpoint) {
-        let delay = self.job_time(machine);
-        let boot = self.machine(machine).boot;
-        let event = Event::Resolved {
-            machine,
-            boot,
-            token,
-            endpoint,
-        };
-        self.after(delay, event);
-    }
-
-    fn job_time(&mut self, machine: MachineId) -> Duration {
+    pub(super) fn job_time(&mut self, machine: MachineId) -> Duration {
         let range = self.faults_of(machine).job_time.clone();
         dice::duration(self.dice.of(Purpose::Jobs), &range)
-    }
-
-    /// The addresses of a name: those of the machine that is called so.
-    pub(crate) fn look_up(&self, endpoint: &Endpoint) -> std::io::Result<Vec<SocketAddr>> {
-        let (host, port) = match endpoint {
-            Endpoint::Ip(address) => return Ok(vec![*address]),
-            Endpoint::Name { host, port } => (host, *port),
-            Endpoint::Unix(_) => return Err(no_unix_sockets()),
-        };
-        if let Some(known) = crate::net::resolve::known(endpoint) {
-            return Ok(known.into());
-        }
-        match self.machine_called(host) {
-            Some(id) => Ok(vec![(self.machine(id).address, port).into()]),
-            None => Err(std::io::Error::new(
-                std::io::ErrorKind::NotFound,
-                format!("cannot find the host {host:?}: no machine of the simulation is called so"),
-            )),
-        }
     }
 }
 

@@ -1,5 +1,5 @@
-//! What a program may ask of a connection that is still being made, and how long each address of
-//! a name may take.
+//! What a program may ask of a connection that is still being made, and how the addresses of a name
+//! are tried.
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener};
@@ -122,12 +122,9 @@ impl HalfDeaf {
     }
 }
 
-pub fn an_address_that_never_answers_leaves_time_for_the_next(world: &mut World) {
-    const TIMEOUT: Duration = Duration::from_secs(1);
-    let Some(server) = HalfDeaf::new() else {
-        return; // `localhost` is one address there
-    };
-    let options = ConnectOptions::default().with_timeout(Some(TIMEOUT));
+/// Connects to `localhost`, one of whose addresses never answers, and gives how long that took.
+fn race(world: &mut World, options: ConnectOptions) -> Option<Duration> {
+    let server = HalfDeaf::new()?; // or `localhost` is one address there
     let probe = Probe::new("near").on_connect(|_, cx| cx.send("hello"));
     let start = world.now();
     let token = world.with(|cx| cx.connect_with(("localhost", server.port), options, probe));
@@ -135,13 +132,54 @@ pub fn an_address_that_never_answers_leaves_time_for_the_next(world: &mut World)
     world.drive_until("the connection", |world| !world.log().of("near").is_empty());
     assert_eq!(world.log().of("near"), ["connected"]);
     let took = world.now() - start;
-    assert!(took < TIMEOUT, "the first address had all of {took:?}");
     let (stream, _) = server.answers.accept().expect("it has been made");
     let peer = world.adopt(stream);
     world.drive_until_received(peer, "hello");
     world.settle();
     let next = world.reactor.next_timeout();
     assert_eq!(next, None, "no deadline outlives the attempts");
+    // It is as good as any, to the end.
+    world.send(peer, "an answer");
+    world.finish(peer);
+    assert_eq!(world.drive_to_end("near"), "Eof");
+    assert_eq!(world.log().bytes("near"), b"an answer");
+    assert_eq!(world.log().of("near").len(), 3, "connected, end, closed");
+    Some(took)
+}
+
+pub fn an_address_that_never_answers_costs_the_delay(world: &mut World) {
+    const DELAY: Duration = Duration::from_millis(40);
+    let options = ConnectOptions::default().with_attempt_delay(DELAY);
+    if let Some(took) = race(world, options) {
+        assert!(took >= DELAY, "the second address was tried after {took:?}");
+    }
+}
+
+pub fn an_address_that_never_answers_leaves_time_for_the_next(world: &mut World) {
+    const TIMEOUT: Duration = Duration::from_millis(800);
+    let options = ConnectOptions::default()
+        .with_timeout(Some(TIMEOUT))
+        .with_attempt_delay(Duration::MAX);
+    if let Some(took) = race(world, options) {
+        assert!(took >= TIMEOUT / 2, "it had less than its share: {took:?}");
+        assert!(took < TIMEOUT, "the first address had all of {took:?}");
+    }
+}
+
+pub fn addresses_that_all_refuse_are_one_failure(world: &mut World) {
+    // Nobody listens there, and nobody can while the socket lives.
+    let deaf = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket can be made");
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    deaf.bind(&any.into()).expect("a port is free");
+    let address = deaf.local_addr().expect("it is bound").as_socket();
+    let port = address.expect("it is an IP address").port();
+    let token = world.with(|cx| cx.connect(("localhost", port), Probe::new("near")));
+    token.expect("the answer comes later");
+    let why = world.drive_to_end("near");
+    assert_eq!(why, "ConnectFailed(ConnectionRefused)");
+    assert_eq!(world.log().of("near").len(), 1);
+    world.settle();
+    assert_eq!(world.reactor.next_timeout(), None);
 }
 
 pub fn a_pause_does_not_hide_that_nobody_listens(world: &mut World) {

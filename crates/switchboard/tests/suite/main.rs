@@ -24,6 +24,7 @@ mod handing_over;
 mod jobs;
 mod listening;
 mod located;
+mod names;
 mod outboxes;
 mod panics;
 mod partial;
@@ -279,6 +280,14 @@ suite! {
         a_connect_that_fails_after_a_close_says_so_if_bytes_are_lost
         the_reading_side_of_no_connection_yet_cannot_be_shut_down
         a_pause_does_not_hide_that_nobody_listens
+        addresses_that_all_refuse_are_one_failure
+    }
+    names {
+        what_needs_no_look_up_is_told_in_a_call_of_its_own
+        a_name_is_told_with_the_port_that_was_asked_for
+        a_name_that_nobody_has_is_an_error_of_its_value
+        a_source_that_is_closing_has_nothing_looked_up
+        a_source_that_ends_does_not_hear_of_its_name
     }
     fairness {
         what_a_tick_has_no_time_for_comes_first_in_the_next_and_loses_nothing
@@ -431,6 +440,7 @@ suite! {
     }
     attempts {
         an_address_that_never_answers_leaves_time_for_the_next
+        an_address_that_never_answers_costs_the_delay
     }
     fairness {
         jobs_that_never_end_let_timers_and_connections_have_their_turn

@@ -37,7 +37,7 @@ fn the_swarm_goes_through_the_hard_branches() -> Result {
     cov_mark::check!(idle_timed_out);
     cov_mark::check!(shutdown_timed_out);
     cov_mark::check!(listener_tries_again);
-    cov_mark::check!(next_address_after_timeout);
+    cov_mark::check!(next_address_after_delay);
     cov_mark::check!(connect_timed_out);
     cov_mark::check!(result_for_nobody);
     cov_mark::check!(torn_write);

@@ -1,6 +1,7 @@
 //! Connections between talkers of all kinds, and echoes: no byte is lost, doubled or moved, and
 //! every connection comes to its end. It must never excuse a loss that no reason told of.
 
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -174,6 +175,18 @@ fn builder(rng: &mut Rng, gentle: bool) -> Builder {
         .shutdown_timeout(timeout)
 }
 
+/// Its name leads to one address, to two, or to a dead one first: whoever connects to it has to
+/// find one that answers, and no other connection may carry a byte.
+fn name_server(sim: &mut Simulation) {
+    let [v4, v6] = sim.addresses("server");
+    let nobody = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));
+    match sim.seed() % 3 {
+        0 => {}
+        1 => sim.name("server", &[v6, v4]),
+        _ => sim.name("server", &[nobody, v4, v6]),
+    }
+}
+
 pub fn streams(sim: &mut Simulation, by_proxy: bool) -> Result {
     let mut rng = Rng::with_seed(sim.seed());
     let gentle = weather::is_gentle(sim, &mut rng);
@@ -198,6 +211,7 @@ pub fn streams(sim: &mut Simulation, by_proxy: bool) -> Result {
         let boot = move |reactor: &mut Reactor<Host>| {
             if is_server {
                 life::listen(reactor, "0.0.0.0:8080", Door)?;
+                life::listen(reactor, "[::]:8080", Door)?;
                 life::listen(reactor, "[::1]:8081", Door)?;
             }
             for _ in 0..connections {
@@ -206,11 +220,12 @@ pub fn streams(sim: &mut Simulation, by_proxy: bool) -> Result {
             Ok(())
         };
         let name = if is_server {
+            name_server(sim);
             "server".into()
         } else {
             format!("client {number}")
         };
-        let state = host(&ledger, gentle, by_proxy, if is_server { 2 } else { 0 });
+        let state = host(&ledger, gentle, by_proxy, if is_server { 3 } else { 0 });
         hosts.push(sim.host_with(&name, builder(&mut rng, gentle), state, boot)?);
     }
     sim.run_for(Duration::from_millis(rng.u64(1..60_000)))?;

@@ -2,15 +2,17 @@
 //! short read for the last one: a read ends behind the bytes that descriptors came with.
 
 use std::io::{self, ErrorKind};
+use std::os::fd::AsFd;
 
+use super::registering::BOTH;
 use super::steps::{
     BLOCKED, CONNECTING, Entry, Flags, PAUSED, READABLE, Slot, Step, Then, WRITABLE,
 };
 use super::{Readiness, enqueue};
 use crate::Token;
+use crate::driver::Event;
 use crate::driver::channel::{Channel, Read};
-use crate::driver::{Event, Resource};
-use crate::net::{ConnectOptions, UnixAddress, dial_unix};
+use crate::net::{ConnectOptions, Taken, UnixAddress, dial_unix};
 use crate::outbox::Outbox;
 
 impl Readiness {
@@ -21,11 +23,15 @@ impl Readiness {
         address: &UnixAddress,
         options: &ConnectOptions,
     ) -> io::Result<()> {
-        self.close(token); // an earlier attempt
-        let stream = dial_unix(address, options)?;
-        self.register(token, Resource::Stream(stream))?;
+        match dial_unix(address, options)?.take()? {
+            Taken::Socket(fd) => self.add_attempt(token, fd)?,
+            Taken::Channel(channel) => {
+                self.arm(channel.as_fd(), token, BOTH)?;
+                let slot = self.occupy(token, Entry::Channel(channel));
+                slot.flags.set(CONNECTING);
+            }
+        }
         let flags = &mut self.slots[token.slot as usize].flags;
-        flags.set(CONNECTING);
         enqueue(&mut self.next_tick, token, flags);
         Ok(())
     }

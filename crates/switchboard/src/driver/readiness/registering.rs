@@ -139,6 +139,9 @@ impl Readiness {
             Entry::Free => {}
             Entry::Stream(fd) => forget(fd.as_raw_fd()),
             Entry::Channel(channel) => forget(channel.as_fd().as_raw_fd()),
+            Entry::Connecting(attempts) => {
+                attempts.fds.iter().for_each(|fd| forget(fd.as_raw_fd()));
+            }
             Entry::Listener(listener) => listener.fds.iter().for_each(|fd| forget(fd.as_raw_fd())),
             Entry::Watch(watch) => forget(watch.fd),
             Entry::Notifier(source) => forget(source.notifier.as_fd().as_raw_fd()),
@@ -170,9 +173,9 @@ impl Readiness {
     }
 }
 
-const BOTH: mio::Interest = mio::Interest::READABLE.add(mio::Interest::WRITABLE);
+pub(super) const BOTH: mio::Interest = mio::Interest::READABLE.add(mio::Interest::WRITABLE);
 
-fn pack(token: Token) -> mio::Token {
+pub(super) fn pack(token: Token) -> mio::Token {
     mio::Token((token.generation as usize) << 32 | token.slot as usize)
 }
 

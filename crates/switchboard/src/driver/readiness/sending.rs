@@ -7,7 +7,7 @@ use std::os::fd::BorrowedFd;
 use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendFlags};
 
-use super::steps::{BLOCKED, CONNECTING, Flags};
+use super::steps::{BLOCKED, Flags};
 use crate::outbox::Outbox;
 
 /// Chunks given to the kernel in one call; Linux takes up to 1024, and copies the array first.
@@ -21,8 +21,8 @@ pub(super) fn single(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize, Errno> {
 /// Sends what the kernel takes of `bytes` now, and says how much that was.
 #[inline]
 pub(super) fn some(fd: BorrowedFd<'_>, flags: &mut Flags, bytes: &[u8]) -> io::Result<usize> {
-    if flags.any(BLOCKED | CONNECTING) {
-        return Ok(0); // a `Sent` or `Connected` completion will come
+    if flags.any(BLOCKED) {
+        return Ok(0); // a `Sent` completion will come
     }
     match single(fd, bytes) {
         Ok(n) => {

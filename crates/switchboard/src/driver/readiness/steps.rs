@@ -1,12 +1,13 @@
-//! What one look at a ready source finds, and when to look again: a read, an accept, the outcome
-//! of a connect. It must never take a short read for drained when the end is known to follow: of
-//! bytes that arrive together with the end, the kernel tells once.
+//! What one look at a ready source finds, and when to look again: a read, an accept. It must never
+//! take a short read for drained when the end is known to follow: of bytes that arrive together
+//! with the end, the kernel tells once.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SocketFlags};
 
+use super::connecting::Connecting;
 use crate::driver::channel::Channel;
 use crate::driver::{Event, Notifier};
 use crate::io::Interest;
@@ -19,6 +20,7 @@ pub(super) enum Entry {
     Stream(OwnedFd),
     /// A stream that is read and written in another way.
     Channel(Box<Channel>),
+    Connecting(Box<Connecting>),
     Listener(Box<Listening>),
     Watch(Box<Watch>),
     Notifier(Box<Notifying>),
@@ -56,10 +58,11 @@ pub(super) const WRITABLE: u8 = 1 << 1;
 pub(super) const ENDING: u8 = 1 << 2;
 /// A write has said "would block"; `WRITABLE` ends it.
 pub(super) const BLOCKED: u8 = 1 << 3;
-pub(super) const CONNECTING: u8 = 1 << 4;
-pub(super) const PAUSED: u8 = 1 << 5;
+pub(super) const PAUSED: u8 = 1 << 4;
 /// In the list of sources to look at.
-pub(super) const QUEUED: u8 = 1 << 6;
+pub(super) const QUEUED: u8 = 1 << 5;
+/// A channel, of which it is still to be told that it is there.
+pub(super) const CONNECTING: u8 = 1 << 6;
 
 /// What is known of the resource in a slot. The states lie in one byte, so that the usual one
 /// (a stream that is readable, and nothing else) is told by one comparison.
@@ -129,15 +132,12 @@ pub(super) enum Then {
     NextTick,
 }
 
-/// A stream is ready for something: the outcome of a connect, a write that was blocked, a read.
+/// A stream is ready for something: a write that was blocked, a read.
 pub(super) fn stream_step(
     fd: BorrowedFd<'_>,
     flags: &mut Flags,
     buffer: &mut [u8],
 ) -> (Option<Step>, Then) {
-    if flags.any(CONNECTING) {
-        return connecting_step(fd, flags);
-    }
     if flags.any(BLOCKED) && flags.any(WRITABLE) {
         flags.clear(BLOCKED);
         return (Some(Step::Event(Event::Sent)), Then::Now);
@@ -177,19 +177,6 @@ pub(super) fn read_step(
         flags.clear(READABLE);
     }
     (step, then)
-}
-
-fn connecting_step(fd: BorrowedFd<'_>, flags: &mut Flags) -> (Option<Step>, Then) {
-    let event = match rustix::net::sockopt::socket_error(fd) {
-        Ok(Ok(())) if rustix::net::getpeername(fd).is_err() => return (None, Then::OnEvent),
-        Ok(Ok(())) => {
-            flags.clear(CONNECTING);
-            return (Some(Step::Event(Event::Connected)), Then::Now);
-        }
-        Ok(Err(error)) | Err(error) => Event::Failed(error.into()),
-    };
-    flags.clear(READABLE);
-    (Some(Step::Event(event)), Then::OnEvent)
 }
 
 pub(super) fn listener_step(

@@ -262,7 +262,10 @@ fn take_event(tag: u8, bytes: &mut &[u8]) -> Option<Event<'static>> {
         tag::FAILED => Event::Failed(Replayable::decode(bytes)?),
         tag::SIGNAL => Event::Signal(Replayable::decode(bytes)?),
         tag::EXITED => Event::Exited(ExitStatus::from_raw(Replayable::decode(bytes)?)),
-        tag::RESOLVED => Event::Resolved(Replayable::decode(bytes)?),
+        tag::RESOLVED => {
+            let (host, addresses) = Replayable::decode(bytes)?;
+            Event::Resolved(host, addresses)
+        }
         _ => return None,
     })
 }

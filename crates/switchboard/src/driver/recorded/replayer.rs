@@ -356,8 +356,8 @@ impl Replayer {
         self.began(&Call::ConnectUnix(token, address.clone()))
     }
 
-    pub(crate) fn resolve(&mut self, token: Token, endpoint: Endpoint) -> io::Result<()> {
-        self.began(&Call::Resolve(token, endpoint.to_string()))
+    pub(crate) fn resolve(&mut self, token: Token, host: String) -> io::Result<()> {
+        self.began(&Call::Resolve(token, host))
     }
 
     /// The job is not run: what it returned is in the recording.

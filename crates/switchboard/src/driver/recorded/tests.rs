@@ -144,8 +144,8 @@ fn events() -> impl Strategy<Value = Event<'static>> {
         errors().prop_map(Event::Failed),
         any::<i32>().prop_map(Event::Signal),
         any::<i32>().prop_map(|status| Event::Exited(ExitStatus::from_raw(status))),
-        addresses().prop_map(|all| Event::Resolved(Ok(all))),
-        errors().prop_map(|error| Event::Resolved(Err(error))),
+        (any::<String>(), addresses()).prop_map(|(host, all)| Event::Resolved(host, Ok(all))),
+        (any::<String>(), errors()).prop_map(|(host, error)| Event::Resolved(host, Err(error))),
     ]
 }
 

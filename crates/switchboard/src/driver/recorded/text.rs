@@ -114,7 +114,7 @@ impl Call {
             Call::Listen(token, addresses) => (token, format!("listen on {addresses:?}")),
             Call::Connect(token, address) => (token, format!("connect to {address}")),
             Call::ConnectUnix(token, address) => (token, format!("connect to {address}")),
-            Call::Resolve(token, endpoint) => (token, format!("look up {endpoint}")),
+            Call::Resolve(token, host) => (token, format!("look up {host}")),
             Call::Offload(token, job) => (token, format!("offload job {job}")),
             Call::Forward(token, range) => (
                 token,

@@ -1,4 +1,4 @@
-//! What one look at a source finds: the outcome of a connect, bytes, a connection, a signal.
+//! What one look at a source finds: the outcome of an attempt, bytes, a connection, a signal.
 //! It must never look at a source twice before the others had their turn, unless what follows
 //! belongs to what was found.
 
@@ -19,7 +19,7 @@ impl Simulated {
                 self.results_left -= 1;
                 let event = match outcome {
                     Outcome::Done(done) => Event::Done(done),
-                    Outcome::Resolved(addresses) => Event::Resolved(addresses),
+                    Outcome::Resolved(host, addresses) => Event::Resolved(host, addresses),
                 };
                 return Some((token, Step::Event(event)));
             }
@@ -36,6 +36,7 @@ impl Simulated {
                     let end = *end;
                     self.stream_step(token, end)
                 }
+                Entry::Connecting(_) => self.attempts_step(token),
                 Entry::Listener(_) => self.accept_step(token),
                 Entry::Signals => self.signal_step(token),
                 Entry::Free => None,
@@ -47,20 +48,36 @@ impl Simulated {
         None
     }
 
+    /// The first attempt that has succeeded is the source's connection; the others end.
+    fn attempts_step(&mut self, token: Token) -> Option<Step> {
+        let slot = slot_of(&mut self.slots, token)?;
+        let Entry::Connecting(ends) = &mut slot.entry else {
+            return None;
+        };
+        let mut world = self.world.borrow_mut();
+        let mut attempts = ends.iter().enumerate();
+        let (index, outcome) =
+            attempts.find_map(|(index, end)| Some((index, world.connected(*end)?)))?;
+        let end = ends.remove(index);
+        let event = match outcome {
+            Ok(()) => {
+                ends.drain(..).for_each(|other| world.close(other));
+                slot.entry = Entry::Stream(end);
+                Event::Connected
+            }
+            Err(error) => {
+                world.close(end);
+                Event::Failed(error.into())
+            }
+        };
+        drop(world);
+        self.again(token, true);
+        Some(Step::Event(event))
+    }
+
     fn stream_step(&mut self, token: Token, end: EndId) -> Option<Step> {
         let slot = slot_of(&mut self.slots, token)?;
         let mut world = self.world.borrow_mut();
-        if slot.connecting {
-            return match world.connected(end)? {
-                Ok(()) => {
-                    slot.connecting = false;
-                    drop(world);
-                    self.again(token, true);
-                    Some(Step::Event(Event::Connected))
-                }
-                Err(error) => Some(Step::Event(Event::Failed(error.into()))),
-            };
-        }
         if slot.blocked
             && world
                 .network

@@ -344,7 +344,7 @@ impl Uring {
         let place = self.table.at(index);
         let token = place.token;
         if told.result < 0 {
-            place.set(ENDED);
+            self.table.attempt_failed(index);
             let error = io::Error::from_raw_os_error(-told.result);
             return Some((token, Found::Event(Event::Failed(error))));
         }
@@ -352,6 +352,8 @@ impl Uring {
         if let Kind::Connecting(connecting) = kind {
             place.kind = Kind::Stream(connecting.fd);
         }
+        self.table.carry_wishes(token, index);
+        self.end_attempts(token, Some(index));
         self.arm_later(index);
         Some((token, Found::Event(Event::Connected)))
     }

@@ -2,7 +2,7 @@
 //! A place must never be given to another resource before the last completion of the one in it
 //! has come: until then its descriptor and all that the kernel was given a pointer to live here.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
@@ -240,6 +240,8 @@ pub(super) struct Table {
     free: Option<u32>,
     /// By the core's slot: the place of what is registered there now.
     slots: Vec<Option<std::num::NonZeroU32>>,
+    /// The places of sources whose connection is being made, the latest of which is in `slots`.
+    attempts: BTreeMap<Token, Vec<u32>>,
     ended: usize,
 }
 
@@ -287,6 +289,63 @@ impl Table {
         index
     }
 
+    /// One more place for a token whose connection is being made.
+    pub(super) fn insert_attempt(&mut self, token: Token, connecting: Connecting) -> u32 {
+        let earlier = self.find(token).map(|(index, _)| index);
+        let index = self.insert(token, Kind::Connecting(Box::new(connecting)));
+        self.attempts.entry(token).or_default().push(index);
+        if let Some(earlier) = earlier {
+            self.copy_wishes(earlier, index);
+        }
+        index
+    }
+
+    /// What was asked for a token whose connection is being made is noted in its latest attempt.
+    pub(super) fn carry_wishes(&mut self, token: Token, winner: u32) {
+        if let Some((latest, _)) = self.find(token) {
+            self.copy_wishes(latest, winner);
+        }
+    }
+
+    fn copy_wishes(&mut self, from: u32, to: u32) {
+        let from = &self.places[from as usize];
+        let (paused, room) = (from.flags & PAUSED, from.room);
+        let to = &mut self.places[to as usize];
+        to.clear(PAUSED);
+        to.set(paused);
+        to.room = room;
+    }
+
+    /// An attempt is over, and its descriptor is closed.
+    pub(super) fn attempt_failed(&mut self, index: u32) {
+        let token = self.places[index as usize].token;
+        let mut latest = None;
+        if let Some(attempts) = self.attempts.get_mut(&token) {
+            attempts.retain(|attempt| *attempt != index);
+            latest = attempts.last().copied();
+        }
+        match latest {
+            Some(latest) => self.carry_wishes(token, latest),
+            None => drop(self.attempts.remove(&token)),
+        }
+        self.point(token, latest);
+        self.end(index);
+        self.free_if_done(index);
+    }
+
+    /// No attempt is left but the winner, if there is one; the others are to be ended.
+    pub(super) fn take_attempts(&mut self, token: Token, winner: Option<u32>) -> Vec<u32> {
+        let mut attempts = self.attempts.remove(&token).unwrap_or_default();
+        attempts.retain(|attempt| Some(*attempt) != winner);
+        self.point(token, winner);
+        attempts
+    }
+
+    fn point(&mut self, token: Token, index: Option<u32>) {
+        self.slots[token.slot as usize] =
+            index.and_then(|index| std::num::NonZeroU32::new(index + 1));
+    }
+
     /// The place of a token that has not ended.
     #[inline]
     pub(super) fn find(&mut self, token: Token) -> Option<(u32, &mut Place)> {
@@ -302,11 +361,15 @@ impl Table {
 
     /// The token ends. Its slot in the core may be used again from now on.
     pub(super) fn close(&mut self, index: u32) {
-        let place = &mut self.places[index as usize];
-        place.set(CLOSED);
+        let token = self.places[index as usize].token;
+        self.point(token, None);
+        self.end(index);
+    }
+
+    /// The place is nobody's any more, whatever the token's slot points to.
+    pub(super) fn end(&mut self, index: u32) {
+        self.places[index as usize].set(CLOSED);
         self.ended += 1;
-        let slot = place.token.slot as usize;
-        self.slots[slot] = None;
     }
 
     /// Frees a place whose token has ended, if the kernel has nothing of it any more.

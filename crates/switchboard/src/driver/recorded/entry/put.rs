@@ -138,7 +138,7 @@ pub(in crate::driver::recorded) fn put_event(out: &mut Vec<u8>, token: Token, ev
         Event::Failed(_) => tag::FAILED,
         Event::Signal(_) => tag::SIGNAL,
         Event::Exited(_) => tag::EXITED,
-        Event::Resolved(_) => tag::RESOLVED,
+        Event::Resolved(..) => tag::RESOLVED,
         Event::Received(bytes) => return put_received(out, token, bytes),
         Event::Unsent(_) => tag::UNSENT,
         Event::ReceivedWith(..) | Event::Ready(_) | Event::Done(_) => return,
@@ -154,7 +154,10 @@ pub(in crate::driver::recorded) fn put_event(out: &mut Vec<u8>, token: Token, ev
         Event::Signal(signal) => signal.encode(out),
         Event::Exited(status) => status.into_raw().encode(out),
         Event::Unsent(rest) => rest.encode(out),
-        Event::Resolved(addresses) => addresses.encode(out),
+        Event::Resolved(host, addresses) => {
+            host.encode(out);
+            addresses.encode(out);
+        }
         _ => {}
     }
 }
@@ -201,10 +204,10 @@ pub(in crate::driver::recorded) fn put_call(out: &mut Vec<u8>, call: &Call, answ
             token.encode(out);
             address.encode(out);
         }
-        Call::Resolve(token, endpoint) => {
+        Call::Resolve(token, host) => {
             out.push(tag::RESOLVE);
             token.encode(out);
-            endpoint.encode(out);
+            host.encode(out);
         }
         Call::Offload(token, job) => {
             out.push(tag::OFFLOAD);

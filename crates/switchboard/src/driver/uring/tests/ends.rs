@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, TcpListener as StdListener};
 use rustix::event::PollFlags;
 
 use super::*;
+use crate::ConnectOptions;
 
 /// Whether the other end is closed by now.
 fn has_ended(far: &mut StdStream) -> bool {
@@ -95,6 +96,83 @@ fn a_pause_does_not_keep_a_connection_from_being_made() {
     assert_eq!(rig.len(it), 0);
     rig.uring.set_reading(it, true);
     rig.tick_until("the bytes", |rig| rig.len(it) == 5);
+}
+
+/// The peers of attempts that lost see an end, and no byte.
+fn assert_unused(listener: &StdListener) {
+    let (mut far, _) = listener.accept().expect("it was connected");
+    let patience = Some(Duration::from_secs(10));
+    far.set_read_timeout(patience).expect("a socket can");
+    match far.read(&mut [0; 4]) {
+        Ok(0) => {}
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
+        other => panic!("{other:?} instead of the end"),
+    }
+}
+
+#[test]
+fn the_first_attempt_that_succeeds_is_the_connection_and_the_others_end() {
+    if !works() {
+        return;
+    }
+    let mut rig = Rig::new(&TINY);
+    let it = token(0, 0);
+    let bind = |_| StdListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let listeners: Vec<StdListener> = (0..4).map(bind).collect();
+    let options = ConnectOptions::default();
+    for listener in &listeners {
+        let address = listener.local_addr().expect("it is bound");
+        let begun = rig.uring.connect(it, address, &options);
+        begun.expect("it can begin");
+    }
+    rig.uring.set_reading(it, false); // holds for whichever it will be
+    rig.tick_until("a connection", |rig| rig.told(it, "connected"));
+    rig.uring.finish_closing().expect("it can close");
+    (0..5).for_each(|_| rig.tick());
+    assert_eq!(rig.notes, [(it, "connected".to_owned())]);
+    assert_eq!(rig.uring.table.ended(), 0);
+    let (mut far, _) = listeners[0].accept().expect("it is the first");
+    listeners[1..].iter().for_each(assert_unused);
+    far.write_all(b"early").expect("it fits");
+    (0..5).for_each(|_| rig.tick());
+    assert_eq!(rig.len(it), 0);
+    rig.uring.set_reading(it, true);
+    assert!(rig.send(&[(it, b"to the winner".to_vec())]));
+    rig.tick_until("the bytes", |rig| rig.len(it) == 5);
+    let mut buffer = [0; 13];
+    far.read_exact(&mut buffer).expect("they were sent");
+    assert_eq!(&buffer, b"to the winner");
+}
+
+#[test]
+fn attempts_fail_one_by_one_and_a_close_ends_those_that_are_left() {
+    if !works() {
+        return;
+    }
+    let mut rig = Rig::new(&TINY);
+    let it = token(0, 0);
+    let options = ConnectOptions::default();
+    let free = || {
+        let unused = StdListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        unused.local_addr().expect("it is bound")
+    };
+    for _ in 0..3 {
+        let begun = rig.uring.connect(it, free(), &options);
+        begun.expect("it can begin");
+    }
+    let failed = (it, "failed".to_owned());
+    rig.tick_until("all refusals", |rig| rig.notes.len() == 3);
+    assert!(rig.notes.iter().all(|note| *note == failed));
+    // Another one begins after all have failed, and is ended with the source.
+    let begun = rig.uring.connect(it, free(), &options);
+    begun.expect("it can begin");
+    let begun = rig.uring.connect(it, free(), &options);
+    begun.expect("it can begin");
+    rig.uring.close(it);
+    (0..5).for_each(|_| rig.tick());
+    rig.uring.finish_closing().expect("it can close");
+    assert_eq!(rig.notes.len(), 3, "a closed source was told");
+    assert_eq!(rig.uring.table.ended(), 0);
 }
 
 /// None says where in a buffer its bytes lie, so the kernel must tell in the order of receiving:
