@@ -172,6 +172,11 @@ fn is_refused_or_done(script: &str) -> std::result::Result<(), TestCaseError> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None, // what was found has a case in `scripts.rs`
+        ..ProptestConfig::default()
+    })]
+
     #[test]
     fn any_words_are_refused_or_done(script in any_words()) {
         is_refused_or_done(&script)?;

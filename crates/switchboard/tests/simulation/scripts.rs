@@ -323,7 +323,13 @@ fn what_is_not_understood_is_told_with_what_was_expected() {
         ("at 3 s, set spilt to 1", "a fault (split, merge,"),
         ("at 3 s, set split to -1", "a rate, such as 0.5"),
         ("at 3 s, crash {server} for ever", "\"ever\" stands where"),
+        ("at 3 s, set split to 1.1", "of at most 1"),
+        ("at 3 s, set crash to 60001", "of at most 60000"),
+        ("at 3 s, set crash to inf", "of at most 60000"),
         ("at 3 s, bandwidth fast", "\"fast\" stands where a number"),
+        ("at 3 s, bandwidth 0", "bytes per second, at least 1"),
+        ("at 6000000 h, heal", "too long a time"),
+        ("at 1.5.2 s, heal", "a time, such as 3 s or 1.5 ms"),
     ] {
         let error = sim.script(line).expect_err(line).to_string();
         assert!(error.contains(told), "{line}: {error}");
