@@ -274,6 +274,7 @@ suite! {
         sends_to_two_sources_in_turn_keep_their_order
         many_small_sends_of_one_tick_to_many_sources_arrive
         what_an_aborted_source_has_sent_in_the_same_tick_is_not_kept
+        what_a_handle_close_sends_goes_behind_what_was_sent_before
     }
     attempts {
         what_is_sent_before_a_close_in_the_same_call_is_delivered

@@ -206,3 +206,25 @@ pub fn what_an_aborted_source_has_sent_in_the_same_tick_is_not_kept(world: &mut 
     world.assert_received(peer, "");
     assert_eq!(world.reactor.buffered(), 0);
 }
+
+/// A `handle_close` comes after the tick's outboxes are flushed, and before a kernel that is asked
+/// later has said how much of them it takes.
+pub fn what_a_handle_close_sends_goes_behind_what_was_sent_before(world: &mut World) {
+    let (near, peer) = world.open_narrow(Probe::new("near"));
+    world.set_reads(peer, false);
+    let leaving = Probe::new("leaving").on_close(move |_, cx| cx.send_to(near, "the last"));
+    let (leaving, _) = world.open(leaving);
+    let mut expected = pattern(500_000);
+    world.with(|cx| {
+        cx.send_to(near, &expected).expect("there is room");
+        cx.abort_source(leaving);
+    });
+    assert_eq!(world.drive_to_end("leaving"), "Aborted");
+    assert!(
+        world.reactor.buffered() > 0,
+        "the premise: not all goes out"
+    );
+    expected.extend_from_slice(b"the last");
+    world.set_reads(peer, true);
+    world.drive_until_received(peer, expected);
+}
