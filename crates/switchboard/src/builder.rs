@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::driver::recorded::{Header, Recorder};
 use crate::driver::{Choice, Driver};
-use crate::options::SourceOptions;
+use crate::options::{Bounds, SourceOptions};
 use crate::{Error, Reactor, Recording, Replay, Result};
 
 /// What a panic in the program's code means for the loop.
@@ -237,15 +237,28 @@ impl Builder {
     /// All that makes one reactor decide otherwise than another, by name, for a recording.
     fn bounds(&self) -> Vec<(String, u64)> {
         let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        let SourceOptions {
+        let Bounds {
             inbox_limit,
             low,
             high,
             policy,
             backpressure,
             ..
-        } = self.options;
+        } = self.options.bounds;
         let idle = self.options.idle_timeout().map_or(0, nanos);
+        let limits = [
+            ("read timeout", self.options.read_timeout().map(nanos)),
+            ("write timeout", self.options.write_timeout().map(nanos)),
+            (
+                "read rate",
+                self.options.read_rate().map(|rate| rate.parts()[0].into()),
+            ),
+            (
+                "read burst",
+                self.options.read_rate().map(|rate| rate.parts()[1].into()),
+            ),
+        ];
+        let limits = limits.into_iter();
         [
             ("max_sources", self.max_sources as u64),
             ("max_buffered", self.max_buffered as u64),
@@ -262,7 +275,9 @@ impl Builder {
             ("outbox policy", policy as u64),
             ("backpressure", backpressure.map_or(2, u64::from)),
         ]
+        .into_iter()
+        .chain(limits.filter_map(|(name, value)| Some((name, value?))))
         .map(|(name, value)| (name.to_owned(), value))
-        .into()
+        .collect()
     }
 }

@@ -29,7 +29,7 @@ impl<S: 'static> Core<S> {
         let Some(source) = self.sources.get_mut(token) else {
             return;
         };
-        if source.inbox.is_some() || source.phase != Phase::Open || source.eof {
+        if source.inbox.is_some() || source.phase != Phase::Open || source.apart {
             return self.call(program, token, bytes, read);
         }
         source.last_active = self.now;
@@ -104,6 +104,9 @@ impl<S: 'static> Core<S> {
             source.last_active = self.now;
         }
         let mut inbox = source.inbox.take();
+        if source.limits.is_some() && !bytes.is_empty() {
+            self.spend(token, bytes.len());
+        }
         let (data, lent) = match &mut inbox {
             None => (bytes, bytes),
             Some(inbox) => (inbox.append(bytes), &[][..]),
@@ -164,6 +167,7 @@ impl<S: 'static> Core<S> {
     }
 
     pub(crate) fn accepted(&mut self, program: &mut Program<S>, token: Token, stream: Stream) {
+        self.spend(token, 1);
         self.call(program, token, &[], |handler, state, cx| {
             if let Err(error) = handler.handle_accepted(state, cx, stream) {
                 handler.handle_error(state, cx, &error); // of that connection, not the listener

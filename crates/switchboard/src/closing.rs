@@ -50,6 +50,7 @@ impl<S: 'static> Core<S> {
         if let Some(source) = self.sources.get_mut(token) {
             source.idle_timer = None;
             source.deadline = None;
+            source.set_limits(None); // sending the rest has a deadline of its own
             self.timers.cancel_all(&mut source.timers);
         }
     }

@@ -15,9 +15,10 @@ use crate::descriptors::Carrier;
 use crate::driver::{Driver, Resource};
 use crate::guard::guard;
 use crate::handler::{Close, Handler};
+use crate::limits::Limited;
 use crate::names::Names;
 use crate::offload::Job;
-use crate::options::SourceOptions;
+use crate::options::{Bounds, SourceOptions};
 use crate::outbox::Outbox;
 use crate::program::Program;
 use crate::remote::Posts;
@@ -221,11 +222,12 @@ impl<S: 'static> Core<S> {
         let Some(source) = self.sources.get_mut(token) else {
             return;
         };
-        if source.options.inbox_limit != SourceOptions::DEFAULT_INBOX {
-            let room = source.options.inbox_limit as usize;
-            self.requests.push(Request::SetRoom(token, room));
+        let is_usual = source.options.inbox_limit == Bounds::DEFAULT_INBOX && !source.apart;
+        let reads = source.reads();
+        if !is_usual {
+            self.request_room(token);
         }
-        if !source.reads() {
+        if !reads {
             self.requests.push(Request::SetReading(token, false));
         }
     }
@@ -287,10 +289,11 @@ impl<S: 'static> Core<S> {
         if source.is_ending() {
             return Err(Error::Stale(token));
         }
-        source.options = options;
-        let room = (options.inbox_limit as usize).saturating_sub(source.inbox_len());
-        self.requests.push(Request::SetRoom(token, room));
-        if room == 0 {
+        source.options = options.bounds;
+        let is_full = source.inbox_len() >= source.options.inbox_limit as usize;
+        self.change_limits(token, Limited::new(options.limits));
+        self.request_room(token);
+        if is_full {
             self.mark_again(token); // nothing more will be read: the last chance to consume
         }
         self.watch_idleness(token);

@@ -122,6 +122,7 @@ impl<S: 'static> Core<S> {
         let Some(mut outbox) = source.outbox.take() else {
             return true;
         };
+        let is_limited = source.limits.is_some();
         let before = outbox.len();
         let result = driver.send(token, &mut outbox);
         let left = outbox.len();
@@ -137,6 +138,9 @@ impl<S: 'static> Core<S> {
         }
         if let Err(error) = result {
             return self.flush_failed(token, error);
+        }
+        if is_limited {
+            self.note_flush(token, left < before);
         }
         true
     }

@@ -158,6 +158,12 @@ pub enum Deadline {
     Connect,
     /// Nothing was received or sent for as long as the idle timeout.
     Idle,
+    /// No whole message came within the
+    /// [read timeout](crate::SourceOptions::with_read_timeout).
+    Read,
+    /// The peer took nothing for as long as the
+    /// [write timeout](crate::SourceOptions::with_write_timeout).
+    Write,
     /// The outbox could not be sent in time after `close`.
     Close,
 }
@@ -173,6 +179,8 @@ impl fmt::Display for Close {
             Close::Io(error) => error.fmt(f),
             Close::TimedOut(Deadline::Connect) => f.write_str("timed out while connecting"),
             Close::TimedOut(Deadline::Idle) => f.write_str("idle for too long"),
+            Close::TimedOut(Deadline::Read) => f.write_str("no whole message came in time"),
+            Close::TimedOut(Deadline::Write) => f.write_str("the peer took nothing for too long"),
             Close::TimedOut(Deadline::Close) => {
                 f.write_str("the peer did not take the last bytes in time")
             }

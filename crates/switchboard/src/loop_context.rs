@@ -12,10 +12,11 @@ use crate::driver::Resource;
 use crate::handler::{Close, Handler};
 use crate::io::SignalSet;
 use crate::net::ConnectOptions;
+use crate::options::Limits;
 use crate::sources::{Kind, Phase};
 use crate::timeouts::Due;
 use crate::{
-    Error, Interest, Listener, Payload, Remote, Result, SourceOptions, Stream, Time, TimerId,
+    Error, Interest, Listener, Payload, Rate, Remote, Result, SourceOptions, Stream, Time, TimerId,
     ToEndpoint, Token,
 };
 
@@ -264,7 +265,13 @@ impl<S: 'static> LoopContext<'_, S> {
 
     /// The bounds of a source; `None` if the token is stale.
     pub fn source_options(&self, token: Token) -> Option<SourceOptions> {
-        self.core.sources.get(token).map(|source| source.options)
+        self.core.sources.get(token).map(|source| SourceOptions {
+            bounds: source.options,
+            limits: source
+                .limits
+                .as_ref()
+                .map_or(Limits::default(), |limits| limits.set),
+        })
     }
 
     /// Sets the bounds of a connection. What is over a new bound already stays.
@@ -274,6 +281,18 @@ impl<S: 'static> LoopContext<'_, S> {
     /// [`Error::WrongKind`](crate::Error::WrongKind) if it is no connection.
     pub fn set_source_options(&mut self, token: Token, options: SourceOptions) -> Result {
         self.core.set_options(token, options)
+    }
+
+    /// Sets how many connections a second a listener accepts (`None`, the default: as many as come).
+    /// The others wait in the system's queue, and when that is full, at the peer.
+    ///
+    /// A listener that exceeds it costs a timer for each connection, another one none.
+    ///
+    /// # Errors
+    /// [`Error::Stale`](crate::Error::Stale) if it is closed;
+    /// [`Error::WrongKind`](crate::Error::WrongKind) if it is no listener.
+    pub fn set_accept_rate(&mut self, token: Token, rate: impl Into<Option<Rate>>) -> Result {
+        self.core.set_accept_rate(token, rate.into())
     }
 
     /// Calls `handle_timer` of any source once, after `delay` rounded up to milliseconds: for one

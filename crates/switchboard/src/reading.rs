@@ -67,8 +67,8 @@ impl<S: 'static> Core<S> {
         }
         self.inboxed += left;
         // Also if it has not changed: the bounds may have, while it was lent.
-        let room = limit.saturating_sub(left);
-        self.requests.push(Request::SetRoom(token, room));
+        self.request_room(token);
+        self.note_unread(token, consumed);
         if offer && left > 0 {
             self.mark_again(token);
         }
@@ -120,6 +120,7 @@ impl<S: 'static> Core<S> {
         let Some(source) = self.sources.get_mut(token) else {
             return;
         };
+        source.apart = true;
         if mem::replace(&mut source.eof, true) {
             return; // a driver may see it again when it looks for something else
         }

@@ -5,7 +5,8 @@ use std::fmt;
 
 use crate::handler::Close;
 use crate::inbox::Inbox;
-use crate::options::SourceOptions;
+use crate::limits::Limited;
+use crate::options::{Bounds, SourceOptions};
 use crate::outbox::{Outbox, OutboxPolicy};
 use crate::stage::Staged;
 use crate::timers::{OwnerTimers, TimerId};
@@ -68,7 +69,9 @@ pub(crate) struct Source {
     /// The connect deadline, later the close deadline.
     pub(crate) deadline: Option<TimerId>,
     pub(crate) timers: OwnerTimers,
-    pub(crate) options: SourceOptions,
+    pub(crate) options: Bounds,
+    /// What it is limited in besides, if it is.
+    pub(crate) limits: Option<Box<Limited>>,
     pub(crate) kind: Kind,
     pub(crate) phase: Phase,
     /// In the reactor's list of outboxes to flush.
@@ -85,7 +88,11 @@ pub(crate) struct Source {
     pub(crate) paused: bool,
     /// The reactor paused reading: the outbox is above low, or the inbox is full.
     pub(crate) held: bool,
+    /// A listener has accepted as many as its rate allows.
+    pub(crate) slowed: bool,
     pub(crate) eof: bool,
+    /// What arrives has to go the long way: the stream has ended, or there is a rate to keep.
+    pub(crate) apart: bool,
     /// The end of the stream is still to be told: the inbox is offered first.
     pub(crate) eof_due: bool,
     /// Our side was asked to be shut down once the outbox is empty.
@@ -136,7 +143,7 @@ impl Source {
 
     /// Whether its events are wanted from the driver.
     pub(crate) fn reads(&self) -> bool {
-        !self.paused && !self.held
+        !self.paused && !self.held && !self.slowed
     }
 
     /// Whether there is something to offer to the handler without the driver.
@@ -209,6 +216,10 @@ impl Sources {
         }
         let (slot, generation) = self.free_slot();
         let token = Token { slot, generation };
+        let limits = match kind {
+            Kind::Stream => Limited::new(options.limits),
+            _ => None,
+        };
         self.slots[slot as usize] = Slot::Used(Source {
             token,
             inbox: None,
@@ -218,7 +229,9 @@ impl Sources {
             last_active: now,
             deadline: None,
             timers: OwnerTimers::default(),
-            options,
+            options: options.bounds,
+            apart: limits.as_ref().is_some_and(|limits| limits.has_rate()),
+            limits,
             kind,
             phase,
             dirty: false,
@@ -228,6 +241,7 @@ impl Sources {
             refused: false,
             paused: false,
             held: false,
+            slowed: false,
             eof: false,
             eof_due: false,
             write_ending: false,

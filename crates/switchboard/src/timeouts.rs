@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::core::{Core, Seen};
 use crate::handler::{Close, Deadline};
+use crate::limits::Limit;
 use crate::offload::Done;
 use crate::program::Program;
 use crate::sources::Phase;
@@ -35,6 +36,8 @@ pub(crate) enum Due<S: 'static> {
     Attempt(Token),
     /// What a source is to be told as the result of a job.
     Done(Token, Box<Done>),
+    /// To look at a limit of a source.
+    Limit(Token, Limit),
     Listeners,
     Shutdown,
 }
@@ -46,7 +49,8 @@ impl<S: 'static> Due<S> {
             | Due::Idle(token)
             | Due::Deadline(token)
             | Due::Attempt(token)
-            | Due::Done(token, _) => Some(*token),
+            | Due::Done(token, _)
+            | Due::Limit(token, _) => Some(*token),
             Due::Closure(_) | Due::Listeners | Due::Shutdown => None,
         }
     }
@@ -95,6 +99,7 @@ impl<S: 'static> Core<S> {
                 Some(Due::Deadline(token)) => self.deadline_passed(token),
                 Some(Due::Attempt(token)) => self.next_attempt_due(token),
                 Some(Due::Done(token, done)) => self.job_done(program, token, done),
+                Some(Due::Limit(token, limit)) => self.limit_due(token, limit),
                 Some(Due::Listeners) => {
                     cov_mark::hit!(listener_tries_again);
                     self.listeners_due = false;

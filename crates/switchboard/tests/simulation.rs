@@ -12,6 +12,8 @@ mod faults;
 mod hostile_scripts;
 #[path = "simulation/hosts.rs"]
 mod hosts;
+#[path = "simulation/limits.rs"]
+mod limits;
 #[path = "simulation/names.rs"]
 mod names;
 #[path = "simulation/repeating.rs"]

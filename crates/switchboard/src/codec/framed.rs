@@ -306,7 +306,7 @@ impl<C: Codec, H> Framed<C, H> {
     fn make_room<S: 'static>(&self, cx: &mut Context<'_, S>) -> Result {
         let options = cx.options();
         let roomy = options.with_inbox_limit(self.codec.unread_max());
-        if options.inbox_limit >= roomy.inbox_limit {
+        if options.bounds.inbox_limit >= roomy.bounds.inbox_limit {
             return Ok(());
         }
         cx.set_options(roomy)

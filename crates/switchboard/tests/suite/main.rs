@@ -22,6 +22,7 @@ mod fairness;
 mod framing;
 mod handing_over;
 mod jobs;
+mod limits;
 mod listening;
 mod located;
 mod names;
@@ -313,6 +314,25 @@ suite! {
     }
     handing_over {
         a_source_can_be_registered_with_a_timer
+    }
+    limits {
+        a_message_that_trickles_in_is_not_waited_for
+        setting_the_same_deadline_again_puts_nothing_off
+        messages_that_are_finished_in_time_may_come_for_ever
+        unread_bytes_in_a_pause_are_not_the_peers_fault
+        what_stays_unread_after_the_end_is_not_waited_for
+        a_peer_that_takes_nothing_is_not_waited_for
+        a_peer_that_takes_a_little_is_waited_for
+        after_close_only_the_deadline_of_closing_counts
+        a_read_rate_holds_at_every_moment
+        setting_the_same_rate_again_is_no_rest
+        a_rate_that_is_taken_away_holds_nobody_up
+        a_source_that_waits_for_its_rate_can_be_closed
+        a_source_at_its_rate_is_not_blamed_for_an_unfinished_message
+        a_rate_without_a_timer_left_ends_its_source
+        a_listener_accepts_no_more_than_its_rate
+        an_accept_rate_is_for_listeners
+        limits_are_told_as_they_were_set
     }
     framing {
         lines_are_frames_however_they_are_cut
