@@ -50,6 +50,7 @@ compile_error!("switchboard runs on Unix: it waits for descriptors with epoll or
 
 mod builder;
 mod calling;
+mod catching;
 mod closing;
 pub mod codec;
 mod connecting;

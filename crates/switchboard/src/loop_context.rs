@@ -10,7 +10,6 @@ use crate::closing::ShutdownHandle;
 use crate::core::{Core, Request};
 use crate::driver::Resource;
 use crate::handler::{Close, Handler};
-use crate::io::SignalSet;
 use crate::net::ConnectOptions;
 use crate::options::Limits;
 use crate::sources::{Kind, Phase};
@@ -133,22 +132,6 @@ impl<S: 'static> LoopContext<'_, S> {
             Resource::Watch(Box::new(source), interest),
             handler,
         )
-    }
-
-    /// Catches these signals (numbers as in [`signal`](crate::signal)) in place of what the
-    /// system does by default; from the end of the present call on. When the source has ended they
-    /// do nothing: what the system did before does not come back.
-    ///
-    /// # Errors
-    /// A signal that cannot be caught; too many sources; the reactor is shutting down.
-    pub fn signals(&mut self, signals: &[i32], handler: impl Handler<S>) -> Result<Token> {
-        if let Some(signal) = signals
-            .iter()
-            .find(|signal| !SignalSet::can_catch(**signal))
-        {
-            return Err(format!("signal {signal} cannot be caught").into());
-        }
-        self.add(Kind::Signals, Resource::Signals(signals.to_vec()), handler)
     }
 
     pub(crate) fn add(

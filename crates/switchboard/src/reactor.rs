@@ -130,6 +130,15 @@ impl<S: 'static> Reactor<S> {
         self.with(|_, cx| cx.spawn(process, handler))
     }
 
+    /// Stops at the first of these signals, and ends the process at the second one; see
+    /// [`LoopContext::stop_on_signals`].
+    ///
+    /// # Errors
+    /// As [`LoopContext::stop_on_signals`].
+    pub fn stop_on_signals(&mut self, signals: &[i32]) -> Result<Token> {
+        self.with(|_, cx| cx.stop_on_signals(signals))
+    }
+
     /// Runs `setup` with what a handler would get to ask for: connections, timers, jobs.
     ///
     /// ```

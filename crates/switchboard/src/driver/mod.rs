@@ -56,7 +56,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::core::Seen;
-use crate::io::{Interest, Process};
+use crate::io::{Interest, Process, Signals};
 use crate::net::{ConnectOptions, Endpoint, UnixAddress, cannot_listen};
 use crate::offload::{Done, Job};
 use crate::outbox::Outbox;
@@ -153,7 +153,7 @@ pub(crate) enum Resource {
     Stream(Stream),
     Listener(Listener),
     Watch(Box<dyn AsFd>, Interest),
-    Signals(Vec<i32>),
+    Signals(Signals),
     Child(Process),
 }
 

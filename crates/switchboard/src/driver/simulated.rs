@@ -242,7 +242,8 @@ impl Simulated {
                 self.occupy(token, Entry::Listener(listeners));
                 self.again(token, false);
             }
-            Resource::Signals(set) => {
+            Resource::Signals(wanted) => {
+                let set = wanted.numbers;
                 self.occupy(token, Entry::Signals);
                 let mut world = self.world.borrow_mut();
                 let pending = Vec::new();

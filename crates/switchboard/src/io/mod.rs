@@ -3,6 +3,7 @@
 //! It must never know of handlers or of a running loop.
 
 mod child;
+mod claims;
 mod process;
 mod ready;
 mod reaper;
@@ -11,4 +12,4 @@ mod signals;
 pub(crate) use child::Child;
 pub use process::Process;
 pub use ready::{Interest, Ready};
-pub(crate) use signals::SignalSet;
+pub(crate) use signals::{SignalSet, Signals};

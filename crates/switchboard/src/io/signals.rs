@@ -9,18 +9,31 @@ use std::os::unix::net::UnixStream;
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::SignalOnly;
 
+use super::claims::Claims;
+
+/// Signals to catch, and whether a second one is to end the process.
+pub(crate) struct Signals {
+    pub(crate) numbers: Vec<i32>,
+    pub(crate) is_forcing: bool,
+}
+
 /// Signals that this process catches for as long as the set lives.
 pub(crate) struct SignalSet {
     delivery: SignalDelivery<UnixStream, SignalOnly>,
+    _claims: Claims,
 }
 
 impl SignalSet {
-    pub(crate) fn new(signals: &[i32]) -> io::Result<SignalSet> {
+    pub(crate) fn new(wanted: &Signals) -> io::Result<SignalSet> {
+        let claims = Claims::new(&wanted.numbers, wanted.is_forcing)?;
         let (read, write) = UnixStream::pair()?;
         read.set_nonblocking(true)?;
         write.set_nonblocking(true)?;
-        let delivery = SignalDelivery::with_pipe(read, write, SignalOnly, signals)?;
-        Ok(SignalSet { delivery })
+        let delivery = SignalDelivery::with_pipe(read, write, SignalOnly, &wanted.numbers)?;
+        Ok(SignalSet {
+            delivery,
+            _claims: claims,
+        })
     }
 
     /// Whether the system lets a program catch it (and not, say, end it: SIGKILL).

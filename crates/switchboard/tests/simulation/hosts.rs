@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 use std::time::Duration;
 
+use switchboard::signal::{SIGINT, SIGTERM};
 use switchboard::sim::{Action, Fault, Faults, Simulation};
 use switchboard::{Close, Context, Done, Handler, OnPanic, Reactor, Remote, Result, Time, TimerId};
 
@@ -302,4 +303,36 @@ fn a_child_process_cannot_be_simulated() {
         *told,
         ["a simulation runs no child processes: simulate a host in its place"]
     );
+}
+
+/// Sends more than its peer, which does not read, has room for.
+struct Flood;
+
+impl Handler<()> for Flood {
+    fn handle_connect(&mut self, (): &mut (), cx: &mut Context<'_, ()>) -> Result {
+        cx.send(vec![b'x'; 100_000])
+    }
+}
+
+/// It has no process that could be ended.
+#[test]
+fn a_second_signal_ends_a_simulated_host_without_waiting() {
+    let mut sim = Simulation::new(3);
+    sim.faults(Faults::none().buffers(4096, 4096));
+    let mut peer = sim.listen("peer", "peer:80").expect("the port is free");
+    let boot = |reactor: &mut Reactor<()>| {
+        reactor.connect("peer:80", Flood)?;
+        reactor.stop_on_signals(&[SIGINT, SIGTERM]).map(drop)
+    };
+    let host = sim.host("host", || (), boot).expect("it starts");
+    sim.run_for(Duration::from_millis(100))
+        .expect("all goes well");
+    let _deaf = peer.accept().expect("it has connected");
+    assert!(sim.signal(host, SIGINT));
+    sim.run_for(Duration::from_secs(1)).expect("all goes well");
+    assert_eq!(sim.with(host, |(), cx| cx.sources()), 2, "it waits");
+    assert!(sim.signal(host, SIGTERM));
+    sim.run_for(Duration::from_millis(1))
+        .expect("all goes well");
+    assert_eq!(sim.with(host, |(), cx| cx.sources()), 0);
 }

@@ -245,6 +245,7 @@ suite! {
         each_signal_of_a_set_is_told
         a_signal_that_cannot_be_caught_is_an_error
         a_pause_does_not_hold_a_signal_back
+        the_usual_signals_are_all_told
     }
     remotes {
         a_full_queue_gives_the_closure_back

@@ -1,6 +1,8 @@
 //! Signals as events. All cases share one process with all others, so each has signals of its own.
 
-use switchboard::signal::{SIGALRM, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH};
+use switchboard::signal::{
+    SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH,
+};
 
 use crate::probe::Probe;
 use crate::world::World;
@@ -66,4 +68,16 @@ pub fn a_pause_does_not_hold_a_signal_back(world: &mut World) {
     world.raise(SIGALRM);
     world.settle();
     assert_eq!(world.log().of("signals"), [format!("signal {SIGALRM}")]);
+}
+
+/// Those whose default action would end this process, and those that mean nothing to most.
+pub fn the_usual_signals_are_all_told(world: &mut World) {
+    let usual = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGCHLD, SIGWINCH];
+    let token = world.with(|cx| cx.signals(&usual, Probe::new("signals")));
+    token.expect("they can be caught");
+    for signal in usual {
+        world.raise(signal);
+        world.settle();
+        assert!(world.log().has("signals", &format!("signal {signal}")));
+    }
 }
