@@ -119,6 +119,44 @@ impl<S: 'static> LoopContext<'_, S> {
     /// (level-triggered), so `handle_ready` may read as little as it likes, and should make one
     /// read or write only if the descriptor is a blocking one. A regular file is always ready.
     ///
+    /// The reactor has the descriptor, and closes it when the source ends; a handler that reads it
+    /// has a duplicate, or reads through what it shares with it. It must be open until then: a kernel
+    /// says nothing of one that somebody else has closed. One descriptor can be watched once (a
+    /// duplicate is another one): the second watch ends with an error that says so.
+    ///
+    /// ```
+    /// use std::io::{PipeReader, Read, Write, pipe};
+    /// use switchboard::{Context, Handler, Interest, Reactor, Ready, Result};
+    ///
+    /// struct Bytes(PipeReader);
+    ///
+    /// impl Handler<Vec<u8>> for Bytes {
+    ///     fn handle_ready(
+    ///         &mut self,
+    ///         seen: &mut Vec<u8>,
+    ///         cx: &mut Context<'_, Vec<u8>>,
+    ///         _: Ready,
+    ///     ) -> Result {
+    ///         let mut buffer = [0; 512];
+    ///         match self.0.read(&mut buffer)? {
+    ///             0 => cx.close(),
+    ///             n => seen.extend_from_slice(&buffer[..n]),
+    ///         }
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let (reader, mut writer) = pipe()?;
+    /// let mut reactor = Reactor::new(Vec::new())?;
+    /// let watched = reader.try_clone()?;
+    /// reactor.with(|_, cx| cx.watch(watched, Interest::Read, Bytes(reader)))?;
+    /// writer.write_all(b"hello")?;
+    /// drop(writer);
+    /// reactor.run()?;
+    /// assert_eq!(reactor.state(), b"hello");
+    /// # Ok::<(), switchboard::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// There are too many sources, or the reactor is shutting down.
     pub fn watch(

@@ -73,6 +73,7 @@ mod simulated;
 #[cfg(target_os = "linux")]
 mod uring;
 mod waker;
+mod watched;
 
 pub(crate) use channel::{Channel, MESSAGE_DESCRIPTORS};
 pub use choice::Driver as Choice;

@@ -24,6 +24,7 @@ use rustix::io::Errno;
 use super::channel::shut_down;
 use super::results::Results;
 use super::waker::Bell;
+use super::watched::Watched;
 use super::{Completion, Event, READ_BUFFER, TICK_ACCEPTS, TICK_BYTES, Waker};
 use crate::offload::Job;
 use crate::outbox::Outbox;
@@ -54,6 +55,7 @@ pub(crate) struct Readiness {
     /// Bytes and accepts left in this tick.
     bytes_left: usize,
     accepts_left: usize,
+    watched: Watched,
     /// Watched sources to arm again before the next wait.
     rearm: Vec<Token>,
     /// What a read has found that was not just bytes to be handed out: `next` goes on from there.
@@ -78,6 +80,7 @@ impl Readiness {
             next_tick: Vec::new(),
             bytes_left: 0,
             accepts_left: 0,
+            watched: Watched::default(),
             rearm: Vec::new(),
             unusual_read: None,
             buffer: vec![0; READ_BUFFER].into_boxed_slice(),
@@ -402,6 +405,9 @@ impl Readiness {
                 ..Flags::default()
             };
             self.disarm(&entry);
+            if let Entry::Watch(watch) = &entry {
+                self.watched.end(watch.fd);
+            }
         }
     }
 

@@ -29,7 +29,7 @@ mod sends;
 mod table;
 mod tick;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::ops::Range;
@@ -39,11 +39,11 @@ use std::time::{Instant, SystemTime};
 
 use io_uring::cqueue;
 use rustix::event::EventfdFlags;
-use rustix::io::Errno;
 
 use super::channel::shut_down;
 use super::results::Results;
 use super::waker::Bell;
+use super::watched::Watched;
 use super::{Event, Notifier, READ_BUFFER, Resource, Waker};
 use crate::io::{Child, SignalSet};
 use crate::net::{Endpoint, Sockets, Taken};
@@ -155,7 +155,7 @@ pub(crate) struct Uring {
     kept: VecDeque<u32>,
     kept_next: VecDeque<u32>,
     /// Descriptors of watches.
-    watched: BTreeSet<RawFd>,
+    watched: Watched,
     /// Places whose sends did not all go; empty but for a moment.
     blocked: Vec<u32>,
     lent: Lent,
@@ -193,7 +193,7 @@ impl Uring {
             to_cancel: Vec::new(),
             kept: VecDeque::new(),
             kept_next: VecDeque::new(),
-            watched: BTreeSet::new(),
+            watched: Watched::default(),
             blocked: Vec::new(),
             lent: Lent::Nothing,
             scratch: Vec::new(),
@@ -236,9 +236,7 @@ impl Uring {
             }
             Resource::Watch(source, interest) => {
                 let fd = source.as_fd().as_raw_fd();
-                if !self.watched.insert(fd) {
-                    return Err(Errno::EXIST.into()); // as with epoll, which cannot tell two apart
-                }
+                self.watched.begin(fd)?;
                 Kind::Watch(Box::new(Watch {
                     _source: source,
                     fd,
@@ -409,7 +407,7 @@ impl Uring {
         let watch = match &mut place.kind {
             Kind::Connecting(_) => return self.end_attempts(token, None),
             Kind::Watch(watch) => {
-                self.watched.remove(&watch.fd);
+                self.watched.end(watch.fd);
                 Some(std::mem::replace(&mut place.kind, Kind::Gone))
             }
             Kind::Listener(listener) => {

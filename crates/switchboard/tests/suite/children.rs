@@ -7,9 +7,9 @@ use std::process::{Command, Stdio};
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use switchboard::signal::{SIGCHLD, SIGKILL, SIGTERM};
-use switchboard::{Close, Context, Error, Handler, Process, Token};
+use switchboard::{Error, Process, Token};
 
-use crate::probe::{Log, Probe};
+use crate::probe::{Probe, Reason};
 use crate::world::World;
 
 fn shell(script: &str) -> Command {
@@ -55,15 +55,6 @@ fn is_reaped(pid: Pid) -> bool {
 fn is_running(pid: Pid) -> bool {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
     matches!(waitid(WaitId::Pid(pid), options), Ok(None))
-}
-
-/// Says why it ended, in words.
-struct Reason;
-
-impl Handler<Log> for Reason {
-    fn handle_close(&mut self, log: &mut Log, _: &mut Context<'_, Log>, why: &Close) {
-        log.note_of("reason", why);
-    }
 }
 
 #[track_caller]

@@ -264,6 +264,15 @@ impl Handler<Log> for Probe {
     }
 }
 
+/// Says why it ended, in words, under `reason`.
+pub struct Reason;
+
+impl Handler<Log> for Reason {
+    fn handle_close(&mut self, log: &mut Log, _: &mut Context<'_, Log>, why: &Close) {
+        log.note_of("reason", why);
+    }
+}
+
 /// The reason without what differs between systems.
 pub fn brief(why: &Close) -> String {
     match why {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::io::ioctl_fionbio;
 use switchboard::{Interest, Ready, Token};
 
-use crate::probe::Probe;
+use crate::probe::{Probe, Reason};
 use crate::world::World;
 
 /// Takes one byte in each call, and closes at the end of the file.
@@ -189,11 +189,26 @@ pub fn watching_one_descriptor_twice_ends_the_second_watch(world: &mut World) {
     let (near, _far) = pipe().expect("a pipe can be made");
     // Two names of one number: a duplicate would be another descriptor.
     let near: &'static PipeReader = Box::leak(Box::new(near));
-    for name in ["first", "second"] {
+    let watch = |world: &mut World, name| {
         let token = world.with(|cx| cx.watch(near, Interest::Read, Probe::new(name)));
-        token.expect("there is room");
-    }
+        token.expect("there is room")
+    };
+    let first = watch(world, "first");
+    watch(world, "second");
     assert_eq!(world.drive_to_end("second"), "Io(AlreadyExists)");
+    let token = world.with(|cx| cx.watch(near, Interest::Read, Reason));
+    token.expect("there is room");
+    world.drive_until("a reason", |world| !world.log().of("reason").is_empty());
+    let why = world.log().of("reason").join("; ");
+    assert!(why.contains("is watched already"), "{why}");
     world.settle();
     assert!(world.log().of("first").is_empty());
+    world.with(|cx| cx.close_source(first));
+    world.drive_to_end("first");
+    watch(world, "third");
+    world.settle();
+    assert!(
+        world.log().of("third").is_empty(),
+        "it can be watched again"
+    );
 }

@@ -41,12 +41,17 @@ impl Readiness {
                 }))
             }
             Resource::Watch(source, interest) => {
-                let fd = source.as_fd();
-                match self.arm(fd, token, to_mio(interest)) {
+                let borrowed = source.as_fd();
+                let fd = borrowed.as_raw_fd();
+                self.watched.begin(fd)?;
+                match self.arm(borrowed, token, to_mio(interest)) {
                     Err(error) if is_always_ready(&error) => always = true,
-                    result => result?,
+                    Err(error) => {
+                        self.watched.end(fd);
+                        return Err(error);
+                    }
+                    Ok(()) => {}
                 }
-                let fd = fd.as_raw_fd();
                 Entry::Watch(Box::new(Watch {
                     _source: source,
                     fd,
