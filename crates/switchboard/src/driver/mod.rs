@@ -410,17 +410,6 @@ impl Driver {
         each_driver!(self, driver => driver.lent(range))
     }
 
-    pub(crate) fn kill_child(&mut self, token: Token, signal: i32) {
-        match self {
-            Driver::Readiness(driver) => driver.kill_child(token, signal),
-            Driver::Recorder(recorder) => recorder.kill_child(token, signal),
-            Driver::Replayer(replayer) => replayer.kill_child(token, signal),
-            Driver::Simulated(_) => {} // has no processes
-            #[cfg(target_os = "linux")]
-            Driver::Uring(driver) => driver.kill_child(token, signal),
-        }
-    }
-
     /// Whether completions of a source are wanted: bytes, connections, readiness.
     pub(crate) fn set_reading(&mut self, token: Token, reading: bool) {
         each_driver!(self, driver => driver.set_reading(token, reading));

@@ -3,7 +3,8 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-use super::Event;
+use super::{Driver, Event};
+use crate::Token;
 use crate::io::{Child, SignalSet};
 
 pub(crate) enum Notifier {
@@ -43,6 +44,19 @@ impl AsFd for Notifier {
         match self {
             Notifier::Signals(set) => set.as_fd(),
             Notifier::Child(child) => child.as_fd(),
+        }
+    }
+}
+
+impl Driver {
+    pub(crate) fn kill_child(&mut self, token: Token, signal: i32) {
+        match self {
+            Driver::Readiness(driver) => driver.kill_child(token, signal),
+            Driver::Recorder(recorder) => recorder.kill_child(token, signal),
+            Driver::Replayer(replayer) => replayer.kill_child(token, signal),
+            Driver::Simulated(_) => {} // has no processes
+            #[cfg(target_os = "linux")]
+            Driver::Uring(driver) => driver.kill_child(token, signal),
         }
     }
 }
