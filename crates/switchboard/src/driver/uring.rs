@@ -5,8 +5,9 @@
 //!
 //! - The rings: `io_uring::IoUring`, in `uring/ring.rs`.
 //! - Received bytes: `uring/buffers.rs`. The kernel writes to the buffers that it has been given and
-//!   to no part of them that it has told of. The program gets a part lent at `next`; it is let go
-//!   at the following `next` or `wait`, or, when it is sent on, once that send has been submitted.
+//!   to no part of them that it has told of. The program gets a part lent at `next`, until the
+//!   following one; the kernel gets it back in a `wait` after that: in the next one, or, when it is
+//!   sent on, once that send has been submitted.
 //!   The buffers are freed when the ring has no operation left (`Ring::drop` ends them all and waits).
 //! - Sent bytes, and the arrays that point to them: `uring/sends.rs`, from `send` (or, of the loop's
 //!   stage, `keep_stage`) to the end of the call that submits them. A send never waits in the kernel.
@@ -57,7 +58,7 @@ use completions::close_on;
 use ring::{Ring, SEND};
 use sends::Sends;
 use table::{
-    ARMED, Kind, Listening, PAUSED, Place, QUEUED, SENDING, STALE, Socket, TO_ARM, Table, Watch,
+    ARMED, Kind, LAST_WORDS, Listening, PAUSED, Place, QUEUED, STALE, Socket, TO_ARM, Table, Watch,
 };
 use tick::WAKE;
 
@@ -81,7 +82,7 @@ impl Default for Setup {
         Setup {
             submissions: 1024,
             completions: 4096,
-            buffers: 16,
+            buffers: 32,
             buffer: READ_BUFFER,
             whole_buffers: 256,
             whole_buffer: 16 * 1024,
@@ -109,7 +110,7 @@ struct Told {
 }
 
 impl Told {
-    /// The bytes that it brought, held for whoever looks at it.
+    /// The bytes that it brought.
     #[inline]
     fn piece(&self) -> Option<Piece> {
         let buffer = cqueue::buffer_select(self.flags)?;
@@ -296,11 +297,10 @@ impl Uring {
             return 0;
         };
         // Behind a send that has begun, they go by way of the outbox.
-        if !place.any(SENDING)
+        if !self.sends.is_due(index, place.sending)
             && let Some(fd) = place.sends_through()
             && let Some(sending) = self.sends.small(index, fd, staged)
         {
-            place.set(SENDING);
             place.sending = sending;
             return staged.len();
         }
@@ -333,7 +333,7 @@ impl Uring {
 
     pub(crate) fn is_flushed(&mut self, token: Token) -> bool {
         match self.table.find(token) {
-            Some((_, place)) if place.any(SENDING) => {
+            Some((index, place)) if self.sends.is_due(index, place.sending) => {
                 self.sends.await_it(place.sending);
                 false
             }
@@ -382,10 +382,11 @@ impl Uring {
     }
 
     pub(crate) fn shutdown(&mut self, token: Token, how: Shutdown) {
-        let Some((_, place)) = self.table.find(token) else {
+        let Some((index, place)) = self.table.find(token) else {
             return;
         };
-        debug_assert!(how == Shutdown::Read || !place.any(SENDING), "not flushed");
+        let is_flushed = !self.sends.is_due(index, place.sending);
+        debug_assert!(how == Shutdown::Read || is_flushed, "not flushed");
         if let Some(socket) = place.socket() {
             shut_down(socket, how);
         }
@@ -404,6 +405,10 @@ impl Uring {
             return;
         };
         place.kept = None;
+        if self.sends.is_due(index, place.sending) {
+            place.set(LAST_WORDS);
+            self.sends.note_closed(index);
+        }
         let watch = match &mut place.kind {
             Kind::Connecting(_) => return self.end_attempts(token, None),
             Kind::Watch(watch) => {
@@ -465,7 +470,7 @@ impl Drop for Uring {
         self.ring.end(|new| told.push(new));
         for told in told.drain(..) {
             if told.number < SEND && told.operation() != WAKE {
-                close_on(&mut self.table, &mut self.ring.buffers, &told);
+                close_on(&mut self.table, &told);
             }
         }
     }
@@ -474,8 +479,7 @@ impl Drop for Uring {
 /// The send of a source that goes out with the next wait.
 #[inline]
 fn large_of(sends: &mut Sends, index: u32, fd: RawFd, place: &mut Place) -> u32 {
-    if !place.any(SENDING) {
-        place.set(SENDING);
+    if !sends.is_due(index, place.sending) {
         place.sending = sends.large(index, fd);
     }
     place.sending

@@ -1,9 +1,10 @@
-//! The buffers that the kernel receives into, and who holds a part of one.
+//! The buffers that the kernel receives into, and who still needs a part of one.
 //! A part must never be given back to the kernel while somebody may still read it.
 //!
 //! The kernel fills a buffer from its start to its end, a piece for each receive, and goes on to
 //! the next one (since Linux 6.12; before that each piece has a buffer of its own). A buffer is
-//! given back when the kernel is done with it and all its pieces have been let go.
+//! given back with the next wait after the kernel is done with it, unless a piece of it has not
+//! been looked at, or is to be sent.
 
 use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
 use std::io;
@@ -25,7 +26,7 @@ const PIECE_BY_PIECE: u16 = 2;
 /// Where the kernel expects the array to begin.
 const PAGE: usize = 4096;
 
-/// Received bytes, held until they are let go.
+/// Received bytes: there until the next wait, and longer if they are held.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Piece {
     buffer: u16,
@@ -38,7 +39,7 @@ impl Piece {
         Piece { buffer, start, len }
     }
 
-    /// A part of it, which is held with it.
+    /// A part of it.
     pub(super) fn part(self, start: usize, len: usize) -> Piece {
         debug_assert!(start + len <= self.len as usize);
         Piece {
@@ -54,9 +55,10 @@ impl Piece {
 struct Use {
     /// Bytes that the kernel has filled.
     filled: u32,
+    /// Sends of its bytes.
     holders: u32,
-    /// The kernel will not fill more of it.
-    is_done: bool,
+    /// Bytes of it have not been looked at, as far as `give_back_done` was told.
+    is_unread: bool,
 }
 
 pub(super) struct Buffers {
@@ -67,6 +69,8 @@ pub(super) struct Buffers {
     memory: NonNull<[u8]>,
     each: usize,
     uses: Box<[Use]>,
+    /// Those that the kernel will not fill more of.
+    done: Vec<u16>,
     tail: u16,
 }
 
@@ -94,6 +98,7 @@ impl Buffers {
             memory: NonNull::from(memory),
             each,
             uses: vec![Use::default(); count.into()].into_boxed_slice(),
+            done: Vec::with_capacity(count.into()),
             tail: 0,
         };
         let address = entries.as_ptr().expose_provenance() as u64;
@@ -111,33 +116,54 @@ impl Buffers {
         }
     }
 
-    /// Notes what a completion says of a buffer, and says where its piece begins. In the order of the completions, since none says
-    /// where in the buffer its piece begins.
+    /// Notes what a completion says of a buffer, and says where its piece begins. In the order of
+    /// the completions, since none of them says that.
     #[inline]
     pub(super) fn take(&mut self, buffer: u16, len: u32, goes_on: bool) -> u32 {
         let state = &mut self.uses[usize::from(buffer)];
         let start = state.filled;
         debug_assert!((start + len) as usize <= self.each, "more than it holds");
         state.filled += len;
-        state.holders += 1;
         if !goes_on {
-            state.is_done = true;
+            self.done.push(buffer); // each once, and there is room for all
         }
         start
     }
 
-    /// One holder more.
+    /// Keeps a piece beyond the next wait.
     pub(super) fn hold(&mut self, piece: Piece) {
         self.uses[usize::from(piece.buffer)].holders += 1;
     }
 
-    /// One holder less.
-    #[inline]
+    /// Undoes one `hold`.
     pub(super) fn let_go(&mut self, piece: Piece) {
-        let state = &mut self.uses[usize::from(piece.buffer)];
-        state.holders -= 1;
-        if state.holders == 0 && state.is_done {
-            self.give_back(piece.buffer);
+        self.uses[usize::from(piece.buffer)].holders -= 1;
+    }
+
+    /// Whether the kernel is done with some buffers that it has not got back.
+    #[inline]
+    pub(super) fn is_any_done(&self) -> bool {
+        !self.done.is_empty()
+    }
+
+    /// Gives back what the kernel is done with, but for what is held, and what is `unread`. Of all
+    /// other pieces nobody may read a byte any more.
+    pub(super) fn give_back_done(&mut self, unread: impl Iterator<Item = Piece>) {
+        for piece in unread {
+            self.uses[usize::from(piece.buffer)].is_unread = true;
+        }
+        let mut done = std::mem::take(&mut self.done);
+        done.retain(|&buffer| {
+            let state = self.uses[usize::from(buffer)];
+            let is_needed = state.holders > 0 || state.is_unread;
+            if !is_needed {
+                self.give_back(buffer);
+            }
+            is_needed
+        });
+        self.done = done; // keeps the memory
+        for state in &mut self.uses {
+            state.is_unread = false;
         }
     }
 
@@ -146,8 +172,9 @@ impl Buffers {
         let start = usize::from(piece.buffer) * self.each + piece.start as usize;
         assert!(start + piece.len as usize <= self.memory.len());
         // SAFETY: within the memory, which is initialised. The kernel has written this piece and
-        // will not do so again before the buffer is given back, which a holder prevents: `piece`
-        // has one for as long as the caller uses it, and `let_go` needs `self` for itself.
+        // will not do so again before the buffer is given back: that needs `self` for itself, and
+        // is not done while somebody holds the piece or has yet to look at it. What was lent of it
+        // before ends with the wait that gives it back.
         unsafe {
             std::slice::from_raw_parts(
                 self.memory.cast::<u8>().as_ptr().add(start),
@@ -156,7 +183,6 @@ impl Buffers {
         }
     }
 
-    #[cold]
     fn give_back(&mut self, buffer: u16) {
         self.uses[usize::from(buffer)] = Use::default();
         let mask = self.uses.len() as u16 - 1;

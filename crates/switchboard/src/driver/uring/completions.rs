@@ -4,13 +4,14 @@
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
 
+use io_uring::cqueue;
 use rustix::event::PollFlags;
 
-use super::buffers::{Buffers, Piece};
+use super::buffers::Piece;
 use super::table::Table;
 use super::table::{
-    ARMED, BLOCKED, CANCELLED, CLOSED, ENDED, End, Kind, PAUSED, QUEUED, ROOM_ARMED, SATED, STALE,
-    TO_ARM,
+    ARMED, BLOCKED, CANCELLED, CLOSED, ENDED, End, GREEDY, Kind, PAUSED, QUEUED, ROOM_ARMED, SATED,
+    STALE, TO_ARM,
 };
 use super::tick::{ROOM, WAKE, socket_of};
 use super::{Lent, READ_BUFFER, Told, Uring};
@@ -26,12 +27,14 @@ pub(super) enum Found {
     Event(Event<'static>),
 }
 
+/// From this many bytes on, the rest of a share is handed out by itself.
+const WORTH: usize = 4096;
+
 impl Uring {
     /// The usual case, written out: bytes of a stream that are wanted, all of them, and more to
     /// come.
     #[inline(always)]
     pub(crate) fn next_received(&mut self) -> Option<(Token, &[u8])> {
-        self.let_go();
         let told = self.told.get(self.looked_at)?;
         let comes_next = self.events.is_empty() && self.kept.is_empty() && self.bytes_left > 0;
         if !comes_next || told.number >= ROOM || self.results.may_be_left() {
@@ -57,7 +60,7 @@ impl Uring {
 
     #[inline(never)]
     pub(crate) fn next(&mut self) -> Option<Completion<'_>> {
-        self.let_go();
+        self.lent = Lent::Nothing;
         let (token, found) = self.find()?;
         let bytes = match self.lent {
             Lent::Piece(piece) => self.ring.buffers.bytes(piece),
@@ -70,14 +73,6 @@ impl Uring {
             Found::BytesWith(descriptors) => Event::ReceivedWith(bytes, descriptors),
         };
         Some(Completion { token, event })
-    }
-
-    /// Ends what the last `next` has lent.
-    #[inline]
-    pub(super) fn let_go(&mut self) {
-        if let Lent::Piece(piece) = std::mem::replace(&mut self.lent, Lent::Nothing) {
-            self.ring.buffers.let_go(piece);
-        }
     }
 
     fn find(&mut self) -> Option<(Token, Found)> {
@@ -125,7 +120,7 @@ impl Uring {
         }
         let index = told.place();
         if self.table.at(index).any(CLOSED) {
-            close_on(&mut self.table, &mut self.ring.buffers, &told);
+            close_on(&mut self.table, &told);
             return None;
         }
         if told.operation() == ROOM {
@@ -154,15 +149,17 @@ impl Uring {
         let place = self.table.at(index);
         let is_wanted = len > 0 && place.is_flowing();
         if place.any(SATED) || is_wanted && !place.may_take(self.tick, len) {
-            place.set(SATED);
-            self.put_off.push(told); // for the next tick, which does not sleep
-            return None;
+            return self.put_off(index, told);
         }
         let piece = told.piece();
         if !told.more() {
             self.main_ended(index);
         }
         let place = self.table.at(index);
+        // That of a full buffer may have been cut off.
+        if len < READ_BUFFER / 2 && cqueue::buffer_more(told.flags) {
+            place.clear(GREEDY);
+        }
         if let Some(piece) = piece
             && len > 0
             && place.is_flowing()
@@ -179,6 +176,32 @@ impl Uring {
         self.received_otherwise(index, piece, told.result)
     }
 
+    /// A source has more than its share of this tick. It gets what is left of that, and the rest in
+    /// the next one, which does not sleep: without the former it would get half a share on average,
+    /// and the kernel be called twice as often, since the end of a buffer may be anywhere.
+    #[cold]
+    fn put_off(&mut self, index: u32, mut told: Told) -> Option<(Token, Found)> {
+        let place = self.table.at(index);
+        let share = place.share_left(self.tick);
+        let is_first = !place.any(SATED);
+        place.set(SATED | GREEDY);
+        let mut found = None;
+        if is_first
+            && place.is_flowing()
+            && (WORTH..=place.room as usize).contains(&share)
+            && let Some(piece) = told.piece()
+        {
+            let token = place.token;
+            self.bytes_left = self.bytes_left.saturating_sub(share);
+            self.lent = Lent::Piece(piece.part(0, share));
+            told.start += share as u32;
+            told.result -= share as i32; // more than that, or it might be taken
+            found = Some((token, Found::Bytes));
+        }
+        self.put_off.push(told);
+        found
+    }
+
     #[cold]
     fn received_otherwise(
         &mut self,
@@ -187,14 +210,11 @@ impl Uring {
         result: i32,
     ) -> Option<(Token, Found)> {
         let place = self.table.at(index);
-        if let Some(piece) = piece {
-            if piece.len > 0 {
-                place
-                    .kept()
-                    .bytes
-                    .extend_from_slice(self.ring.buffers.bytes(piece));
-            }
-            self.ring.buffers.let_go(piece);
+        if let Some(piece) = piece
+            && piece.len > 0
+        {
+            let bytes = self.ring.buffers.bytes(piece);
+            place.kept().bytes.extend_from_slice(bytes);
         }
         if result == -libc::ENOBUFS && place.wants_arming() && !place.any(TO_ARM) {
             place.set(TO_ARM);
@@ -399,12 +419,9 @@ impl Uring {
 }
 
 /// Something told of a place whose source has ended: nobody's any more.
-pub(super) fn close_on(table: &mut Table, buffers: &mut Buffers, told: &Told) {
+pub(super) fn close_on(table: &mut Table, told: &Told) {
     let index = told.place();
     let place = table.at(index);
-    if let Some(piece) = told.piece() {
-        buffers.let_go(piece);
-    }
     if let Kind::Listener(_) = place.kind
         && told.result >= 0
     {

@@ -13,6 +13,7 @@ use rustix::event::EventfdFlags;
 use rustix::io::Errno;
 
 use super::buffers::Buffers;
+use super::sends::Sends;
 use super::{Setup, Told};
 
 /// `io_uring_enter(2)`: complete what has been deferred, and wait if so many are wanted.
@@ -38,6 +39,9 @@ pub(super) struct Ring {
     enabled: bool,
     /// Submitted operations whose last completion has not come.
     under_way: usize,
+    /// How many entries are taken before one is refused.
+    #[cfg(test)]
+    pub(super) refuses_after: Option<usize>,
 }
 
 impl Ring {
@@ -56,6 +60,8 @@ impl Ring {
             may_have_more: false,
             enabled: false,
             under_way: 0,
+            #[cfg(test)]
+            refuses_after: None,
         })
     }
 
@@ -119,24 +125,22 @@ impl Ring {
         Ok(())
     }
 
-    /// Queues what `next` makes, as `attempt` does.
+    /// Queues all sends that are due, as `attempt` does.
     ///
     /// # Safety
-    /// As for `attempt`.
-    pub(super) unsafe fn attempt_all(
-        &mut self,
-        mut next: impl FnMut(&Buffers) -> Option<squeue::Entry>,
-    ) -> io::Result<()> {
+    /// As for `attempt`, of all that they point to.
+    pub(super) unsafe fn attempt_all(&mut self, sends: &mut Sends) -> io::Result<()> {
         loop {
             let mut queue = self.uring.submission();
-            while !queue.is_full() {
-                let Some(entry) = next(&self.buffers) else {
-                    return Ok(());
-                };
+            let room = queue.capacity() - queue.len();
+            sends.queue(room, &self.buffers, |entry| {
                 // SAFETY: promised by the caller. (There is room.)
-                let _ = unsafe { queue.push(&entry.flags(Flags::SKIP_SUCCESS)) };
-            }
+                let _ = unsafe { queue.push(&entry) };
+            });
             drop(queue);
+            if sends.are_queued() {
+                return Ok(());
+            }
             self.make_room()?;
         }
     }
@@ -160,12 +164,27 @@ impl Ring {
     /// # Safety
     /// As for the two kinds above.
     unsafe fn push(&mut self, entry: &squeue::Entry) -> io::Result<()> {
+        #[cfg(test)]
+        self.refuse()?;
         loop {
             // SAFETY: promised by the caller.
             if unsafe { self.uring.submission().push(entry) }.is_ok() {
                 return Ok(());
             }
             self.make_room()?;
+        }
+    }
+
+    /// As if the queue were full, and the kernel without memory to take something out of it.
+    #[cfg(test)]
+    fn refuse(&mut self) -> io::Result<()> {
+        match &mut self.refuses_after {
+            None => Ok(()),
+            Some(0) => Err(Errno::NOMEM.into()),
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
         }
     }
 
@@ -211,7 +230,8 @@ impl Ring {
     }
 
     /// Hands out all completions that there are.
-    pub(super) fn drain(&mut self, mut take: impl FnMut(Told, &mut Buffers)) -> io::Result<()> {
+    #[inline]
+    pub(super) fn drain(&mut self, mut take: impl FnMut(Told)) -> io::Result<()> {
         self.may_have_more = false;
         loop {
             for entry in self.uring.completion() {
@@ -231,7 +251,7 @@ impl Ring {
                     flags,
                     start,
                 };
-                take(told, &mut self.buffers);
+                take(told);
             }
             // What did not fit waits in the kernel until it is asked for.
             if !self.uring.submission().cq_overflow() {
@@ -256,7 +276,7 @@ impl Ring {
             // Fails where nothing is left to cancel; the completions say what is.
             let _ = self.uring.submitter().register_sync_cancel(at_once, all);
             let a_moment = Some(Duration::from_millis(10));
-            if self.enter(1, a_moment).is_err() || self.drain(|new, _| take(new)).is_err() {
+            if self.enter(1, a_moment).is_err() || self.drain(&mut take).is_err() {
                 return false;
             }
         }

@@ -9,6 +9,7 @@
 use std::io::IoSlice;
 use std::os::fd::RawFd;
 
+use io_uring::squeue::Flags;
 use io_uring::{opcode, squeue, types};
 
 use super::buffers::{Buffers, Piece};
@@ -29,22 +30,26 @@ const SPARE: usize = 256;
 pub(super) const FLAGS: i32 = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT | libc::MSG_WAITALL;
 
 /// The send of one source.
+#[derive(Clone, Copy)]
 struct Due {
     place: u32,
     /// The place keeps it open until the send is settled.
     fd: RawFd,
     /// What it sends if that is little.
     staged: Staged,
-    /// What it sends otherwise.
-    large: Option<Box<Large>>,
-    /// Somebody waits to hear that it is done.
-    is_awaited: bool,
+    /// Which of `Sends::large` it sends otherwise.
+    large: u32,
     /// What the kernel made of it.
     result: i32,
+    /// Somebody waits to hear that it is done.
+    is_awaited: bool,
 }
 
 /// The result of a send that had no completion: all bytes went.
 const ALL: i32 = i32::MAX;
+
+/// What is sent is little.
+const SMALL: u32 = u32::MAX;
 
 /// What one source sends if that is more than a little.
 struct Large {
@@ -69,8 +74,14 @@ pub(super) struct Outcome {
 }
 
 #[derive(Default)]
+#[expect(
+    clippy::vec_box,
+    reason = "the kernel is given the address of what is in the boxes"
+)]
 pub(super) struct Sends {
     due: Vec<Due>,
+    /// What the large ones of `due` send, in their order.
+    large: Vec<Box<Large>>,
     /// How many of these are in the ring: nothing that they point to may be touched.
     queued: usize,
     /// What the small ones send. The kernel is given pointers to it.
@@ -81,11 +92,9 @@ pub(super) struct Sends {
     is_any_awaited: bool,
     /// Some of `due` are large, or awaited, or have failed.
     is_any_unusual: bool,
-    #[expect(
-        clippy::vec_box,
-        reason = "the kernel is given the address of what is in the boxes"
-    )]
     spare: Vec<Box<Large>>,
+    /// Places whose sources have ended with a send due.
+    closed: Vec<u32>,
 }
 
 impl Sends {
@@ -96,6 +105,18 @@ impl Sends {
     /// Whether another wait than the present one has to submit some.
     pub(super) fn is_any_awaited(&self) -> bool {
         self.is_any_awaited
+    }
+
+    /// Whether the source in `place` has a send due, at `index` if at all: a place remembers where
+    /// its last one was, and need not be told when that has ended.
+    #[inline]
+    pub(super) fn is_due(&self, place: u32, index: u32) -> bool {
+        (self.due.get(index as usize)).is_some_and(|due| due.place == place)
+    }
+
+    /// The source in `place`, which has one due, has ended: `finish` tells of it.
+    pub(super) fn note_closed(&mut self, place: u32) {
+        self.closed.push(place);
     }
 
     /// Somebody waits to hear that the send at `index` is done.
@@ -112,12 +133,12 @@ impl Sends {
         if self.is_stage_kept {
             return None; // that of an earlier flush
         }
-        Some(self.begin(place, fd, staged, None))
+        Some(self.begin(place, fd, staged, SMALL))
     }
 
     /// Takes the stage, if something of it is to be sent, for an empty one.
     pub(super) fn keep_stage(&mut self, stage: &mut Stage) {
-        if !self.is_stage_kept && self.due.iter().any(|due| due.large.is_none()) {
+        if !self.is_stage_kept && self.due.len() > self.large.len() {
             std::mem::swap(&mut self.stage, stage);
             self.is_stage_kept = true;
         }
@@ -127,45 +148,49 @@ impl Sends {
     pub(super) fn large(&mut self, place: u32, fd: RawFd) -> u32 {
         let large = self.spare.pop().unwrap_or_else(Large::new);
         self.is_any_unusual = true;
-        self.begin(place, fd, Staged::default(), Some(large))
+        self.large.push(large);
+        let which = (self.large.len() - 1) as u32;
+        self.begin(place, fd, Staged::default(), which)
     }
 
     #[inline]
-    fn begin(&mut self, place: u32, fd: RawFd, staged: Staged, large: Option<Box<Large>>) -> u32 {
+    fn begin(&mut self, place: u32, fd: RawFd, staged: Staged, large: u32) -> u32 {
+        let index = self.due.len() as u32; // one for each place at most
         self.due.push(Due {
             place,
             fd,
             staged,
             large,
-            is_awaited: false,
             result: ALL,
+            is_awaited: false,
         });
-        (self.due.len() - 1) as u32 // one for each place at most
+        index
     }
 
-    /// What the kernel is to do for the next send that is not in the ring. The entry points to
-    /// memory that this owns or holds: none of it may be touched before `settle`.
+    /// Tells what the kernel is to do for at most `room` of the sends that are not in the ring. The
+    /// entries point to memory that this owns or holds: none of it may be touched before `settle`.
     #[inline]
-    pub(super) fn next_entry(&mut self, buffers: &Buffers) -> Option<squeue::Entry> {
-        let due = self.due.get_mut(self.queued)?;
-        let fd = types::Fd(due.fd);
-        let entry = match &mut due.large {
-            None => {
-                let bytes = self.stage.bytes(due.staged);
-                send(fd, bytes.as_ptr(), bytes.len() as u32)
-            }
-            Some(large) => {
-                let entry = large.entry(fd, buffers);
+    pub(super) fn queue(
+        &mut self,
+        room: usize,
+        buffers: &Buffers,
+        mut push: impl FnMut(squeue::Entry),
+    ) {
+        let first = self.queued;
+        for (offset, due) in self.due[first..].iter_mut().take(room).enumerate() {
+            let number = SEND | (first + offset) as u64;
+            if due.large == SMALL {
+                push(send(due.fd, self.stage.bytes(due.staged), number));
+            } else {
+                let large = &mut self.large[due.large as usize];
+                push(large.entry(due.fd, number, buffers));
                 if large.asked < large.len() {
                     due.is_awaited = true; // more than one call takes
                     self.is_any_awaited = true;
                 }
-                entry
             }
-        };
-        let number = SEND | self.queued as u64;
-        self.queued += 1;
-        Some(entry.user_data(number))
+        }
+        self.queued = self.due.len().min(first + room);
     }
 
     pub(super) fn are_queued(&self) -> bool {
@@ -187,8 +212,10 @@ impl Sends {
         if !self.is_any_unusual {
             return;
         }
-        for due in &mut self.due {
-            let asked = match &due.large {
+        let mut larges = self.large.drain(..);
+        for due in &self.due {
+            let large = (due.large != SMALL).then(|| larges.next()).flatten();
+            let asked = match &large {
                 Some(large) => large.asked,
                 None => due.staged.len(),
             };
@@ -200,7 +227,7 @@ impl Sends {
                 error => (0, false, Some(-error)),
             };
             let mut rest = None;
-            if let Some(mut large) = due.large.take() {
+            if let Some(mut large) = large {
                 rest = large.settle(sent, buffers);
                 if self.spare.len() < SPARE && large.outbox.is_reusable() {
                     self.spare.push(large);
@@ -219,11 +246,10 @@ impl Sends {
         }
     }
 
-    /// The places that have sent, once all is settled: from now on nothing is due.
-    pub(super) fn finish(&mut self, mut tell: impl FnMut(u32)) {
-        for due in self.due.drain(..) {
-            tell(due.place);
-        }
+    /// Once all is settled: from now on nothing is due. Tells the places of `note_closed`.
+    pub(super) fn finish(&mut self, tell: impl FnMut(u32)) {
+        self.closed.drain(..).for_each(tell);
+        self.due.clear();
         self.queued = 0;
         self.is_stage_kept = false;
         self.is_any_awaited = false;
@@ -235,7 +261,8 @@ impl Sends {
         if (index as usize) < self.queued {
             return None;
         }
-        let large = self.due[index as usize].large.as_deref_mut()?;
+        let which = self.due[index as usize].large;
+        let large = self.large.get_mut(which as usize)?; // there is none at `SMALL`
         large.outbox.is_empty().then_some(large)
     }
 
@@ -258,9 +285,39 @@ impl Sends {
     }
 }
 
+/// `struct io_uring_sqe` of `io_uring_enter(2)`, as far as a send has values in it. What the crate
+/// builds is cleared first, and copied more than once: it took three times the instructions.
+#[repr(C)]
+struct SendEntry {
+    opcode: u8,
+    flags: u8,
+    priority: u16,
+    fd: RawFd,
+    offset: u64,
+    address: u64,
+    len: u32,
+    send_flags: i32,
+    number: u64,
+    nothing: [u64; 3],
+}
+
 #[inline]
-fn send(fd: types::Fd, start: *const u8, len: u32) -> squeue::Entry {
-    opcode::Send::new(fd, start, len).flags(FLAGS).build()
+fn send(fd: RawFd, bytes: &[u8], number: u64) -> squeue::Entry {
+    let entry = SendEntry {
+        opcode: opcode::Send::CODE,
+        flags: Flags::SKIP_SUCCESS.bits(),
+        priority: 0,
+        fd,
+        offset: 0,
+        address: bytes.as_ptr().expose_provenance() as u64,
+        len: bytes.len() as u32, // of the stage, or at most `MOST`
+        send_flags: FLAGS,
+        number,
+        nothing: [0; 3],
+    };
+    // SAFETY: both are the kernel's structure, of one size (or this does not compile) and without
+    // padding, and it may hold any values.
+    unsafe { std::mem::transmute::<SendEntry, squeue::Entry>(entry) }
 }
 
 impl Large {
@@ -275,12 +332,13 @@ impl Large {
         })
     }
 
-    fn entry(&mut self, fd: types::Fd, buffers: &Buffers) -> squeue::Entry {
+    #[inline(never)]
+    fn entry(&mut self, fd: RawFd, number: u64, buffers: &Buffers) -> squeue::Entry {
         if self.lent.is_empty()
             && let Some(bytes) = self.outbox.single()
         {
             self.asked = bytes.len().min(MOST);
-            return send(fd, bytes.as_ptr(), self.asked as u32);
+            return send(fd, &bytes[..self.asked], number);
         }
         let mut slices = [IoSlice::new(&[]); SLICES];
         let lent = self.lent.len().min(SLICES);
@@ -297,10 +355,9 @@ impl Large {
         self.asked = slices.iter().map(|slice| slice.len()).sum();
         self.header.msg_iov = self.slices.as_mut_ptr();
         self.header.msg_iovlen = filled as _;
-        let flags = FLAGS as u32;
-        opcode::SendMsg::new(fd, &raw const self.header)
-            .flags(flags)
-            .build()
+        let entry = opcode::SendMsg::new(types::Fd(fd), &raw const self.header);
+        let entry = entry.flags(FLAGS as u32).build();
+        entry.flags(Flags::SKIP_SUCCESS).user_data(number)
     }
 
     fn len(&self) -> usize {

@@ -107,8 +107,8 @@ pub(super) const ENDED: u16 = 1 << 4;
 pub(super) const BLOCKED: u16 = 1 << 5;
 /// The kernel watches for room to send.
 pub(super) const ROOM_ARMED: u16 = 1 << 6;
-/// Something of it goes out with the next wait.
-pub(super) const SENDING: u16 = 1 << 7;
+/// Its token has ended, and something of it goes out with the next wait.
+pub(super) const LAST_WORDS: u16 = 1 << 7;
 /// Its token has ended; it waits for its last completion.
 pub(super) const CLOSED: u16 = 1 << 8;
 /// What its poll tells is out of date.
@@ -117,6 +117,8 @@ pub(super) const STALE: u16 = 1 << 9;
 pub(super) const QUEUED: u16 = 1 << 10;
 /// It has had its share of this tick: what else was told of it waits for the next.
 pub(super) const SATED: u16 = 1 << 11;
+/// It has had more than its share, and receives once at a time until that brings little.
+pub(super) const GREEDY: u16 = 1 << 12;
 
 pub(super) struct Place {
     pub(super) kind: Kind,
@@ -124,7 +126,7 @@ pub(super) struct Place {
     pub(super) token: Token,
     /// How many bytes one completion may bring.
     pub(super) room: u32,
-    /// Its place in the list of sends, while it is `SENDING`.
+    /// Where in the list of sends it has one, if it has: see `Sends::is_due`.
     pub(super) sending: u32,
     /// Operations whose last completion has not come.
     pub(super) under_way: u16,
@@ -171,6 +173,12 @@ impl Place {
         self.tick = tick;
         self.taken = taken.min(SHARE.into()) as u16;
         true
+    }
+
+    /// How many bytes may still be handed out in this tick.
+    pub(super) fn share_left(&self, tick: u16) -> usize {
+        let taken = if self.tick == tick { self.taken } else { 0 };
+        usize::from(SHARE - taken) * 16
     }
 
     /// Whether an operation should be under way that is not.
@@ -375,7 +383,7 @@ impl Table {
     /// Frees a place whose token has ended, if the kernel has nothing of it any more.
     pub(super) fn free_if_done(&mut self, index: u32) {
         let place = &mut self.places[index as usize];
-        if place.under_way == 0 && place.any(CLOSED) && !place.any(SENDING) {
+        if place.under_way == 0 && place.any(CLOSED) && !place.any(LAST_WORDS) {
             place.kind = Kind::Free { next: self.free };
             place.kept = None;
             place.flags = 0;

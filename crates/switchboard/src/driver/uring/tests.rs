@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::*;
 use crate::driver::Completion;
 
+mod bounds;
 mod ends;
 mod rig;
 
@@ -269,36 +270,6 @@ fn a_paused_listener_keeps_who_was_accepted() {
     assert!(rig.accepted.is_empty());
     rig.uring.set_reading(it, true);
     rig.tick_until("all of them", |rig| rig.accepted.len() == far.len());
-}
-
-/// One that floods gets its share of a tick, in order, and the others get theirs: in the same one,
-/// or, where the flood lies in all buffers there are, as soon as the first of them is free.
-#[test]
-fn a_flood_gets_its_share_of_a_tick_and_others_get_theirs() {
-    if !works() {
-        return;
-    }
-    let mut rig = Rig::new(&Setup::default());
-    let (loud, quiet) = (token(0, 0), token(1, 0));
-    let (mut flood, mut other) = (rig.register(loud), rig.register(quiet));
-    flood.set_nonblocking(true).expect("a socket can");
-    let message = pattern(4 * 1024 * 1024, 3);
-    let (mut written, mut questions) = (0, 0);
-    for _ in 0..TICKS {
-        while let Ok(n @ 1..) = flood.write(&message[written..]) {
-            written += n;
-        }
-        other.write_all(b"?").expect("it fits");
-        questions += 1;
-        let before = rig.len(loud);
-        rig.tick();
-        assert!(rig.len(loud) - before <= READ_BUFFER);
-        assert!(questions - rig.len(quiet) <= 2, "{questions} questions");
-        if rig.len(loud) == message.len() {
-            break;
-        }
-    }
-    assert!(rig.bytes[&loud] == message, "{} bytes", rig.len(loud));
 }
 
 #[test]

@@ -14,9 +14,10 @@ use super::completions::close_on;
 use super::ring::{IGNORED, SEND};
 use super::table::Table;
 use super::table::{
-    ARMED, BLOCKED, CANCELLED, CLOSED, Kind, Listening, ROOM_ARMED, SATED, SENDING, TO_ARM,
+    ARMED, BLOCKED, CANCELLED, CLOSED, GREEDY, Kind, LAST_WORDS, Listening, ROOM_ARMED, SATED,
+    TO_ARM,
 };
-use super::{Told, Uring};
+use super::{Lent, Told, Uring};
 use crate::driver::{Event, READ_BUFFER, TICK_ACCEPTS, TICK_BYTES};
 use crate::io::Interest;
 
@@ -44,7 +45,6 @@ pub(super) fn socket_of(number: u64) -> usize {
 
 impl Uring {
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        self.let_go();
         self.take_up();
         self.ring.enable()?;
         self.queue_sends()?;
@@ -65,18 +65,23 @@ impl Uring {
         Ok(())
     }
 
-    /// What the last tick has put off comes before all that is new.
+    /// What the last tick has put off comes before all that is new; of what it has looked at,
+    /// nothing is needed any more.
     pub(super) fn take_up(&mut self) {
+        self.lent = Lent::Nothing;
         self.told.drain(..self.looked_at);
         self.looked_at = 0;
-        if self.put_off.is_empty() {
-            return;
+        if !self.put_off.is_empty() {
+            for told in &self.put_off {
+                self.table.at(told.place()).clear(SATED);
+            }
+            self.put_off.append(&mut self.told);
+            std::mem::swap(&mut self.put_off, &mut self.told);
         }
-        for told in &self.put_off {
-            self.table.at(told.place()).clear(SATED);
+        if self.ring.buffers.is_any_done() {
+            let unread = self.told.iter().filter_map(Told::piece);
+            self.ring.buffers.give_back_done(unread);
         }
-        self.put_off.append(&mut self.told);
-        std::mem::swap(&mut self.put_off, &mut self.told);
     }
 
     /// Whether something that the ring told waits to be looked at.
@@ -146,18 +151,17 @@ impl Uring {
         if self.sends.are_queued() {
             return Ok(());
         }
-        let sends = &mut self.sends;
         // SAFETY: what an entry points to is in the stage or in a box of `sends`, which are
         // neither touched nor freed before `settle`, and that is called when all is submitted.
         // (The kernel does not look at it later: with `MSG_DONTWAIT` a send is never put off.)
-        unsafe { self.ring.attempt_all(|buffers| sends.next_entry(buffers)) }
+        unsafe { self.ring.attempt_all(&mut self.sends) }
     }
 
+    /// What the ring does not take waits for the next call, as with `queue_arms`.
     fn queue_cancels(&mut self) -> io::Result<()> {
-        if !self.to_cancel.is_empty() {
-            for number in std::mem::take(&mut self.to_cancel) {
-                self.ring.cancel(number)?;
-            }
+        while let Some(&number) = self.to_cancel.last() {
+            self.ring.cancel(number)?;
+            self.to_cancel.pop();
         }
         Ok(())
     }
@@ -170,17 +174,23 @@ impl Uring {
             return Ok(());
         }
         // First those for which there was no buffer the last time.
-        let mut to_arm = std::mem::take(&mut self.starved);
-        to_arm.append(&mut self.to_arm);
-        for index in to_arm.drain(..) {
-            let place = self.table.at(index);
-            if place.any(TO_ARM) {
-                place.clear(TO_ARM);
-                self.arm(index)?;
+        self.starved.append(&mut self.to_arm);
+        std::mem::swap(&mut self.starved, &mut self.to_arm);
+        let mut armed = 0;
+        let result = loop {
+            let Some(&index) = self.to_arm.get(armed) else {
+                break Ok(());
+            };
+            if self.table.at(index).any(TO_ARM) {
+                if let Err(error) = self.arm(index) {
+                    break Err(error);
+                }
+                self.table.at(index).clear(TO_ARM);
             }
-        }
-        self.to_arm = to_arm; // keeps the memory
-        Ok(())
+            armed += 1;
+        };
+        self.to_arm.drain(..armed);
+        result
     }
 
     fn arm_waker(&mut self) -> io::Result<()> {
@@ -199,7 +209,10 @@ impl Uring {
         if self.table.at(index).wants_arming() {
             let place = self.table.at(index);
             let entry = match &mut place.kind {
-                Kind::Stream(fd) => receive(types::Fd(fd.as_raw_fd()), place.room as usize),
+                Kind::Stream(fd) => {
+                    let fd = types::Fd(fd.as_raw_fd());
+                    receive(fd, place.room as usize, place.any(GREEDY))
+                }
                 Kind::Connecting(connecting) => {
                     let (address, len) = (connecting.address.as_ptr(), connecting.address.len());
                     let fd = types::Fd(connecting.fd.as_raw_fd());
@@ -280,10 +293,10 @@ impl Uring {
         // Nobody waits for those of closed places, unless others of theirs wait to be looked at.
         let may_close = self.table.ended() > 0 && !self.has_told();
         let (told, sends, table) = (&mut self.told, &mut self.sends, &mut self.table);
-        self.ring.drain(|new, buffers| match new.number {
+        self.ring.drain(|new| match new.number {
             IGNORED => {}
             SEND.. => sends.note(new.number, new.result),
-            _ if may_close && is_of_closed(table, &new) => close_on(table, buffers, &new),
+            _ if may_close && is_of_closed(table, &new) => close_on(table, &new),
             _ => told.push(new),
         })
     }
@@ -314,11 +327,8 @@ impl Uring {
             }
         });
         self.sends.finish(|index| {
-            let place = table.at(index);
-            place.clear(SENDING);
-            if place.any(CLOSED) {
-                table.free_if_done(index);
-            }
+            table.at(index).clear(LAST_WORDS);
+            table.free_if_done(index);
         });
         for index in blocked.drain(..) {
             self.arm_later(index);
@@ -327,12 +337,14 @@ impl Uring {
     }
 }
 
-/// Receives whatever comes, or, where there is little room, no more than that and once.
-fn receive(fd: types::Fd, room: usize) -> squeue::Entry {
-    if room >= READ_BUFFER / 2 {
+/// Receives whatever comes, or, where there is little room or a lot to come, once and no more than
+/// the share of a tick.
+fn receive(fd: types::Fd, room: usize, is_greedy: bool) -> squeue::Entry {
+    if room >= READ_BUFFER / 2 && !is_greedy {
         return opcode::RecvMulti::new(fd, GROUP).build();
     }
-    let once = opcode::Recv::new(fd, std::ptr::null_mut(), room as u32).buf_group(GROUP);
+    let most = room.min(READ_BUFFER) as u32;
+    let once = opcode::Recv::new(fd, std::ptr::null_mut(), most).buf_group(GROUP);
     once.build().flags(squeue::Flags::BUFFER_SELECT)
 }
 
