@@ -91,6 +91,10 @@ impl Builder {
     /// How many bytes all inboxes and outboxes together may hold (default 1 GiB). At the bound
     /// `send` fails with [`Error::BufferedLimit`](crate::Error), and a source whose handler
     /// leaves bytes unread is closed with that error.
+    ///
+    /// On io_uring the kernel receives on its own, and what it has received for sources that are
+    /// paused waits in the driver: up to as many bytes again. At that bound, the source for which
+    /// further ones come fails.
     pub fn max_buffered(mut self, bytes: usize) -> Builder {
         self.max_buffered = bytes;
         self
@@ -231,7 +235,7 @@ impl Builder {
     }
 
     fn live_driver(&self) -> Result<Driver> {
-        Ok(self.driver.start(self.threads)?)
+        Ok(self.driver.start(self.threads, self.max_buffered)?)
     }
 
     /// All that makes one reactor decide otherwise than another, by name, for a recording.

@@ -66,11 +66,11 @@ impl std::str::FromStr for Driver {
 }
 
 impl Driver {
-    pub(crate) fn start(self, threads: usize) -> io::Result<Running> {
+    pub(crate) fn start(self, threads: usize, max_buffered: usize) -> io::Result<Running> {
         match self {
             Driver::Readiness => Ok(Running::Readiness(Readiness::new(threads)?)),
-            Driver::IoUring => io_uring(threads),
-            Driver::Auto => auto(threads),
+            Driver::IoUring => io_uring(threads, max_buffered),
+            Driver::Auto => auto(threads, max_buffered),
             Driver::Virtual => Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
                 "a virtual driver comes with a simulation or a replay",
@@ -80,9 +80,9 @@ impl Driver {
 }
 
 #[cfg(target_os = "linux")]
-fn io_uring(threads: usize) -> io::Result<Running> {
+fn io_uring(threads: usize, max_buffered: usize) -> io::Result<Running> {
     super::Uring::probe()
-        .and_then(|()| super::Uring::new(threads))
+        .and_then(|()| super::Uring::new(threads, max_buffered))
         .map(Running::Uring)
         .map_err(|error| {
             let why = match error.raw_os_error() {
@@ -100,7 +100,7 @@ fn io_uring(threads: usize) -> io::Result<Running> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn io_uring(_: usize) -> io::Result<Running> {
+fn io_uring(_: usize, _: usize) -> io::Result<Running> {
     Err(io::Error::new(
         io::ErrorKind::Unsupported,
         "io_uring is a part of Linux; use another driver",
@@ -108,25 +108,25 @@ fn io_uring(_: usize) -> io::Result<Running> {
 }
 
 #[cfg(target_os = "linux")]
-fn auto(threads: usize) -> io::Result<Running> {
+fn auto(threads: usize, max_buffered: usize) -> io::Result<Running> {
     if PREFERRED != Driver::IoUring {
         tracing::info!("the driver is readiness: it is the faster one where both work");
-        return Driver::Readiness.start(threads);
+        return Driver::Readiness.start(threads, max_buffered);
     }
-    match io_uring(threads) {
+    match io_uring(threads, max_buffered) {
         Ok(running) => {
             tracing::info!("the driver is io_uring: it works here");
             Ok(running)
         }
         Err(error) => {
             tracing::info!(why = %error, "the driver is readiness");
-            Driver::Readiness.start(threads)
+            Driver::Readiness.start(threads, max_buffered)
         }
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn auto(threads: usize) -> io::Result<Running> {
+fn auto(threads: usize, max_buffered: usize) -> io::Result<Running> {
     tracing::info!("the driver is readiness: io_uring is a part of Linux");
-    Driver::Readiness.start(threads)
+    Driver::Readiness.start(threads, max_buffered)
 }

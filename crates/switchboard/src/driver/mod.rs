@@ -239,6 +239,17 @@ impl Driver {
         }
     }
 
+    /// The same without a call, for a recorder of one of the two.
+    #[inline(always)]
+    pub(crate) fn next_received_live(&mut self) -> Option<(Token, &[u8])> {
+        match self {
+            Driver::Readiness(driver) => driver.next_received(),
+            #[cfg(target_os = "linux")]
+            Driver::Uring(driver) => driver.next_received(),
+            _ => None,
+        }
+    }
+
     #[inline(always)]
     pub(crate) fn next_received_if_ready(&mut self) -> Option<(Token, &[u8])> {
         match self {
@@ -366,6 +377,22 @@ impl Driver {
             Driver::Replayer(replayer) => replayer.send_bytes(token, stage.bytes(staged)),
             #[cfg(target_os = "linux")]
             Driver::Uring(driver) => Ok(driver.send_staged(token, staged)),
+        }
+    }
+
+    /// The same without a call, for a recorder of one of the two.
+    #[inline(always)]
+    pub(crate) fn send_staged_live(
+        &mut self,
+        token: Token,
+        stage: &Stage,
+        staged: Staged,
+    ) -> io::Result<usize> {
+        match self {
+            Driver::Readiness(driver) => driver.send_bytes(token, stage.bytes(staged)),
+            #[cfg(target_os = "linux")]
+            Driver::Uring(driver) => Ok(driver.send_staged(token, staged)),
+            other => other.send_staged(token, stage, staged),
         }
     }
 

@@ -132,7 +132,7 @@ impl Recorder {
     #[inline]
     pub(crate) fn next_received(&mut self) -> Option<(Token, &[u8])> {
         self.sink.cut();
-        let (token, bytes) = self.inner.next_received()?;
+        let (token, bytes) = self.inner.next_received_live()?;
         if !self.sink.is_over() {
             self.sink.put_received(token, bytes);
         }
@@ -274,7 +274,7 @@ impl Recorder {
         stage: &Stage,
         staged: Staged,
     ) -> io::Result<usize> {
-        let result = self.inner.send_staged(token, stage, staged);
+        let result = self.inner.send_staged_live(token, stage, staged);
         let bytes = stage.bytes(staged);
         if self.is_over() {
             return result;

@@ -24,11 +24,13 @@ mod buffers;
 mod channels;
 mod completions;
 mod connecting;
+mod kept;
 mod probe;
 mod ring;
 mod sends;
 mod table;
 mod tick;
+mod told;
 
 use std::collections::VecDeque;
 use std::io;
@@ -38,7 +40,6 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use io_uring::cqueue;
 use rustix::event::EventfdFlags;
 
 use super::channel::shut_down;
@@ -55,12 +56,14 @@ use crate::{Listener, Time, Token};
 
 use buffers::Piece;
 use completions::close_on;
+use kept::Total;
 use ring::{Ring, SEND};
 use sends::Sends;
 use table::{
     ARMED, Kind, LAST_WORDS, Listening, PAUSED, Place, QUEUED, STALE, Socket, TO_ARM, Table, Watch,
 };
 use tick::WAKE;
+use told::Told;
 
 /// The sizes of a ring and its buffers.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +78,8 @@ pub(super) struct Setup {
     pub(super) whole_buffer: usize,
     /// Whether completions are deferred, by kernels that can.
     pub(super) is_deferred: bool,
+    /// Bytes kept for sources that do not want them now, all together.
+    pub(super) max_kept: usize,
 }
 
 impl Default for Setup {
@@ -87,6 +92,7 @@ impl Default for Setup {
             whole_buffers: 256,
             whole_buffer: 16 * 1024,
             is_deferred: true,
+            max_kept: 1 << 30,
         }
     }
 }
@@ -99,39 +105,6 @@ enum Lent {
     Scratch,
 }
 
-/// A completion as the ring told it.
-#[derive(Clone, Copy)]
-struct Told {
-    number: u64,
-    result: i32,
-    flags: u32,
-    /// Where in its buffer the bytes begin that it brought, if it brought any.
-    start: u32,
-}
-
-impl Told {
-    /// The bytes that it brought.
-    #[inline]
-    fn piece(&self) -> Option<Piece> {
-        let buffer = cqueue::buffer_select(self.flags)?;
-        let len = self.result.max(0) as u32;
-        Some(Piece::new(buffer, self.start, len))
-    }
-
-    fn place(&self) -> u32 {
-        self.number as u32
-    }
-
-    fn operation(&self) -> u64 {
-        self.number & (0xff << 32)
-    }
-
-    /// Whether the operation goes on.
-    fn more(&self) -> bool {
-        cqueue::more(self.flags)
-    }
-}
-
 pub(crate) struct Uring {
     /// Dropped before what its operations point to, and waits for them.
     ring: Ring,
@@ -140,6 +113,8 @@ pub(crate) struct Uring {
     /// Completions, of which `looked_at` have been looked at.
     told: Vec<Told>,
     looked_at: usize,
+    /// Up to here they are what comes next.
+    straight: usize,
     /// Those of sources that have had their share of this tick.
     put_off: Vec<Told>,
     /// Events that are no completions of the ring, or not any more; they come first.
@@ -152,6 +127,8 @@ pub(crate) struct Uring {
     starved: Vec<u32>,
     /// Numbers of operations to cancel before the next wait.
     to_cancel: Vec<u64>,
+    /// Of all sources.
+    kept_bytes: Total,
     /// Places with something kept to hand out in this tick, and in the next one.
     kept: VecDeque<u32>,
     kept_next: VecDeque<u32>,
@@ -172,8 +149,12 @@ pub(crate) struct Uring {
 }
 
 impl Uring {
-    pub(crate) fn new(threads: usize) -> io::Result<Uring> {
-        Uring::with(threads, &Setup::default())
+    pub(crate) fn new(threads: usize, max_kept: usize) -> io::Result<Uring> {
+        let setup = Setup {
+            max_kept,
+            ..Setup::default()
+        };
+        Uring::with(threads, &setup)
     }
 
     pub(super) fn with(threads: usize, setup: &Setup) -> io::Result<Uring> {
@@ -186,6 +167,7 @@ impl Uring {
             // As many as the ring holds, so that a burst does not double it.
             told: Vec::with_capacity(setup.completions as usize),
             looked_at: 0,
+            straight: 0,
             put_off: Vec::new(),
             events: VecDeque::new(),
             failed: VecDeque::new(),
@@ -193,6 +175,7 @@ impl Uring {
             starved: Vec::new(),
             to_cancel: Vec::new(),
             kept: VecDeque::new(),
+            kept_bytes: Total::new(setup.max_kept),
             kept_next: VecDeque::new(),
             watched: Watched::default(),
             blocked: Vec::new(),
@@ -210,7 +193,12 @@ impl Uring {
 
     /// Whether it works here, and if not, why.
     pub(crate) fn probe() -> io::Result<()> {
-        probe::probe(&Setup::default())
+        // Freeing as many buffers as a driver has would make the allocator clear those of the next.
+        probe::probe(&Setup {
+            buffers: 2,
+            whole_buffers: 2,
+            ..Setup::default()
+        })
     }
 
     pub(crate) fn now(&self) -> Time {
@@ -404,7 +392,7 @@ impl Uring {
         let Some((index, place)) = self.table.find(token) else {
             return;
         };
-        place.kept = None;
+        self.kept_bytes.forget(&mut place.kept);
         if self.sends.is_due(index, place.sending) {
             place.set(LAST_WORDS);
             self.sends.note_closed(index);
@@ -466,9 +454,8 @@ impl Drop for Uring {
         }
         // The kernel has accepted connections on its own: their descriptors are nobody else's.
         self.take_up(); // what was looked at has its owner
-        let told = &mut self.told;
-        self.ring.end(|new| told.push(new));
-        for told in told.drain(..) {
+        self.ring.end(&mut self.told);
+        for told in self.told.drain(..) {
             if told.number < SEND && told.operation() != WAKE {
                 close_on(&mut self.table, &told);
             }

@@ -31,14 +31,17 @@ impl Relays {
     /// the same that went out to another one before.
     #[inline]
     pub(super) fn find(&mut self, frame: &[u8], bytes: &[u8]) -> Option<usize> {
-        let next = self.next;
-        let (start, is_next) = [next, next.wrapping_sub(1)].into_iter().find_map(|at| {
-            let (start, len) = *self.received.get(at)?;
-            let is_same = len == bytes.len() && frame.get(start..start + len)? == bytes;
-            is_same.then_some((start, at == next))
-        })?;
-        self.next += usize::from(is_next);
-        Some(start)
+        if let Some(start) = self.same(self.next, frame, bytes) {
+            self.next += 1;
+            return Some(start);
+        }
+        self.same(self.next.wrapping_sub(1), frame, bytes)
+    }
+
+    #[inline]
+    fn same(&self, at: usize, frame: &[u8], bytes: &[u8]) -> Option<usize> {
+        let (start, len) = *self.received.get(at)?;
+        (len == bytes.len() && frame.get(start..start + len)? == bytes).then_some(start)
     }
 
     /// They were others: with luck, the following ones are in step again.

@@ -8,9 +8,10 @@ use io_uring::cqueue;
 use rustix::event::PollFlags;
 
 use super::buffers::Piece;
+use super::kept::End;
 use super::table::Table;
 use super::table::{
-    ARMED, BLOCKED, CANCELLED, CLOSED, ENDED, End, GREEDY, Kind, PAUSED, QUEUED, ROOM_ARMED, SATED,
+    ARMED, BLOCKED, CANCELLED, CLOSED, ENDED, GREEDY, Kind, PAUSED, QUEUED, ROOM_ARMED, SATED,
     STALE, TO_ARM,
 };
 use super::tick::{ROOM, WAKE, socket_of};
@@ -35,33 +36,44 @@ impl Uring {
     /// come.
     #[inline(always)]
     pub(crate) fn next_received(&mut self) -> Option<(Token, &[u8])> {
-        let told = self.told.get(self.looked_at)?;
-        let comes_next = self.events.is_empty() && self.kept.is_empty() && self.bytes_left > 0;
-        if !comes_next || told.number >= ROOM || self.results.may_be_left() {
+        let told = self
+            .straight
+            .checked_sub(self.looked_at)
+            .filter(|left| *left > 0);
+        let told = told.and_then(|_| self.told.get(self.looked_at))?;
+        if told.number >= ROOM || told.result <= 0 || !told.goes_on() || self.bytes_left == 0 {
             return None;
         }
-        let piece = told.piece()?;
-        let (place, len) = (self.table.at(told.place()), piece.len as usize);
-        if len == 0
-            || !told.more()
-            || !matches!(place.kind, Kind::Stream(_))
-            || place.any(PAUSED | CLOSED | SATED)
+        let (place, len) = (self.table.at(told.place()), told.result as usize);
+        if !matches!(place.kind, Kind::Stream(_))
+            || place.any(PAUSED | CLOSED | ENDED | SATED)
             || place.kept.is_some()
             || len > place.room as usize
             || !place.may_take(self.tick, len)
         {
             return None;
         }
+        let piece = told.piece()?;
         self.looked_at += 1;
         self.bytes_left = self.bytes_left.saturating_sub(len);
         self.lent = Lent::Piece(piece);
         Some((place.token, self.ring.buffers.bytes(piece)))
     }
 
+    /// Until where nothing stands in front of what the ring has told. Whatever does is put there by
+    /// `wait` and `next`.
+    pub(super) fn set_straight(&mut self) {
+        let is_straight =
+            self.events.is_empty() && self.kept.is_empty() && !self.results.may_be_left();
+        self.straight = if is_straight { self.told.len() } else { 0 };
+    }
+
     #[inline(never)]
     pub(crate) fn next(&mut self) -> Option<Completion<'_>> {
         self.lent = Lent::Nothing;
-        let (token, found) = self.find()?;
+        let found = self.find();
+        self.set_straight();
+        let (token, found) = found?;
         let bytes = match self.lent {
             Lent::Piece(piece) => self.ring.buffers.bytes(piece),
             Lent::Scratch => &self.scratch,
@@ -210,11 +222,16 @@ impl Uring {
         result: i32,
     ) -> Option<(Token, Found)> {
         let place = self.table.at(index);
+        if place.any(ENDED) {
+            return None; // it was told
+        }
         if let Some(piece) = piece
             && piece.len > 0
         {
             let bytes = self.ring.buffers.bytes(piece);
-            place.kept().bytes.extend_from_slice(bytes);
+            if !self.kept_bytes.keep(place.kept(), bytes) {
+                return Some(self.keeps_too_much(index));
+            }
         }
         if result == -libc::ENOBUFS && place.wants_arming() && !place.any(TO_ARM) {
             place.set(TO_ARM);
@@ -240,6 +257,18 @@ impl Uring {
         }
         self.go_on(index);
         None
+    }
+
+    /// The bound is reached: a gap in what a source receives is its end.
+    fn keeps_too_much(&mut self, index: u32) -> (Token, Found) {
+        let place = self.table.at(index);
+        place.set(ENDED);
+        self.kept_bytes.forget(&mut place.kept);
+        let token = place.token;
+        self.cancel_main(index);
+        let text = "more bytes came while reading was paused than `max_buffered` allows for \
+                    all sources";
+        (token, Found::Event(Event::Failed(io::Error::other(text))))
     }
 
     /// Hands out a part of what was kept.
@@ -273,19 +302,15 @@ impl Uring {
         let part = &part[..part.len().min(room)];
         if part.is_empty() {
             let end = kept.end?;
-            place.kept = None;
+            place.kept = None; // nothing is left in it
             return Some((token, Found::Event(event_of(end))));
         }
         self.scratch.clear();
         self.scratch.extend_from_slice(part);
         let len = part.len();
-        kept.taken += len;
-        if kept.taken == kept.bytes.len() {
-            kept.bytes = Vec::new();
-            kept.taken = 0;
-            if kept.end.is_none() {
-                place.kept = None;
-            }
+        self.kept_bytes.take(kept, len);
+        if kept.bytes.is_empty() && kept.end.is_none() {
+            place.kept = None;
         }
         self.bytes_left -= len;
         self.go_on(index);

@@ -21,6 +21,9 @@ const GETEVENTS: u32 = 1;
 /// `io_uring_enter(2)`: the last argument carries a timeout.
 const EXT_ARG: u32 = 1 << 3;
 
+/// `IORING_CQE_F_BUFFER`, `IORING_CQE_F_MORE` and `IORING_CQE_F_BUF_MORE` of `io_uring_enter(2)`.
+const GOES_ON: u32 = 1 | 1 << 1 | 1 << 4;
+
 /// The completion of something that nobody waits for.
 pub(super) const IGNORED: u64 = u64::MAX;
 
@@ -229,29 +232,46 @@ impl Ring {
         }
     }
 
-    /// Hands out all completions that there are.
+    /// Takes all completions that there are, and appends those that `is_kept` wants. About bytes of
+    /// receives that go on, in a buffer that goes on, it is asked only if `asks_all`: nearly all
+    /// completions are of that kind.
     #[inline]
-    pub(super) fn drain(&mut self, mut take: impl FnMut(Told)) -> io::Result<()> {
+    pub(super) fn drain(
+        &mut self,
+        told: &mut Vec<Told>,
+        asks_all: bool,
+        mut is_kept: impl FnMut(&Told) -> bool,
+    ) -> io::Result<()> {
         self.may_have_more = false;
         loop {
-            for entry in self.uring.completion() {
-                self.may_have_more = true;
+            let queue = self.uring.completion();
+            self.may_have_more |= !queue.is_empty();
+            for entry in queue {
                 let (number, result, flags) = (entry.user_data(), entry.result(), entry.flags());
-                if !cqueue::more(flags) && number < SEND {
-                    self.under_way -= 1;
-                }
                 // In the order of the completions: none says where its bytes begin.
-                let start = cqueue::buffer_select(flags).map_or(0, |buffer| {
-                    let len = result.max(0) as u32;
-                    self.buffers.take(buffer, len, cqueue::buffer_more(flags))
-                });
-                let told = Told {
+                let start = match cqueue::buffer_select(flags) {
+                    Some(buffer) => {
+                        let len = result.max(0) as u32;
+                        self.buffers.take(buffer, len, cqueue::buffer_more(flags))
+                    }
+                    None => 0,
+                };
+                let new = Told {
                     number,
                     result,
                     flags,
                     start,
                 };
-                take(told);
+                if flags & GOES_ON == GOES_ON && !asks_all {
+                    told.push(new);
+                    continue;
+                }
+                if !cqueue::more(flags) && number < SEND {
+                    self.under_way -= 1;
+                }
+                if is_kept(&new) {
+                    told.push(new);
+                }
             }
             // What did not fit waits in the kernel until it is asked for.
             if !self.uring.submission().cq_overflow() {
@@ -261,9 +281,9 @@ impl Ring {
         }
     }
 
-    /// Ends all operations, hands out what they still bring, and waits until the kernel has let go
+    /// Ends all operations, appends what they still bring, and waits until the kernel has let go
     /// of the buffers. Whether it has.
-    pub(super) fn end(&mut self, mut take: impl FnMut(Told)) -> bool {
+    pub(super) fn end(&mut self, told: &mut Vec<Told>) -> bool {
         if !self.enabled {
             return true; // nothing was ever submitted
         }
@@ -276,7 +296,8 @@ impl Ring {
             // Fails where nothing is left to cancel; the completions say what is.
             let _ = self.uring.submitter().register_sync_cancel(at_once, all);
             let a_moment = Some(Duration::from_millis(10));
-            if self.enter(1, a_moment).is_err() || self.drain(&mut take).is_err() {
+            let entered = self.enter(1, a_moment);
+            if entered.is_err() || self.drain(told, true, |_| true).is_err() {
                 return false;
             }
         }
@@ -286,7 +307,7 @@ impl Ring {
 
 impl Drop for Ring {
     fn drop(&mut self) {
-        if self.end(drop) {
+        if self.end(&mut Vec::new()) {
             self.buffers.free(&self.uring.submitter());
         } else {
             // The kernel may still write to them: they stay its own.

@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use socket2::SockAddr;
 
+use super::kept::Kept;
 use crate::Token;
 use crate::driver::channel::Channel;
 use crate::driver::{Notifier, READ_BUFFER};
@@ -78,22 +79,6 @@ pub(super) struct Watch {
     pub(super) interest: Interest,
 }
 
-/// What arrived while it was not wanted, or was more than there was room for.
-#[derive(Default)]
-pub(super) struct Kept {
-    pub(super) bytes: Vec<u8>,
-    /// Bytes at the front that have been handed out.
-    pub(super) taken: usize,
-    pub(super) end: Option<End>,
-}
-
-/// How a stream of bytes has ended.
-#[derive(Clone, Copy)]
-pub(super) enum End {
-    Eof,
-    Failed(i32),
-}
-
 /// The kernel receives for it, or polls it.
 pub(super) const ARMED: u16 = 1;
 /// In the list of what to arm before the next wait.
@@ -159,19 +144,22 @@ impl Place {
     /// A stream whose bytes are handed out as they arrive.
     #[inline]
     pub(super) fn is_flowing(&self) -> bool {
-        !self.any(PAUSED | CLOSED) && self.room > 0 && self.kept.is_none()
+        !self.any(PAUSED | CLOSED | ENDED) && self.room > 0 && self.kept.is_none()
     }
 
     /// Whether `len` further bytes may be handed out in this tick; if so, they are counted.
     #[inline]
     pub(super) fn may_take(&mut self, tick: u16, len: usize) -> bool {
-        let before = if self.tick == tick { self.taken } else { 0 };
-        let taken = usize::from(before) + len.div_ceil(16);
-        if before > 0 && taken > usize::from(SHARE) {
-            return false;
+        debug_assert!(len <= READ_BUFFER, "more than a buffer holds");
+        let mut taken = len.div_ceil(16) as u16;
+        if self.tick == tick {
+            taken += self.taken; // both are at most SHARE
+            if taken > SHARE {
+                return false;
+            }
         }
         self.tick = tick;
-        self.taken = taken.min(SHARE.into()) as u16;
+        self.taken = taken;
         true
     }
 

@@ -62,6 +62,7 @@ impl Uring {
         self.bytes_left = TICK_BYTES;
         self.accepts_left = TICK_ACCEPTS;
         self.results.begin_tick();
+        self.set_straight();
         Ok(())
     }
 
@@ -293,11 +294,14 @@ impl Uring {
         // Nobody waits for those of closed places, unless others of theirs wait to be looked at.
         let may_close = self.table.ended() > 0 && !self.has_told();
         let (told, sends, table) = (&mut self.told, &mut self.sends, &mut self.table);
-        self.ring.drain(|new| match new.number {
-            IGNORED => {}
-            SEND.. => sends.note(new.number, new.result),
-            _ if may_close && is_of_closed(table, &new) => close_on(table, &new),
-            _ => told.push(new),
+        self.ring.drain(told, may_close, |new| {
+            match new.number {
+                IGNORED => {}
+                SEND.. => sends.note(new.number, new.result),
+                _ if may_close && is_of_closed(table, new) => close_on(table, new),
+                _ => return true,
+            }
+            false
         })
     }
 

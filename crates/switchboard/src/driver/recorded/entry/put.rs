@@ -90,6 +90,18 @@ pub(in crate::driver::recorded) fn put_sent_again(
     back: usize,
     len: usize,
 ) {
+    // As in `put_bytes`, and most lie so far back that this takes two bytes.
+    if (token.slot | token.generation) < 0x80 && len < 0x80 && (0x80..0x4000).contains(&back) {
+        let (slot, generation) = (token.slot as u8, token.generation as u8);
+        let [low, high] = [back as u8 | 0x80, (back >> 7) as u8];
+        out.extend_from_slice(&[tag::SENT_AGAIN, slot, generation, low, high, len as u8]);
+    } else {
+        put_long_sent_again(out, token, back, len);
+    }
+}
+
+#[inline(never)]
+fn put_long_sent_again(out: &mut Vec<u8>, token: Token, back: usize, len: usize) {
     out.push(tag::SENT_AGAIN);
     token.encode(out);
     back.encode(out);

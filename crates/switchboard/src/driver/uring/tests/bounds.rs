@@ -141,3 +141,45 @@ fn who_has_had_too_much_receives_once_at_a_time_until_that_is_little() {
     }
     assert!(!is_greedy(&mut rig));
 }
+
+#[test]
+fn no_more_is_kept_for_paused_sources_than_the_bound() {
+    if !works() {
+        return;
+    }
+    let setup = Setup {
+        max_kept: 10_000,
+        ..Setup::default()
+    };
+    let mut rig = Rig::new(&setup);
+    let all: Vec<Token> = (0..3).map(|slot| token(slot, 0)).collect();
+    let mut far: Vec<StdStream> = all.iter().map(|token| rig.register(*token)).collect();
+    rig.tick();
+    for token in &all {
+        rig.uring.set_reading(*token, false);
+    }
+    let message = pattern(6000, 1);
+    far[0].write_all(&message).expect("it fits");
+    (0..3).for_each(|_| rig.tick());
+    assert!(rig.notes.is_empty());
+    far[1].write_all(&message).expect("it fits");
+    rig.tick_until("the failure of the second", |rig| {
+        rig.told(all[1], "failed")
+    });
+    rig.uring.set_reading(all[1], true);
+    far[1].write_all(&message).expect("it fits");
+    (0..3).for_each(|_| rig.tick());
+    assert_eq!(rig.len(all[1]), 0, "its bytes would have a gap");
+    rig.uring.set_reading(all[0], true);
+    rig.tick_until("what was kept", |rig| rig.len(all[0]) == 6000);
+    // There is room again, for this one and for the next.
+    far[2].write_all(&message).expect("it fits");
+    (0..3).for_each(|_| rig.tick());
+    rig.uring.close(all[2]);
+    rig.uring.set_reading(all[0], false);
+    far[0].write_all(&message).expect("it fits");
+    (0..3).for_each(|_| rig.tick());
+    rig.uring.set_reading(all[0], true);
+    rig.tick_until("all of it", |rig| rig.len(all[0]) == 12_000);
+    assert_eq!(rig.notes.len(), 1);
+}

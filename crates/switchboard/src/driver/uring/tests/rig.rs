@@ -20,6 +20,7 @@ pub(super) const TINY: Setup = Setup {
     whole_buffers: 2,
     whole_buffer: 4096,
     is_deferred: true,
+    max_kept: 1 << 20,
 };
 
 pub(super) fn token(slot: u32, generation: u32) -> Token {
