@@ -2,7 +2,7 @@
 //!
 //! Must never decide by more than the figures of the same run.
 
-use crate::peers::{LIMIT, NOISE, OURS, OURS_RECORDED, OURS_URING, YARDSTICK};
+use crate::peers::{LIMIT, NOISE, OURS, OURS_RECORDED, OURS_URING, OURS_URING_RECORDED, YARDSTICK};
 use crate::report::Report;
 use crate::runner::Outcome;
 use crate::scenario::{ALONE, BULK, CROWD, REFERENCE, Work};
@@ -38,7 +38,8 @@ pub fn judge(report: &Report) -> Vec<Verdict> {
     for outcome in &report.outcomes {
         verdicts.extend(judge_readiness(outcome));
         verdicts.extend(judge_io_uring(outcome));
-        verdicts.extend(judge_recording(outcome));
+        verdicts.extend(judge_recording(outcome, OURS_RECORDED, OURS));
+        verdicts.extend(judge_recording(outcome, OURS_URING_RECORDED, OURS_URING));
     }
     let counted = report.instructions.iter().find(|(peer, _)| peer == OURS);
     if let Some((_, Ok(instructions))) = counted {
@@ -117,11 +118,11 @@ fn no_more(
 }
 
 /// The noise does not excuse it, either.
-fn judge_recording(outcome: &Outcome) -> Option<Verdict> {
-    let ours = row(outcome, OURS_RECORDED)?.ratios.get(OURS)?.cpu;
+fn judge_recording(outcome: &Outcome, recorded: &str, other: &str) -> Option<Verdict> {
+    let ours = row(outcome, recorded)?.ratios.get(other)?.cpu;
     Some(Verdict {
         text: format!(
-            "{}: {OURS_RECORDED}: less than {BY_UNRECORDED} × the CPU per message of {OURS}: \
+            "{}: {recorded}: less than {BY_UNRECORDED} × the CPU per message of {other}: \
              {:.3} ({:.3}–{:.3})",
             outcome.scenario.name, ours.median, ours.low, ours.high
         ),
@@ -155,7 +156,8 @@ fn judge_syscalls(outcome: &Outcome) -> Option<Verdict> {
 
 fn fewest_syscalls(outcome: &Outcome) -> Option<Verdict> {
     let ours = row(outcome, OURS_URING)?.syscalls.as_ref().ok()?.total;
-    let others = outcome.rows.iter().filter(|row| row.peer != OURS_URING);
+    let is_other = |row: &&Row| ![OURS_URING, OURS_URING_RECORDED].contains(&&*row.peer);
+    let others = outcome.rows.iter().filter(is_other);
     let counted = others.filter_map(|row| Some((row.syscalls.as_ref().ok()?.total, &row.peer)));
     let (fewest, whose) = counted.min_by(|(a, _), (b, _)| a.total_cmp(b))?;
     Some(Verdict {

@@ -29,17 +29,21 @@ pub const OURS_URING: &str = "switchboard (io_uring)";
 /// The name of our own server on the readiness driver while it is recorded.
 pub const OURS_RECORDED: &str = "switchboard (recorded)";
 
+/// The same on io_uring.
+pub const OURS_URING_RECORDED: &str = "switchboard (io_uring, recorded)";
+
 /// Whether the name is that of a server of our own.
 pub fn is_ours(name: &str) -> bool {
     name.starts_with("switchboard")
 }
 
 /// What `--only` takes; the yardstick and its copy always run.
-pub const SELECTABLE: [&str; 7] = [
+pub const SELECTABLE: [&str; 8] = [
     LIMIT,
     OURS,
     OURS_URING,
     OURS_RECORDED,
+    OURS_URING_RECORDED,
     "mio",
     "libuv",
     "tokio",
@@ -50,6 +54,7 @@ fn beside(name: &str) -> &'static [&'static str] {
     match name {
         OURS_URING => &[OURS, LIMIT],
         OURS_RECORDED => &[OURS],
+        OURS_URING_RECORDED => &[OURS_URING],
         _ => &[],
     }
 }
@@ -77,7 +82,7 @@ pub struct Peer {
 impl Peer {
     /// Whether it has a server for the scenario.
     pub fn takes_part(&self, scenario: &Scenario) -> bool {
-        let elsewhere = self.name == OURS_RECORDED && *scenario != REFERENCE;
+        let elsewhere = self.writes.is_some() && *scenario != REFERENCE;
         self.programs.contains_key(&scenario.work) && !elsewhere
     }
 }
@@ -104,7 +109,10 @@ pub fn build(only: &[String]) -> Result<Field> {
     };
     let mut cargo = Cargo::default();
     cargo.build("switchboard-bench", &["--bin=peer_mio", "--bin=peer_tokio"])?;
-    if [OURS, OURS_URING, OURS_RECORDED].into_iter().any(wanted) {
+    if SELECTABLE
+        .into_iter()
+        .any(|name| is_ours(name) && wanted(name))
+    {
         cargo.build("switchboard", &["--example=echo", "--example=broadcast"])?;
     }
     let target = cargo.target()?;
@@ -126,12 +134,19 @@ pub fn build(only: &[String]) -> Result<Field> {
             field.add_ours(name, driver, &cargo)?;
         }
     }
-    if wanted(OURS_RECORDED) {
-        let file = directory.join("recording").join("echo");
-        let peer = field.add_ours(OURS_RECORDED, "readiness", &cargo)?;
-        peer.options
-            .extend(["--record".into(), file.clone().into()]);
-        peer.writes = Some(file);
+    for (name, driver) in [
+        (OURS_RECORDED, "readiness"),
+        (OURS_URING_RECORDED, "io_uring"),
+    ] {
+        if wanted(name) {
+            let file = directory
+                .join("recording-".to_owned() + driver)
+                .join("echo");
+            let peer = field.add_ours(name, driver, &cargo)?;
+            peer.options
+                .extend(["--record".into(), file.clone().into()]);
+            peer.writes = Some(file);
+        }
     }
     if wanted("mio") {
         field.add("mio", cargo.executable("peer_mio")?, cargo.version("mio"));

@@ -164,11 +164,14 @@ impl Run<'_> {
 }
 
 /// The peers of a round, each with those that it stands beside around it: `[X]`, or `[A, B, X]`,
-/// which is visited as A, B, X, B, A. A peer that stands around another has no visits of its own.
+/// which is visited as A, B, X, B, A. A peer that stands around another has no visits of its own,
+/// unless others stand around it, too.
 fn nests(stations: &[Station]) -> Vec<Vec<String>> {
     let present = |name: &str| stations.iter().any(|station| station.name() == name);
     let around = |name: &str| stations.iter().any(|s| s.beside().contains(&name));
-    let inner = stations.iter().filter(|station| !around(station.name()));
+    let inner = stations
+        .iter()
+        .filter(|s| !around(s.name()) || s.beside().iter().any(|name| present(name)));
     inner
         .map(|station| {
             let beside = station.beside().iter().filter(|name| present(name));

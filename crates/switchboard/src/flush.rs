@@ -22,6 +22,7 @@ impl<S: 'static> Core<S> {
             }
             #[cfg(target_os = "linux")]
             Driver::Uring(_) => self.flush_all(&mut dirty, driver, Driver::send_staged_by_ring),
+            Driver::Recorder(_) => self.flush_all(&mut dirty, driver, Driver::send_staged_recorded),
             _ => self.flush_all(&mut dirty, driver, Driver::send_staged),
         };
         dirty.truncate(watched);

@@ -281,6 +281,9 @@ impl<S: 'static> Core<S> {
             Driver::Uring(_) => {
                 self.dispatch_through(program, driver, Driver::next_received_from_ring);
             }
+            Driver::Recorder(_) => {
+                self.dispatch_through(program, driver, Driver::next_received_recorded);
+            }
             _ => self.dispatch_through(program, driver, Driver::next_received),
         }
     }

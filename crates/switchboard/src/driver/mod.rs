@@ -60,7 +60,7 @@ use crate::io::{Interest, Process, Signals};
 use crate::net::{ConnectOptions, Endpoint, UnixAddress, cannot_listen};
 use crate::offload::{Done, Job};
 use crate::outbox::Outbox;
-use crate::stage::{Stage, Staged};
+use crate::stage::Stage;
 use crate::{Listener, Ready, Stream, Time, Token};
 
 mod channel;
@@ -70,6 +70,7 @@ mod readiness;
 pub(crate) mod recorded;
 mod results;
 mod simulated;
+mod straight;
 #[cfg(target_os = "linux")]
 mod uring;
 mod waker;
@@ -226,47 +227,6 @@ impl Driver {
         each_driver!(self, driver => driver.wait(timeout))
     }
 
-    // This is part of the loop that dispatches, and `send_staged` of the one that flushes: both are
-    // compiled once for either of the usual drivers, with nothing of the others in them.
-    #[inline(never)]
-    pub(crate) fn next_received(&mut self) -> Option<(Token, &[u8])> {
-        match self {
-            Driver::Readiness(driver) => driver.next_received(),
-            Driver::Recorder(recorder) => recorder.next_received(),
-            #[cfg(target_os = "linux")]
-            Driver::Uring(driver) => driver.next_received(),
-            Driver::Simulated(_) | Driver::Replayer(_) => None,
-        }
-    }
-
-    /// The same without a call, for a recorder of one of the two.
-    #[inline(always)]
-    pub(crate) fn next_received_live(&mut self) -> Option<(Token, &[u8])> {
-        match self {
-            Driver::Readiness(driver) => driver.next_received(),
-            #[cfg(target_os = "linux")]
-            Driver::Uring(driver) => driver.next_received(),
-            _ => None,
-        }
-    }
-
-    #[inline(always)]
-    pub(crate) fn next_received_if_ready(&mut self) -> Option<(Token, &[u8])> {
-        match self {
-            Driver::Readiness(driver) => driver.next_received(),
-            _ => None,
-        }
-    }
-
-    #[cfg(target_os = "linux")]
-    #[inline(always)]
-    pub(crate) fn next_received_from_ring(&mut self) -> Option<(Token, &[u8])> {
-        match self {
-            Driver::Uring(driver) => driver.next_received(),
-            _ => None,
-        }
-    }
-
     pub(crate) fn next(&mut self) -> Option<Completion<'_>> {
         each_driver!(self, driver => driver.next())
     }
@@ -360,66 +320,6 @@ impl Driver {
             Driver::Recorder(recorder) => recorder.is_flushed(token),
             Driver::Replayer(replayer) => replayer.is_flushed(token),
             _ => true, // what was taken has gone
-        }
-    }
-
-    #[inline(never)]
-    pub(crate) fn send_staged(
-        &mut self,
-        token: Token,
-        stage: &Stage,
-        staged: Staged,
-    ) -> io::Result<usize> {
-        match self {
-            Driver::Readiness(driver) => driver.send_bytes(token, stage.bytes(staged)),
-            Driver::Simulated(driver) => driver.send_bytes(token, stage.bytes(staged)),
-            Driver::Recorder(recorder) => recorder.send_staged(token, stage, staged),
-            Driver::Replayer(replayer) => replayer.send_bytes(token, stage.bytes(staged)),
-            #[cfg(target_os = "linux")]
-            Driver::Uring(driver) => Ok(driver.send_staged(token, staged)),
-        }
-    }
-
-    /// The same without a call, for a recorder of one of the two.
-    #[inline(always)]
-    pub(crate) fn send_staged_live(
-        &mut self,
-        token: Token,
-        stage: &Stage,
-        staged: Staged,
-    ) -> io::Result<usize> {
-        match self {
-            Driver::Readiness(driver) => driver.send_bytes(token, stage.bytes(staged)),
-            #[cfg(target_os = "linux")]
-            Driver::Uring(driver) => Ok(driver.send_staged(token, staged)),
-            other => other.send_staged(token, stage, staged),
-        }
-    }
-
-    #[inline(always)]
-    pub(crate) fn send_staged_if_ready(
-        &mut self,
-        token: Token,
-        stage: &Stage,
-        staged: Staged,
-    ) -> io::Result<usize> {
-        match self {
-            Driver::Readiness(driver) => driver.send_bytes(token, stage.bytes(staged)),
-            _ => Ok(0),
-        }
-    }
-
-    #[cfg(target_os = "linux")]
-    #[inline(always)]
-    pub(crate) fn send_staged_by_ring(
-        &mut self,
-        token: Token,
-        _: &Stage,
-        staged: Staged,
-    ) -> io::Result<usize> {
-        match self {
-            Driver::Uring(driver) => Ok(driver.send_staged(token, staged)),
-            _ => Ok(0),
         }
     }
 

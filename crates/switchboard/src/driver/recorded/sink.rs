@@ -288,14 +288,19 @@ impl Drop for Sink {
 fn write_all(shared: &Shared, file: &mut File) -> io::Result<()> {
     let mut bytes = Vec::new();
     loop {
+        let waiting = shared.lock();
+        let mut waiting = shared.wait_for_bytes(waiting); // the loop's thread may have it just now
+        if waiting.bytes.is_empty() {
+            return Ok(()); // nothing more will come
+        }
+        mem::swap(&mut bytes, &mut waiting.bytes);
+        drop(waiting);
+        file.write_all(&bytes)?;
+        bytes.clear();
+        // Each time that it wakes up costs the loop something, if they share a core: so it sleeps
+        // first, and whether there is anything to write is looked at afterwards.
         let mut waiting = shared.lock();
-        if !waiting.is_away {
-            waiting = shared.wait_for_bytes(waiting);
-        }
-        if waiting.bytes.is_empty() && waiting.is_complete {
-            return Ok(());
-        }
-        if !waiting.is_complete {
+        if waiting.bytes.len() < PLENTY && !waiting.is_complete {
             waiting.is_gathering = true;
             let more_may_come = |waiting: &mut Waiting| waiting.is_gathering;
             waiting = (shared.news)
@@ -303,12 +308,7 @@ fn write_all(shared: &Shared, file: &mut File) -> io::Result<()> {
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
             waiting.is_gathering = false;
-            waiting = shared.wait_for_bytes(waiting); // the loop's thread may have it just now
         }
-        mem::swap(&mut bytes, &mut waiting.bytes);
-        drop(waiting);
-        file.write_all(&bytes)?;
-        bytes.clear();
     }
 }
 

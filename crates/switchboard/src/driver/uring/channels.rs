@@ -27,6 +27,7 @@ impl Uring {
         let stream = dial_unix(address, options)?;
         self.register(token, Resource::Stream(stream))?;
         self.events.push_back((token, Event::Connected));
+        self.set_straight();
         Ok(())
     }
 

@@ -60,8 +60,8 @@ impl Uring {
         Some((place.token, self.ring.buffers.bytes(piece)))
     }
 
-    /// Until where nothing stands in front of what the ring has told. Whatever does is put there by
-    /// `wait` and `next`.
+    /// Until where nothing stands in front of what the ring has told: whoever puts something there
+    /// calls this.
     pub(super) fn set_straight(&mut self) {
         let is_straight =
             self.events.is_empty() && self.kept.is_empty() && !self.results.may_be_left();
