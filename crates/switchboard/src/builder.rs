@@ -222,6 +222,17 @@ impl Builder {
         Ok(Reactor::with_driver(self, state, driver))
     }
 
+    /// Whether it is recorded or replayed.
+    pub(crate) fn has_tape(&self) -> bool {
+        !matches!(self.tape, Tape::None)
+    }
+
+    /// Random numbers of its own for each reactor of a group.
+    pub(crate) fn seed_of_member(mut self, index: usize) -> Builder {
+        self.seed = self.seed.map(|seed| seed.wrapping_add(index as u64));
+        self
+    }
+
     /// For a reactor of a simulated world, which its seed repeats: a recording would hold no more.
     pub(crate) fn simulated(self, seed: u64) -> Result<Builder> {
         match self.tape {

@@ -6,8 +6,8 @@
 //! the connection, and a reset takes back what the peer has not read yet, our last words first.
 
 use std::net::Shutdown;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::core::{Core, Seen};
@@ -228,6 +228,7 @@ impl<S: 'static> Core<S> {
 
 /// How far the shutdown has come, and who may ask for it.
 pub(crate) struct Stop {
+    level: Arc<AtomicU8>,
     handle: ShutdownHandle,
     /// What has been acted on.
     seen: u8,
@@ -239,13 +240,19 @@ const ABORT: u8 = 2;
 
 impl Stop {
     pub(crate) fn new(waker: Arc<Waker>) -> Stop {
+        let level = Arc::new(AtomicU8::new(RUN));
+        let one = Target::One(Arc::clone(&level), waker);
         Stop {
-            handle: ShutdownHandle {
-                level: Arc::new(AtomicU8::new(RUN)),
-                waker,
-            },
+            level,
+            handle: ShutdownHandle { target: one },
             seen: RUN,
         }
+    }
+
+    /// Whoever asks for this reactor's shutdown from now on asks for that of all.
+    pub(crate) fn join(&mut self, joint: &Arc<Joint>) {
+        joint.add(self.handle.clone());
+        self.handle = ShutdownHandle::of_all(joint);
     }
 
     pub(crate) fn handle(&self) -> &ShutdownHandle {
@@ -261,15 +268,46 @@ impl Stop {
     }
 
     fn asked(&self) -> u8 {
-        self.handle.level.load(Ordering::Acquire)
+        self.level.load(Ordering::Acquire)
     }
 }
 
-/// Shuts a reactor down, from any thread.
+/// Shuts a reactor down, or a [group](crate::ReactorGroup) of them, from any thread.
 #[derive(Clone, Debug)]
 pub struct ShutdownHandle {
-    level: Arc<AtomicU8>,
-    waker: Arc<Waker>,
+    target: Target,
+}
+
+#[derive(Clone, Debug)]
+enum Target {
+    One(Arc<AtomicU8>, Arc<Waker>),
+    All(Arc<Joint>),
+}
+
+/// The shutdown of all reactors of a group, those included that are not there yet.
+#[derive(Debug, Default)]
+pub(crate) struct Joint {
+    level: AtomicU8,
+    handles: Mutex<Vec<ShutdownHandle>>,
+}
+
+impl Joint {
+    fn add(&self, handle: ShutdownHandle) {
+        let mut handles = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
+        handle.raise(self.level.load(Ordering::Acquire)); // what was asked for earlier
+        handles.push(handle);
+    }
+
+    pub(crate) fn shutdown(&self) {
+        self.raise(DRAIN);
+    }
+
+    fn raise(&self, level: u8) {
+        // In this order: one that is added meanwhile finds it here, or is in the list.
+        self.level.fetch_max(level, Ordering::AcqRel);
+        let handles = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
+        handles.iter().for_each(|handle| handle.raise(level));
+    }
 }
 
 impl ShutdownHandle {
@@ -287,9 +325,20 @@ impl ShutdownHandle {
         self.raise(ABORT);
     }
 
+    pub(crate) fn of_all(joint: &Arc<Joint>) -> ShutdownHandle {
+        ShutdownHandle {
+            target: Target::All(Arc::clone(joint)),
+        }
+    }
+
     fn raise(&self, level: u8) {
-        if self.level.fetch_max(level, Ordering::AcqRel) < level {
-            self.waker.wake();
+        match &self.target {
+            Target::One(asked, waker) => {
+                if asked.fetch_max(level, Ordering::AcqRel) < level {
+                    waker.wake();
+                }
+            }
+            Target::All(joint) => joint.raise(level),
         }
     }
 }

@@ -98,6 +98,13 @@ pub enum Error {
     Unhandled(&'static str),
     /// A handler, a posted closure or a job panicked; the text is the panic's message.
     Panicked(String),
+    /// A reactor of a [group](crate::ReactorGroup) failed.
+    Member {
+        /// Which one, counted from 0.
+        index: usize,
+        /// Why.
+        error: Box<Error>,
+    },
     /// A recording cannot be replayed; the text says why, and what to do.
     Recording(String),
     /// In a replay, the program did something else than when it was recorded.
@@ -179,6 +186,7 @@ impl fmt::Display for Error {
             Error::ShuttingDown => f.write_str("the reactor is shutting down"),
             Error::Unhandled(method) => write!(f, "the handler does not implement {method}"),
             Error::Panicked(message) => write!(f, "panicked: {message}"),
+            Error::Member { index, error } => write!(f, "reactor {index}: {error}"),
             Error::Recording(why) => f.write_str(why),
             Error::Diverged(divergence) => divergence.fmt(f),
             Error::Other(error) => error.fmt(f),
@@ -197,6 +205,7 @@ impl std::error::Error for Error {
         match self {
             Error::Io(error) => error.source(),
             Error::Other(error) => error.source(),
+            Error::Member { error, .. } => error.source(),
             _ => None,
         }
     }

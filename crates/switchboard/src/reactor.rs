@@ -3,11 +3,12 @@
 
 use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::builder::Builder;
 use crate::calling::read;
-use crate::closing::ShutdownHandle;
+use crate::closing::{Joint, ShutdownHandle};
 use crate::core::Core;
 use crate::driver::{Completion, Driver, Event};
 use crate::guard::guard;
@@ -253,6 +254,11 @@ impl<S: 'static> Reactor<S> {
     /// A way to shut this reactor down from anywhere.
     pub fn shutdown_handle(&self) -> ShutdownHandle {
         self.core.stop.handle().clone()
+    }
+
+    /// From now on its shutdown is that of a group.
+    pub(crate) fn join(&mut self, group: &Arc<Joint>) {
+        self.core.stop.join(group);
     }
 
     /// How many sources there are.

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
-use socket2::{Domain, SockRef, Socket, Type};
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 use super::socket_file::{self, SocketFile};
 use super::{Address, Endpoint, UnixAddress, not_of_the_system, resolve};
@@ -133,10 +133,35 @@ impl Listener {
         }
     }
 
+    /// So many listeners on the same addresses (`SO_REUSEPORT`), among which the system distributes
+    /// connections.
+    pub(crate) fn bind_shared(endpoint: &Endpoint, count: usize) -> io::Result<Vec<Listener>> {
+        if let Endpoint::Unix(_) = endpoint {
+            let text = "a Unix socket cannot be listened on by several reactors";
+            return Err(io::Error::new(io::ErrorKind::Unsupported, text));
+        }
+        // First without sharing: who listens there already might share as well, and would get a
+        // part of the connections.
+        let alone = Listener::bind_system(endpoint)?;
+        let addresses = alone.system_addresses()?;
+        drop(alone);
+        let shared = || Listener::bind_once(&addresses, Sharing::Shared);
+        (0..count).map(|_| shared()).collect()
+    }
+
+    fn system_addresses(&self) -> io::Result<Vec<SocketAddr>> {
+        let ListenerEnd::System(Sockets { fds, .. }) = &self.end else {
+            return Err(not_of_the_system());
+        };
+        let address = |fd| SockRef::from(fd).local_addr();
+        let addresses = fds.iter().map(address).collect::<io::Result<Vec<_>>>()?;
+        Ok(addresses.iter().filter_map(SockAddr::as_socket).collect())
+    }
+
     pub(crate) fn bind_all(addresses: &[SocketAddr]) -> io::Result<Listener> {
         let mut tries = PORT_TRIES;
         loop {
-            match Listener::bind_once(addresses) {
+            match Listener::bind_once(addresses, Sharing::Alone) {
                 // The port that the system chose for the first address is taken on another one.
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries > 1 => {
                     if addresses.iter().any(|address| address.port() != 0) {
@@ -149,7 +174,7 @@ impl Listener {
         }
     }
 
-    fn bind_once(addresses: &[SocketAddr]) -> io::Result<Listener> {
+    fn bind_once(addresses: &[SocketAddr], sharing: Sharing) -> io::Result<Listener> {
         let mut fds = Vec::new();
         let mut port = None;
         let mut unavailable = None;
@@ -158,7 +183,7 @@ impl Listener {
             if let Some(port) = port.filter(|_| address.port() == 0) {
                 address.set_port(port);
             }
-            match listen_on(address) {
+            match listen_on(address, sharing) {
                 Ok(socket) => {
                     port = socket.local_addr()?.as_socket().map(|local| local.port());
                     fds.push(socket.into());
@@ -263,7 +288,14 @@ pub(crate) fn cannot_listen(endpoint: &Endpoint, error: &io::Error) -> io::Error
     )
 }
 
-fn listen_on(address: SocketAddr) -> io::Result<Socket> {
+/// Whether others of this user may listen on the same address.
+#[derive(Clone, Copy, PartialEq)]
+enum Sharing {
+    Alone,
+    Shared,
+}
+
+fn listen_on(address: SocketAddr, sharing: Sharing) -> io::Result<Socket> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM.nonblocking(),
@@ -274,6 +306,9 @@ fn listen_on(address: SocketAddr) -> io::Result<Socket> {
         socket.set_only_v6(true)?;
     }
     socket.set_reuse_address(true)?;
+    if sharing == Sharing::Shared {
+        socket.set_reuse_port(true)?;
+    }
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket)
