@@ -32,7 +32,10 @@ impl<S: 'static> Core<S> {
             return self.discard_reason(why);
         }
         let connecting = source.phase == Phase::Connecting;
-        if source.kind != Kind::Stream || connecting && source.outbox_len() == 0 {
+        let has_outbox = matches!(source.kind, Kind::Stream | Kind::Datagram);
+        // A datagram socket has no peer to wait for.
+        let has_nothing_to_do = connecting || source.kind == Kind::Datagram;
+        if !has_outbox || has_nothing_to_do && source.outbox_len() == 0 {
             return self.finish(token, why);
         }
         let ended = source.eof && matches!(why, Close::Requested);
@@ -192,7 +195,7 @@ impl<S: 'static> Core<S> {
             self.outboxed -= source.outbox_len();
             match source.kind {
                 Kind::Listener => self.listeners.retain(|listener| *listener != token),
-                Kind::Stream => self.streams -= 1,
+                Kind::Stream | Kind::Datagram => self.streams -= 1,
                 Kind::Watch | Kind::Signals | Kind::Child => {}
             }
         }
@@ -369,7 +372,9 @@ impl<S: 'static> Core<S> {
                 // Signals, processes and watched descriptors live until the connections are done: a
                 // second Ctrl-C has to be heard.
                 match kind {
-                    Kind::Stream | Kind::Listener => self.close(token, Close::Shutdown),
+                    Kind::Stream | Kind::Datagram | Kind::Listener => {
+                        self.close(token, Close::Shutdown);
+                    }
                     Kind::Watch | Kind::Signals | Kind::Child => {}
                 }
             }

@@ -13,8 +13,8 @@ use crate::core::{Core, Request};
 use crate::driver::{Driver, Resource};
 use crate::handler::{Close, Deadline};
 use crate::names::Asked;
-use crate::net::{ConnectOptions, Endpoint, UnixAddress, cannot_listen};
-use crate::sources::Phase;
+use crate::net::{ConnectOptions, Endpoint, UnixAddress, cannot_bind, cannot_listen};
+use crate::sources::{Kind, Phase};
 use crate::timeouts::Due;
 use crate::{Time, TimerId, Token};
 
@@ -27,7 +27,8 @@ const QUEUE_RETRY: Duration = Duration::from_millis(10);
 /// What is still to be tried for one source.
 pub(crate) struct Attempt {
     endpoint: Endpoint,
-    /// `None` for a listener, which binds all addresses instead of trying one by one.
+    /// `None` for a listener, which binds all addresses instead of trying one by one, and for a
+    /// datagram socket, which binds the first that it can.
     connect: Option<ConnectOptions>,
     /// When all of it must have succeeded.
     until: Option<Time>,
@@ -282,27 +283,43 @@ impl<S: 'static> Core<S> {
         let Some(attempt) = self.attempts.remove(&token) else {
             return;
         };
-        let registered = match attempt.failure {
-            Some(error) => Err(error),
-            None => match &attempt.endpoint {
-                unix @ Endpoint::Unix(_) => driver
-                    .bind(unix)
-                    .and_then(|listener| driver.register(token, Resource::Listener(listener))),
-                _ => driver.listen(token, &Vec::from(attempt.addresses)),
-            },
+        let kind = self.sources.get(token).map(|source| source.kind);
+        let addresses = Vec::from(attempt.addresses);
+        let registered = match (attempt.failure, &attempt.endpoint, kind) {
+            (Some(error), ..) => Err(error),
+            (None, Endpoint::Unix(_), Some(Kind::Datagram)) => Err(no_udp()),
+            (None, _, Some(Kind::Datagram)) => driver.listen_udp(token, &addresses),
+            (None, unix @ Endpoint::Unix(_), _) => driver
+                .bind(unix)
+                .and_then(|listener| driver.register(token, Resource::Listener(listener))),
+            (None, ..) => driver.listen(token, &addresses),
         };
         match (registered, self.sources.get_mut(token)) {
             (Ok(()), Some(source)) => {
                 source.phase = Phase::Open;
+                if source.why.is_some() {
+                    return self.begin_flushing(token); // closed meanwhile, as a connection is
+                }
                 self.request_flow(token);
+                if kind == Some(Kind::Datagram) {
+                    self.mark_dirty(token); // what was sent meanwhile
+                }
             }
             (Ok(()), None) => {}
             (Err(error), _) => {
-                let error = cannot_listen(&attempt.endpoint, &error);
+                let error = match kind {
+                    Some(Kind::Datagram) => cannot_bind(&attempt.endpoint, &error),
+                    _ => cannot_listen(&attempt.endpoint, &error),
+                };
                 self.finish(token, Close::Io(error));
             }
         }
     }
+}
+
+fn no_udp() -> io::Error {
+    let text = "a UDP socket is bound to an IP address";
+    io::Error::new(io::ErrorKind::InvalidInput, text)
 }
 
 fn no_address() -> io::Error {

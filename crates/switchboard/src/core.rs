@@ -82,7 +82,7 @@ pub(crate) struct Core<S: 'static> {
     /// Sources whose `handle_close` is due, each once.
     pub(crate) finishing: Vec<Token>,
     pub(crate) listeners: Vec<Token>,
-    /// How many connections there are, those being made included.
+    /// How many connections and datagram sockets there are, those being made included.
     pub(crate) streams: usize,
     /// Listeners that wait for descriptors or slots, and when that was said last.
     pub(crate) paused_listeners: Vec<Token>,
@@ -98,6 +98,8 @@ pub(crate) struct Core<S: 'static> {
     /// buffered then.
     pub(crate) refused: Vec<Token>,
     pub(crate) refused_at: usize,
+    /// Whether the datagram that a handler looks at was longer.
+    pub(crate) is_truncated: bool,
     pub(crate) jobs: usize,
     pub(crate) names: Names,
     pub(crate) next_job: u64,
@@ -146,6 +148,7 @@ impl<S: 'static> Core<S> {
             stage: Stage::new(),
             refused: Vec::new(),
             refused_at: 0,
+            is_truncated: false,
             jobs: 0,
             names: Names::new(config.max_jobs, config.keep_names),
             next_job: 0,
@@ -204,7 +207,7 @@ impl<S: 'static> Core<S> {
         tracing::debug!(%token, ?kind, "source registered");
         match kind {
             Kind::Listener => self.listeners.push(token),
-            Kind::Stream => self.streams += 1,
+            Kind::Stream | Kind::Datagram => self.streams += 1,
             Kind::Watch | Kind::Signals | Kind::Child => {}
         }
         if self.sources.is_full() {
@@ -280,7 +283,7 @@ impl<S: 'static> Core<S> {
 
     pub(crate) fn set_options(&mut self, token: Token, options: SourceOptions) -> Result {
         let source = self.sources.get_mut(token).ok_or(Error::Stale(token))?;
-        if source.kind != Kind::Stream {
+        if !matches!(source.kind, Kind::Stream | Kind::Datagram) {
             return Err(Error::WrongKind {
                 token,
                 asked: "have bounds of a connection",
@@ -290,6 +293,10 @@ impl<S: 'static> Core<S> {
             return Err(Error::Stale(token));
         }
         source.options = options.bounds;
+        if source.kind == Kind::Datagram {
+            self.mark_dirty(token); // as below
+            return Ok(());
+        }
         let is_full = source.inbox_len() >= source.options.inbox_limit as usize;
         self.change_limits(token, Limited::new(options.limits));
         self.request_room(token);

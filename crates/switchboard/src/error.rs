@@ -3,7 +3,7 @@
 
 use std::{fmt, io};
 
-use crate::{Divergence, Token};
+use crate::{Address, Divergence, Token};
 
 /// What handlers and the reactor's own calls return; `Result` alone means "nothing or an error".
 pub type Result<T = (), E = Error> = std::result::Result<T, E>;
@@ -43,6 +43,22 @@ pub enum Error {
         len: usize,
         /// The smaller one of the two, in bytes.
         limit: usize,
+    },
+    /// UDP carries no datagram that is as long as this one.
+    DatagramTooLarge {
+        /// Bytes of the datagram.
+        len: usize,
+        /// The most there can be, in bytes.
+        limit: usize,
+    },
+    /// A datagram could not be sent, or its receiver's machine has refused it; given to
+    /// `handle_error`. The socket goes on.
+    Undelivered {
+        /// Where it was to go; `None` if the system does not say of which one it speaks, or if the
+        /// socket is connected.
+        to: Option<Address>,
+        /// What the system says.
+        error: io::Error,
     },
     /// All sources together would buffer more than the reactor's bound.
     BufferedLimit {
@@ -153,6 +169,20 @@ impl fmt::Display for Error {
                 "a message of {len} bytes exceeds the outbox's limit of {limit} bytes: \
                  send it in parts, or raise the high watermark (or max_buffered)"
             ),
+            Error::DatagramTooLarge { len, limit } => write!(
+                f,
+                "a datagram of {len} bytes is longer than the {limit} bytes that UDP carries: \
+                 send it in parts"
+            ),
+            Error::Undelivered {
+                to: Some(to),
+                error,
+            } => {
+                write!(f, "a datagram to {to} was not delivered: {error}")
+            }
+            Error::Undelivered { to: None, error } => {
+                write!(f, "a datagram was not delivered: {error}")
+            }
             Error::BufferedLimit { limit } => {
                 write!(
                     f,
@@ -204,6 +234,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Error::Io(error) => error.source(),
+            Error::Undelivered { error, .. } => Some(error),
             Error::Other(error) => error.source(),
             Error::Member { error, .. } => error.source(),
             _ => None,

@@ -10,7 +10,7 @@ use crate::driver::Driver;
 use crate::handler::Close;
 use crate::outbox::Outbox;
 use crate::program::Program;
-use crate::sources::Phase;
+use crate::sources::{Kind, Phase};
 use crate::stage::{Stage, Staged};
 
 impl<S: 'static> Core<S> {
@@ -120,6 +120,9 @@ impl<S: 'static> Core<S> {
         if !matches!(source.phase, Phase::Open | Phase::Flushing) {
             return false;
         }
+        if source.kind == Kind::Datagram {
+            return true; // sent when the handler can be told of what cannot be
+        }
         let Some(mut outbox) = source.outbox.take() else {
             return true;
         };
@@ -168,6 +171,9 @@ impl<S: 'static> Core<S> {
         let Some(source) = self.sources.get_mut(token) else {
             return;
         };
+        if source.kind == Kind::Datagram {
+            return self.flush_datagrams(program, driver, token);
+        }
         let left = source.outbox_len();
         let awaits = source.phase == Phase::Flushing || source.is_awaiting_flush();
         if left == 0 && awaits && !driver.is_flushed(token) {

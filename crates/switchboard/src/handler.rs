@@ -5,7 +5,7 @@ use std::process::ExitStatus;
 use std::{fmt, io};
 
 use crate::offload::Done;
-use crate::{Context, Error, Ready, Result, Stream, TimerId};
+use crate::{Address, Context, Error, Ready, Result, Stream, TimerId};
 
 /// The methods that a reactor calls when something happens to one event source.
 ///
@@ -20,6 +20,7 @@ use crate::{Context, Error, Ready, Result, Stream, TimerId};
 /// | [`listen`](crate::Reactor::listen) | `handle_accepted` |
 /// | [`register`](crate::LoopContext::register)ed connection | `handle_read`, `handle_eof`, `handle_write` |
 /// | [`connect`](crate::LoopContext::connect) | `handle_connect`, then as a connection |
+/// | [`register_udp`](crate::LoopContext::register_udp), [`listen_udp`](crate::LoopContext::listen_udp) | `handle_datagram`, `handle_write` |
 /// | [`watch`](crate::LoopContext::watch) | `handle_ready` |
 /// | [`signals`](crate::LoopContext::signals) | `handle_signal` |
 /// | [`spawn`](crate::LoopContext::spawn) | `handle_exit` |
@@ -54,6 +55,21 @@ pub trait Handler<S: 'static>: 'static {
     /// Bytes have arrived: [`cx.recv`](Context::recv) or [`cx.data`](Context::data) lends them.
     fn handle_read(&mut self, state: &mut S, cx: &mut Context<'_, S>) -> Result {
         Err(Error::Unhandled("handle_read"))
+    }
+
+    /// A datagram has come, whole unless [`cx.is_truncated`](Context::is_truncated) says
+    /// otherwise. It may be empty.
+    ///
+    /// An `Err` is told to `handle_error` and ends with this datagram: whoever can send to a socket
+    /// must not be able to end it. A panic closes the socket, as it closes any source.
+    fn handle_datagram(
+        &mut self,
+        state: &mut S,
+        cx: &mut Context<'_, S>,
+        bytes: &[u8],
+        from: &Address,
+    ) -> Result {
+        Err(Error::Unhandled("handle_datagram"))
     }
 
     /// The peer has finished sending. What is left unread is still in [`cx.data`](Context::data).
@@ -108,7 +124,8 @@ pub trait Handler<S: 'static>: 'static {
     }
 
     /// A method of this handler returned `Err` or panicked (then the error is
-    /// [`Error::Panicked`]). Called before `handle_close`; the default logs it as a `tracing`
+    /// [`Error::Panicked`]). Called before `handle_close`, unless it is about one connection of a
+    /// listener, or one datagram of a socket that goes on ([`Error::Undelivered`], for one); the default logs it as a `tracing`
     /// event, which a program without a subscriber does not show.
     fn handle_error(&mut self, state: &mut S, cx: &mut Context<'_, S>, error: &Error) {
         tracing::error!(token = %cx.token(), %error, "handler failed");

@@ -56,6 +56,7 @@ pub mod codec;
 mod connecting;
 mod context;
 mod core;
+mod datagrams;
 mod descriptors;
 mod driver;
 mod error;
@@ -102,7 +103,8 @@ pub use handler::{Close, Deadline, Handler};
 pub use io::{Interest, Process, Ready};
 pub use loop_context::LoopContext;
 pub use net::{
-    Address, ConnectOptions, Endpoint, Listener, PeerCredentials, Stream, ToEndpoint, UnixAddress,
+    Address, ConnectOptions, Endpoint, Listener, MulticastInterface, PeerCredentials, Stream,
+    ToEndpoint, UdpSocket, UnixAddress,
 };
 pub use offload::{Done, JobId};
 pub use options::SourceOptions;

@@ -21,6 +21,13 @@ impl Payload<'_> {
         }
     }
 
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match self {
+            Payload::Copied(bytes) => bytes,
+            Payload::Shared(bytes) => bytes,
+        }
+    }
+
     /// The bytes, if copying them is right: if they are borrowed, or not more than `share`.
     #[inline]
     pub(crate) fn to_copy(&self, share: usize) -> Option<&[u8]> {

@@ -14,7 +14,7 @@ use crate::driver::{Completion, Driver, Event};
 use crate::guard::guard;
 use crate::handler::Handler;
 use crate::program::Program;
-use crate::{Error, Listener, LoopContext, Process, Remote, Result, ToEndpoint, Token};
+use crate::{Error, Listener, LoopContext, Process, Remote, Result, ToEndpoint, Token, UdpSocket};
 
 /// An event loop, the state `S` that its handlers share, and all their event sources.
 ///
@@ -104,6 +104,22 @@ impl<S: 'static> Reactor<S> {
     /// As [`LoopContext::listen_on`].
     pub fn listen_on(&mut self, listener: Listener, handler: impl Handler<S>) -> Result<Token> {
         self.with(|_, cx| cx.listen_on(listener, handler))
+    }
+
+    /// As [`UdpSocket::bind`], in the world of this reactor: a simulated or replayed one, perhaps.
+    ///
+    /// # Errors
+    /// As [`UdpSocket::bind`].
+    pub fn bind_udp(&mut self, endpoint: impl ToEndpoint) -> Result<UdpSocket> {
+        Ok(self.driver.bind_udp(&endpoint.to_endpoint()?)?)
+    }
+
+    /// Gives a UDP socket to the reactor; see [`LoopContext::register_udp`].
+    ///
+    /// # Errors
+    /// As [`LoopContext::register_udp`].
+    pub fn register_udp(&mut self, socket: UdpSocket, handler: impl Handler<S>) -> Result<Token> {
+        self.with(|_, cx| cx.register_udp(socket, handler))
     }
 
     /// Connects to the first address of `endpoint` that answers; the outcome arrives when the
@@ -323,6 +339,8 @@ impl<S: 'static> Core<S> {
                 self.keep_descriptors(token, descriptors);
                 self.call(program, token, bytes, read);
             }
+            Event::Datagram(datagram) => self.datagram(program, token, &datagram),
+            Event::Undelivered(what) => self.undelivered(program, token, what),
             Event::EndOfFile => self.end_of_file(program, token),
             Event::Sent => self.mark_dirty(token), // step 5 sends more
             Event::Unsent(rest) => self.put_back(token, rest),

@@ -127,6 +127,10 @@ impl<S: 'static> Core<S> {
         if self.forward.is_some() {
             self.keep_forward(lent);
         }
+        let is_datagram = |source: &Source| source.kind == Kind::Datagram;
+        if self.sources.get(token).is_some_and(is_datagram) {
+            return self.push_datagram(token, &payload, None);
+        }
         let len = payload.len();
         let fits = self.buffered() + len <= self.config.max_buffered;
         let source = self.sender(token)?;
@@ -154,25 +158,23 @@ impl<S: 'static> Core<S> {
 
     /// A send would exceed a bound: apply the source's policy.
     #[cold]
-    fn make_room(&mut self, token: Token, len: usize) -> Result {
+    pub(crate) fn make_room(&mut self, token: Token, len: usize) -> Result {
         let max_buffered = self.config.max_buffered;
         let total = self.buffered() + len;
         self.unstage(token);
-        let source = self.sender(token)?;
+        let source = self.sources.get_mut(token).ok_or(Error::Stale(token))?;
         let limit = source.options.high as usize;
         let most = limit.min(max_buffered);
         if len > most {
             return Err(Error::TooLarge { len, limit: most });
         }
         let policy = source.options.policy;
-        if policy == OutboxPolicy::DropOldest
-            && let Some(outbox) = &mut source.outbox
-            && outbox.attached() == 0
-        // which know their byte by how many are before it
-        {
+        // Descriptors know their byte by how many are before it.
+        let is_plain = |outbox: &Outbox| outbox.attached() == 0;
+        if policy == OutboxPolicy::DropOldest && source.outbox.as_deref().is_none_or(is_plain) {
             let mut dropped = 0;
-            while outbox.len() + len > limit || total - dropped > max_buffered {
-                let Some(bytes) = outbox.drop_oldest() else {
+            while source.outbox_len() + len > limit || total - dropped > max_buffered {
+                let Some(bytes) = source.drop_oldest() else {
                     break;
                 };
                 dropped += bytes;
@@ -184,7 +186,7 @@ impl<S: 'static> Core<S> {
             tracing::debug!(%token, dropped, "oldest sends dropped");
         }
         let total = self.buffered() + len;
-        let source = self.sender(token)?;
+        let source = self.sources.get_mut(token).ok_or(Error::Stale(token))?;
         let buffered = source.outbox_len();
         if buffered + len > limit {
             source.wants_write = true;

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use crate::datagrams::Datagrams;
 use crate::handler::Close;
 use crate::inbox::Inbox;
 use crate::limits::Limited;
@@ -41,6 +42,7 @@ pub(crate) enum Kind {
     Watch,
     Signals,
     Child,
+    Datagram,
 }
 
 /// How far a source has come. The order is the order of a life; see `closing.rs` for the end.
@@ -64,6 +66,8 @@ pub(crate) struct Source {
     /// What it has sent in this tick, if that was little and its outbox was empty.
     pub(crate) staged: Staged,
     pub(crate) outbox: Option<Box<Outbox>>,
+    /// In place of an outbox, for a datagram socket that has sent something.
+    pub(crate) datagrams: Option<Box<Datagrams>>,
     pub(crate) why: Option<Box<Close>>,
     pub(crate) last_active: Time,
     /// The connect deadline, later the close deadline.
@@ -138,7 +142,21 @@ impl Source {
 
     #[inline]
     pub(crate) fn outbox_len(&self) -> usize {
-        self.staged.len() + self.outbox.as_ref().map_or(0, |outbox| outbox.len())
+        self.staged.len()
+            + match (&self.outbox, &self.datagrams) {
+                (Some(outbox), _) => outbox.len(),
+                (None, Some(datagrams)) => datagrams.cost(),
+                (None, None) => 0,
+            }
+    }
+
+    /// Drops the oldest send of which no byte has gone out, and says how many bytes that makes.
+    pub(crate) fn drop_oldest(&mut self) -> Option<usize> {
+        match (&mut self.outbox, &mut self.datagrams) {
+            (Some(outbox), _) => outbox.drop_oldest(),
+            (None, Some(datagrams)) => datagrams.drop_oldest(),
+            (None, None) => None,
+        }
     }
 
     /// Whether its events are wanted from the driver.
@@ -225,6 +243,7 @@ impl Sources {
             inbox: None,
             staged: Staged::default(),
             outbox: None,
+            datagrams: None,
             why: None,
             last_active: now,
             deadline: None,

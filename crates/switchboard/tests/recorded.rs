@@ -5,6 +5,8 @@
 mod children;
 #[path = "recorded/damage.rs"]
 mod damage;
+#[path = "recorded/datagrams.rs"]
+mod datagrams;
 #[path = "recorded/difference.rs"]
 mod difference;
 #[path = "crowd/drivers.rs"]

@@ -4,6 +4,8 @@
 mod attempts;
 #[path = "simulation/chat.rs"]
 mod chat;
+#[path = "simulation/datagrams.rs"]
+mod datagrams;
 #[path = "simulation/disks.rs"]
 mod disks;
 #[path = "simulation/faults.rs"]

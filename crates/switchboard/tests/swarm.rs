@@ -9,6 +9,8 @@ mod broadcast;
 mod canary;
 #[path = "swarm/clockwork.rs"]
 mod clockwork;
+#[path = "swarm/datagrams.rs"]
+mod datagrams;
 #[path = "swarm/journal.rs"]
 mod journal;
 #[path = "swarm/ledger.rs"]

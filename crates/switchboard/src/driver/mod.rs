@@ -36,8 +36,9 @@
 //!   for an empty one.
 //! - `is_flushed`: whether the kernel has all that `send` and its like took of a source. If not,
 //!   the next `wait` does not sleep, and `Sent` or `Unsent` tells.
-//! - `set_reading(false)`: from now on the source has no `Received`, `Accepted`, `EndOfFile` or
-//!   `Ready`; what has arrived already waits in the driver until `set_reading(true)`.
+//! - `bind_udp`, `listen_udp`, `send_datagrams`: see `datagrams.rs`.
+//! - `set_reading(false)`: from now on the source has no `Received`, `Datagram`, `Accepted`,
+//!   `EndOfFile` or `Ready`; what has arrived already waits in the driver until `set_reading(true)`.
 //! - `set_room`: no `Received` of the source is longer than this; at zero there is none.
 //! - `shutdown`: half-close.
 //! - `kill_child`: sends a signal to the process of a source; one that has ended gets none.
@@ -50,21 +51,23 @@
 use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::ops::Range;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::process::ExitStatus;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::core::Seen;
 use crate::io::{Interest, Process, Signals};
 use crate::net::{ConnectOptions, Endpoint, UnixAddress, cannot_listen};
-use crate::offload::{Done, Job};
+use crate::offload::Job;
 use crate::outbox::Outbox;
 use crate::stage::Stage;
-use crate::{Listener, Ready, Stream, Time, Token};
+use crate::{Listener, Stream, Time, Token, UdpSocket};
 
+mod batches;
 mod channel;
 mod choice;
+mod datagrams;
+mod event;
 mod notifier;
 mod readiness;
 pub(crate) mod recorded;
@@ -78,6 +81,8 @@ mod watched;
 
 pub(crate) use channel::{Channel, MESSAGE_DESCRIPTORS};
 pub use choice::Driver as Choice;
+pub(crate) use datagrams::Datagram;
+pub(crate) use event::{Completion, Event};
 pub(crate) use notifier::Notifier;
 pub(crate) use readiness::Readiness;
 use recorded::{Recorder, Replayer};
@@ -98,58 +103,6 @@ const TICK_BYTES: usize = 4 * 1024 * 1024;
 /// Connections accepted in one tick.
 const TICK_ACCEPTS: usize = 256;
 
-/// Something that has happened to the source `token`.
-pub(crate) struct Completion<'d> {
-    pub(crate) token: Token,
-    pub(crate) event: Event<'d>,
-}
-
-#[derive(Debug)]
-pub(crate) enum Event<'d> {
-    Accepted(Stream),
-    /// The listener is paused until [`Driver::set_reading`]: it is out of descriptors or memory.
-    AcceptFailed(io::Error),
-    Connected,
-    Received(&'d [u8]),
-    /// With descriptors that came with these bytes.
-    ReceivedWith(&'d [u8], Vec<OwnedFd>),
-    EndOfFile,
-    /// Calling `send` again makes sense: it can take more, or what it took has gone.
-    Sent,
-    /// What `send` or `forward` took and the kernel did not: it goes before all that was sent
-    /// since. `Sent` says when to try again.
-    Unsent(Box<Outbox>),
-    Failed(io::Error),
-    Ready(Ready),
-    Signal(i32),
-    Exited(ExitStatus),
-    /// The addresses of a host, with port 0.
-    Resolved(String, io::Result<Vec<SocketAddr>>),
-    Done(Box<Done>),
-}
-
-impl Event<'_> {
-    /// What a trace calls it. Never what it carries: that is the program's.
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Event::Accepted(_) => "accepted",
-            Event::AcceptFailed(_) => "accept failed",
-            Event::Connected => "connected",
-            Event::Received(_) => "received",
-            Event::ReceivedWith(..) => "received with descriptors",
-            Event::EndOfFile => "end of file",
-            Event::Sent => "sent",
-            Event::Unsent(_) => "unsent",
-            Event::Failed(_) => "failed",
-            Event::Ready(_) => "ready",
-            Event::Signal(_) => "signal",
-            Event::Exited(_) => "exited",
-            Event::Resolved(..) => "resolved",
-            Event::Done(_) => "job done",
-        }
-    }
-}
-
 /// What can be registered.
 pub(crate) enum Resource {
     Stream(Stream),
@@ -157,6 +110,7 @@ pub(crate) enum Resource {
     Watch(Box<dyn AsFd>, Interest),
     Signals(Signals),
     Child(Process),
+    Datagrams(UdpSocket),
 }
 
 /// The drivers there are: a closed set, so a call is a `match` and no `dyn`.

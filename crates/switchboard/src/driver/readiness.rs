@@ -8,6 +8,7 @@
 
 mod channels;
 mod connecting;
+mod datagrams;
 mod registering;
 mod sending;
 mod steps;
@@ -21,6 +22,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use rustix::io::Errno;
 
+use super::batches::Inlet;
 use super::channel::shut_down;
 use super::results::Results;
 use super::waker::Bell;
@@ -61,6 +63,7 @@ pub(crate) struct Readiness {
     /// What a read has found that was not just bytes to be handed out: `next` goes on from there.
     unusual_read: Option<(Token, (Option<Step>, Then))>,
     buffer: Box<[u8]>,
+    inlet: Inlet,
     results: Results,
     waker: Arc<Waker>,
     start: Instant,
@@ -84,6 +87,7 @@ impl Readiness {
             rearm: Vec::new(),
             unusual_read: None,
             buffer: vec![0; READ_BUFFER].into_boxed_slice(),
+            inlet: Inlet::new(),
             results: Results::new(threads, &waker),
             waker,
             start: Instant::now(),
@@ -103,6 +107,7 @@ impl Readiness {
             || !self.next_tick.is_empty()
             || !self.rearm.is_empty() // until then the kernel does not tell of them
             || self.results.may_be_left()
+            || self.inlet.waiting().is_some()
     }
 
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
@@ -221,6 +226,7 @@ impl Readiness {
             Step::Bytes(n) => Event::Received(&self.buffer[..n]),
             Step::BytesWith(n, descriptors) => Event::ReceivedWith(&self.buffer[..n], descriptors),
             Step::Event(event) => event,
+            Step::Datagram => Event::Datagram(self.inlet.lent()?),
         };
         Some(Completion { token, event })
     }
@@ -236,6 +242,9 @@ impl Readiness {
             && let Some((token, event)) = self.results.next()
         {
             return Some((token, Step::Event(event)));
+        }
+        if let Some(token) = self.hand_out_datagram() {
+            return Some((token, Step::Datagram));
         }
         while self.bytes_left > 0
             && let Some(&(token, bits)) = self.ready.get(self.looked_at)
@@ -272,6 +281,7 @@ impl Readiness {
             Entry::Watch(watch) => steps::watch_step(watch, flags, token, &mut self.rearm),
             Entry::Notifier(source) => steps::notifier_step(source, flags),
             Entry::Connecting(_) => self.look_at_attempts(token),
+            Entry::Datagrams(socket) => datagrams::step(socket, flags, token, &mut self.inlet),
             Entry::Free => return None,
         };
         self.settle(token, found)
@@ -288,8 +298,10 @@ impl Readiness {
             }
             Then::NextTick => enqueue(&mut self.next_tick, token, flags),
         }
-        if let Some(Step::Bytes(n) | Step::BytesWith(n, _)) = &step {
-            self.bytes_left -= n;
+        match &step {
+            Some(Step::Bytes(n) | Step::BytesWith(n, _)) => self.bytes_left -= n,
+            Some(Step::Datagram) => self.count_datagram(),
+            _ => {}
         }
         step
     }
@@ -361,6 +373,9 @@ impl Readiness {
             return;
         }
         slot.flags.set(PAUSED);
+        if let Entry::Datagrams(socket) = &mut slot.entry {
+            self.inlet.keep(token, socket);
+        }
         if reading {
             slot.flags.clear(PAUSED);
             if let Entry::Watch(watch) = &slot.entry
@@ -404,6 +419,7 @@ impl Readiness {
                 generation: token.generation,
                 ..Flags::default()
             };
+            self.inlet.forget(token);
             self.disarm(&entry);
             if let Entry::Watch(watch) = &entry {
                 self.watched.end(watch.fd);

@@ -5,6 +5,7 @@
 //! Of an outbox, its new bytes are written at each flush, and how many of all went out.
 
 mod children;
+mod datagrams;
 mod entry;
 mod frame;
 mod header;
@@ -406,6 +407,7 @@ impl Resource {
             Resource::Watch(..) => Kind::Watch,
             Resource::Signals(_) => Kind::Signals,
             Resource::Child(_) => Kind::Child,
+            Resource::Datagrams(_) => Kind::Datagram,
         }
     }
 }

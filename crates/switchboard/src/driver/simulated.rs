@@ -2,6 +2,8 @@
 //! in memory. It must never keep the world borrowed when it returns, and never sleep: while a
 //! reactor waits, the world's time passes.
 
+mod datagrams;
+mod slots;
 mod steps;
 
 use std::collections::VecDeque;
@@ -17,37 +19,18 @@ use rustix::io::Errno;
 
 use super::results::TICK_RESULTS;
 use super::waker::Bell;
-use super::{Completion, Event, READ_BUFFER, Resource, TICK_ACCEPTS, TICK_BYTES, Waker};
+use super::{Completion, Datagram, Event, READ_BUFFER, Resource, TICK_ACCEPTS, TICK_BYTES, Waker};
 use crate::core::Seen;
 use crate::net::{ConnectOptions, Endpoint, UnixAddress};
 use crate::offload::Job;
 use crate::outbox::Outbox;
 use crate::sim::{
-    Detail, EndId, ListenerId, MachineId, Purpose, Shared, Signals, TICK, no_unix_sockets, perform,
+    Detail, EndId, MachineId, Purpose, Shared, Signals, TICK, no_unix_sockets, perform,
 };
 use crate::{Listener, Time, Token};
 
-enum Entry {
-    Free,
-    Stream(EndId),
-    /// Attempts to make its connection, the earliest first.
-    Connecting(Vec<EndId>),
-    Listener(Vec<ListenerId>),
-    Signals,
-}
-
-struct Slot {
-    entry: Entry,
-    generation: u32,
-    room: usize,
-    /// A send has not taken all; `Sent` is owed.
-    blocked: bool,
-    paused: bool,
-    /// The end was told.
-    ended: bool,
-    /// In the list of sources to look at.
-    queued: bool,
-}
+use datagrams::Sender;
+use slots::{Entry, Slot, slot_of};
 
 pub(crate) struct Simulated {
     world: Shared,
@@ -63,12 +46,15 @@ pub(crate) struct Simulated {
     accepts_left: usize,
     results_left: usize,
     buffer: Box<[u8]>,
+    /// Of the datagram in the buffer, if one was handed out last.
+    sender: Option<Sender>,
     waker: Arc<Waker>,
 }
 
 /// By value: lending comes last.
 enum Step {
     Bytes(usize),
+    Datagram(usize),
     Event(Event<'static>),
 }
 
@@ -91,6 +77,7 @@ impl Simulated {
             accepts_left: 0,
             results_left: 0,
             buffer: vec![0; READ_BUFFER].into_boxed_slice(),
+            sender: None,
             waker: Arc::new(Waker::new(Bell::Simulated(waker))),
         })
     }
@@ -170,9 +157,19 @@ impl Simulated {
         let event = match step {
             Step::Bytes(n) => Event::Received(&self.buffer[..n]),
             Step::Event(event) => event,
+            Step::Datagram(n) => {
+                let Sender { from, is_truncated } = self.sender.as_ref()?;
+                Event::Datagram(Datagram {
+                    bytes: &self.buffer[..n],
+                    from,
+                    is_truncated: *is_truncated,
+                })
+            }
         };
         let bytes = match &event {
             Event::Received(bytes) => Detail::Bytes(bytes),
+            Event::Datagram(datagram) => Detail::Bytes(datagram.bytes),
+            Event::Undelivered(what) => Detail::Text(what.error.to_string()),
             Event::Failed(error) | Event::AcceptFailed(error) => Detail::Text(error.to_string()),
             Event::Accepted(stream) => Detail::Text(match stream.peer() {
                 Ok(peer) => format!("from {peer}"),
@@ -211,7 +208,7 @@ impl Simulated {
 
     pub(crate) fn register(&mut self, token: Token, resource: Resource) -> io::Result<()> {
         let foreign = || {
-            let text = "not a connection or listener of this machine of the simulation: make it \
+            let text = "not a connection, listener or socket of this machine of the simulation: make it \
                         with this reactor";
             io::Error::new(io::ErrorKind::InvalidInput, text)
         };
@@ -249,6 +246,11 @@ impl Simulated {
                 let pending = Vec::new();
                 let signals = &mut world.machine_mut(self.machine).signals;
                 signals.insert(token, Signals { set, pending });
+            }
+            Resource::Datagrams(socket) => {
+                if !self.watch_datagrams(token, socket) {
+                    return Err(foreign());
+                }
             }
             Resource::Watch(..) => {
                 let text = "a simulation has no descriptors to watch";
@@ -393,6 +395,7 @@ impl Simulated {
             Entry::Stream(end) => world.close(end),
             Entry::Connecting(ends) => ends.into_iter().for_each(|end| world.close(end)),
             Entry::Listener(listeners) => world.unlisten(&listeners),
+            Entry::Datagrams(socket) => world.close_udp(socket.id),
             Entry::Signals => {
                 world.machine_mut(self.machine).signals.remove(&token);
             }
@@ -444,11 +447,6 @@ impl Simulated {
             .expect("it was there when the driver was made")
             .as_fd()
     }
-}
-
-fn slot_of(slots: &mut [Slot], token: Token) -> Option<&mut Slot> {
-    let slot = slots.get_mut(token.slot as usize)?;
-    (slot.generation == token.generation).then_some(slot)
 }
 
 /// Sends what there is room for, and says how much that was.

@@ -24,8 +24,10 @@ mod buffers;
 mod channels;
 mod completions;
 mod connecting;
+mod datagrams;
 mod kept;
 mod probe;
+mod registering;
 mod ring;
 mod sends;
 mod table;
@@ -34,34 +36,31 @@ mod told;
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{Shutdown, SocketAddr};
+use std::net::Shutdown;
 use std::ops::Range;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{BorrowedFd, RawFd};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use rustix::event::EventfdFlags;
 
+use super::batches::Inlet;
 use super::channel::shut_down;
 use super::results::Results;
 use super::waker::Bell;
 use super::watched::Watched;
-use super::{Event, Notifier, READ_BUFFER, Resource, Waker};
-use crate::io::{Child, SignalSet};
-use crate::net::{Endpoint, Sockets, Taken};
+use super::{Event, READ_BUFFER, Waker};
 use crate::offload::Job;
 use crate::outbox::Outbox;
 use crate::stage::{Stage, Staged};
-use crate::{Listener, Time, Token};
+use crate::{Time, Token};
 
 use buffers::Piece;
 use completions::close_on;
 use kept::Total;
 use ring::{Ring, SEND};
 use sends::Sends;
-use table::{
-    ARMED, Kind, LAST_WORDS, Listening, PAUSED, Place, QUEUED, STALE, Socket, TO_ARM, Table, Watch,
-};
+use table::{ARMED, Kind, LAST_WORDS, PAUSED, Place, QUEUED, STALE, TO_ARM, Table};
 use tick::WAKE;
 use told::Told;
 
@@ -138,6 +137,7 @@ pub(crate) struct Uring {
     blocked: Vec<u32>,
     lent: Lent,
     scratch: Vec<u8>,
+    inlet: Inlet,
     /// Tells one tick from the next.
     tick: u16,
     bytes_left: usize,
@@ -181,6 +181,7 @@ impl Uring {
             blocked: Vec::new(),
             lent: Lent::Nothing,
             scratch: Vec::new(),
+            inlet: Inlet::new(),
             tick: 0,
             bytes_left: 0,
             accepts_left: 0,
@@ -207,49 +208,6 @@ impl Uring {
 
     pub(crate) fn wall_time(&self) -> SystemTime {
         SystemTime::now()
-    }
-
-    pub(crate) fn register(&mut self, token: Token, resource: Resource) -> io::Result<()> {
-        let kind = match resource {
-            Resource::Stream(stream) => match stream.take()? {
-                Taken::Socket(fd) => Kind::Stream(fd),
-                Taken::Channel(channel) => Kind::Channel(channel),
-            },
-            Resource::Listener(listener) => {
-                let Sockets { file, fds } = listener.into_sockets()?;
-                Kind::Listener(Box::new(Listening {
-                    file,
-                    sockets: fds.into_iter().map(Socket::new).collect(),
-                    waiting: VecDeque::new(),
-                }))
-            }
-            Resource::Watch(source, interest) => {
-                let fd = source.as_fd().as_raw_fd();
-                self.watched.begin(fd)?;
-                Kind::Watch(Box::new(Watch {
-                    _source: source,
-                    fd,
-                    interest,
-                }))
-            }
-            Resource::Signals(signals) => {
-                Kind::Notifier(Box::new(Notifier::Signals(SignalSet::new(&signals)?)))
-            }
-            Resource::Child(process) => {
-                Kind::Notifier(Box::new(Notifier::Child(Child::spawn(process)?)))
-            }
-        };
-        let index = self.table.insert(token, kind);
-        self.arm_later(index);
-        Ok(())
-    }
-
-    pub(crate) fn bind(&mut self, endpoint: &Endpoint) -> io::Result<Listener> {
-        Listener::bind_system(endpoint)
-    }
-
-    pub(crate) fn listen(&mut self, token: Token, addresses: &[SocketAddr]) -> io::Result<()> {
-        self.register(token, Resource::Listener(Listener::bind_all(addresses)?))
     }
 
     pub(crate) fn resolve(&mut self, token: Token, host: String) -> io::Result<()> {
@@ -346,6 +304,9 @@ impl Uring {
             self.go_on(index);
         } else {
             place.set(PAUSED);
+            if let Kind::Datagrams(socket) = &mut place.kind {
+                self.inlet.keep(token, socket);
+            }
             if matches!(place.kind, Kind::Watch(_)) && place.any(ARMED) {
                 place.set(STALE); // others may take what it will tell of
             }
@@ -392,6 +353,7 @@ impl Uring {
         let Some((index, place)) = self.table.find(token) else {
             return;
         };
+        self.inlet.forget(token);
         self.kept_bytes.forget(&mut place.kept);
         if self.sends.is_due(index, place.sending) {
             place.set(LAST_WORDS);

@@ -62,6 +62,13 @@ impl fmt::Display for Address {
     }
 }
 
+/// A copy: what waits to be sent has to know where to.
+impl From<&Address> for Address {
+    fn from(address: &Address) -> Address {
+        address.clone()
+    }
+}
+
 impl From<SocketAddr> for Address {
     fn from(address: SocketAddr) -> Address {
         Address::Ip(address)

@@ -1,4 +1,4 @@
-//! What a program registers to talk to others: addresses, TCP and Unix sockets.
+//! What a program registers to talk to others: addresses, TCP, UDP and Unix sockets.
 //! It must never know of handlers or of a running loop.
 
 mod address;
@@ -7,6 +7,7 @@ mod known;
 mod listener;
 mod socket_file;
 mod stream;
+mod udp;
 mod unix;
 
 pub(crate) mod resolve;
@@ -21,4 +22,6 @@ pub(crate) use socket_file::SocketFile;
 use stream::not_of_the_system;
 pub use stream::{ConnectOptions, Stream};
 pub(crate) use stream::{Taken, dial_unix, open_stream};
+pub(crate) use udp::{LONGEST_DATAGRAM, cannot_bind};
+pub use udp::{MulticastInterface, UdpSocket};
 pub use unix::UnixAddress;

@@ -396,6 +396,6 @@ pub(crate) fn dial_unix(address: &UnixAddress, options: &ConnectOptions) -> io::
 }
 
 pub(super) fn not_of_the_system() -> io::Error {
-    let text = "a simulated or replayed connection or listener belongs to a reactor of its world";
+    let text = "what is simulated or replayed belongs to a reactor of its own world";
     io::Error::new(io::ErrorKind::InvalidInput, text)
 }

@@ -1,4 +1,4 @@
-//! What a program holds of a simulated connection or listener before a reactor has it. It must
+//! What a program holds of a simulated connection, listener or socket before a reactor has it. It must
 //! never borrow the world: it may be dropped anywhere, so it leaves a notice.
 
 use std::net::SocketAddr;
@@ -10,6 +10,7 @@ use crossbeam_channel::Sender;
 
 use super::network::ListenerId;
 use super::tcp::EndId;
+use super::udp::UdpId;
 use super::world::{MachineId, Notice, World};
 
 /// Where notices to one world go.
@@ -137,6 +138,35 @@ impl Drop for SimulatedListener {
     }
 }
 
+#[derive(Debug)]
+pub(crate) struct SimulatedUdp {
+    id: UdpId,
+    machine: MachineId,
+    pub(crate) local: SocketAddr,
+    pub(crate) peer: Option<SocketAddr>,
+    notifier: Option<Notifier>,
+}
+
+impl SimulatedUdp {
+    /// The socket in the world, if it belongs to this machine of this world.
+    pub(crate) fn into_socket(mut self, machine: MachineId, notifier: &Notifier) -> Option<UdpId> {
+        let own = self.notifier.as_ref();
+        if !own.is_some_and(|own| own.is_of(notifier)) || self.machine != machine {
+            return None;
+        }
+        self.notifier = None;
+        Some(self.id)
+    }
+}
+
+impl Drop for SimulatedUdp {
+    fn drop(&mut self) {
+        if let Some(notifier) = &self.notifier {
+            notifier.tell(Notice::UdpDropped(self.id));
+        }
+    }
+}
+
 impl World {
     pub(crate) fn waker(&self, machine: MachineId) -> MachineWaker {
         MachineWaker {
@@ -157,6 +187,21 @@ impl World {
             keepalive: AtomicU64::new(0),
             notifier: Some(self.notifier()),
         })
+    }
+
+    pub(crate) fn hand_out_udp(
+        &self,
+        machine: MachineId,
+        id: UdpId,
+        local: SocketAddr,
+    ) -> SimulatedUdp {
+        SimulatedUdp {
+            id,
+            machine,
+            local,
+            peer: None,
+            notifier: Some(self.notifier()),
+        }
     }
 
     pub(crate) fn hand_out_listener(

@@ -13,9 +13,9 @@ pub enum Fault {
     Split,
     /// A segment waits for the ones behind it and arrives together with them (per segment).
     Merge,
-    /// A packet takes up to 100 ms longer (per packet).
+    /// A packet takes up to 100 ms longer (per packet, or datagram).
     Delay,
-    /// A packet is lost and sent again after 200 ms or more (per packet).
+    /// A packet of a connection is lost and sent again after 200 ms or more (per packet).
     Loss,
     /// A send takes fewer bytes than there is room for (per send).
     ShortWrite,
@@ -50,11 +50,18 @@ pub enum Fault {
     Pause,
     /// A host loses its power, and is started again within 5 s (per host and minute).
     Crash,
+    /// A datagram is lost (per datagram).
+    DatagramLoss,
+    /// A datagram arrives twice, the second time up to 50 ms later (per datagram).
+    DatagramDouble,
+    /// A datagram takes 1 to 100 ms longer, and those sent after it do not wait for it (per
+    /// datagram).
+    DatagramReorder,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 20] = [
+    pub const ALL: [Fault; 23] = [
         Fault::Split,
         Fault::Merge,
         Fault::Delay,
@@ -75,6 +82,9 @@ impl Fault {
         Fault::SlowHandler,
         Fault::Pause,
         Fault::Crash,
+        Fault::DatagramLoss,
+        Fault::DatagramDouble,
+        Fault::DatagramReorder,
     ];
 
     /// What scripts call it.
@@ -100,8 +110,18 @@ impl Fault {
             Fault::SlowHandler => "slow-handler",
             Fault::Pause => "pause",
             Fault::Crash => "crash",
+            Fault::DatagramLoss => "datagram-loss",
+            Fault::DatagramDouble => "datagram-double",
+            Fault::DatagramReorder => "datagram-reorder",
         }
     }
+
+    /// Those that only datagrams meet.
+    pub(crate) const OF_DATAGRAMS: [Fault; 3] = [
+        Fault::DatagramLoss,
+        Fault::DatagramDouble,
+        Fault::DatagramReorder,
+    ];
 
     /// Those whose rate is per host and minute: they come by themselves.
     pub(crate) const OF_HOSTS: [Fault; 5] = [
@@ -233,7 +253,8 @@ impl Faults {
     }
 
     /// How many bytes each end of a new connection buffers for sending and for receiving (default
-    /// 64 KiB each, at least 1 byte).
+    /// 64 KiB each, at least 1 byte); the latter is also how many bytes of datagrams a new UDP
+    /// socket holds, but for the last one, which may go beyond.
     #[must_use]
     pub fn buffers(mut self, send: usize, receive: usize) -> Faults {
         self.send_buffer = send.max(1);

@@ -9,9 +9,10 @@
 //!
 //! What is simulated: TCP as programs on Linux see it (windows and full buffers, half-close, the
 //! reset of a connection that is closed with unread bytes, backlogs, retries and giving up,
-//! keep-alive probes), names
+//! keep-alive probes), UDP (what is too long, has no route, finds nobody or no room; refusals of a
+//! connected socket), names
 //! (a host's name is that of its address; `localhost` is the host itself), timers, jobs (each runs
-//! in one piece at its virtual end), posted closures, signals. What is not: datagrams, watched
+//! in one piece at its virtual end), posted closures, signals. What is not: multicast, watched
 //! descriptors, and time within a handler's call, which takes none.
 
 mod action;
@@ -31,14 +32,16 @@ mod socket;
 mod story;
 mod swarm;
 mod tcp;
+mod udp;
 mod world;
 
 pub(crate) use dice::Purpose;
-pub(crate) use ends::{MachineWaker, SimulatedListener, SimulatedStream};
+pub(crate) use ends::{MachineWaker, SimulatedListener, SimulatedStream, SimulatedUdp};
 pub(crate) use network::ListenerId;
 pub(crate) use schedule::TICK;
 pub(crate) use story::Detail;
 pub(crate) use tcp::EndId;
+pub(crate) use udp::UdpId;
 pub(crate) use world::{MachineId, Shared, Signals, no_unix_sockets, perform};
 
 pub use action::Action;

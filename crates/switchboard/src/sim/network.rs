@@ -13,6 +13,7 @@ use super::faults::Fault;
 use super::packet::{Content, Packet};
 use super::story::Detail;
 use super::tcp::{End, EndId, State};
+use super::udp::{Udp, UdpId};
 use super::world::{Event, FIRST_PORT, Machine, MachineId, World};
 use crate::Token;
 
@@ -39,6 +40,7 @@ pub(crate) struct Listener {
 pub(crate) struct Network {
     pub(crate) ends: BTreeMap<EndId, End>,
     pub(crate) listeners: BTreeMap<ListenerId, Listener>,
+    pub(crate) udp: BTreeMap<UdpId, Udp>,
     /// Whose packets do not get to whom, by the number of the partition that it is part of.
     pub(crate) partitions: BTreeMap<u64, Vec<(MachineId, MachineId)>>,
     numbers: u64,
@@ -83,7 +85,7 @@ impl Network {
 
 impl World {
     /// The machine that an address leads to from `machine`.
-    fn route(&self, machine: MachineId, ip: IpAddr) -> Option<MachineId> {
+    pub(crate) fn route(&self, machine: MachineId, ip: IpAddr) -> Option<MachineId> {
         if ip.is_loopback() || ip.is_unspecified() {
             return Some(machine);
         }
@@ -416,6 +418,7 @@ impl World {
         self.network
             .listeners
             .retain(|_, listener| listener.machine != machine);
+        self.drop_udp_of(machine);
     }
 }
 

@@ -11,7 +11,7 @@ use super::tcp::{EndId, State};
 use super::world::{Event, MachineId, World};
 
 /// What a packet takes within one machine.
-const LOOPBACK: Duration = Duration::from_micros(20);
+pub(super) const LOOPBACK: Duration = Duration::from_micros(20);
 
 /// A sender tries again after this, then after twice as long, and so on: RFC 6298 has at least a
 /// second, Linux 200 ms (and a second for the first packet of a connection).

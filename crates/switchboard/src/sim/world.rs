@@ -4,7 +4,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
@@ -21,6 +21,7 @@ use super::network::{ListenerId, Network};
 use super::packet::Packet;
 use super::story::{Detail, Entry, Story};
 use super::tcp::EndId;
+use super::udp::{Flying, UdpId};
 use crate::offload::{Job, Outcome};
 use crate::{Time, Token};
 
@@ -37,6 +38,7 @@ pub(crate) enum Notice {
     Woken(MachineId),
     Dropped(EndId),
     ListenerDropped(Vec<ListenerId>),
+    UdpDropped(UdpId),
     Disk {
         machine: MachineId,
         what: &'static str,
@@ -54,6 +56,10 @@ pub(crate) enum Event {
     Retry(EndId),
     /// A send buffer that was full by fault takes bytes again.
     Unstall(EndId),
+    Datagram(Flying),
+    /// Nobody was at an address that a socket has sent to; the answer comes from a machine.
+    Unreachable(UdpId, MachineId, SocketAddr),
+    UnstallUdp(UdpId),
     /// A connection was not completed, or not finished by its peer.
     Expire(EndId),
     /// A fault of a host comes by itself.
@@ -335,6 +341,7 @@ impl World {
                 Notice::Woken(machine) => self.machine_mut(machine).woken = true,
                 Notice::Dropped(end) => self.close(end),
                 Notice::ListenerDropped(listeners) => self.unlisten(&listeners),
+                Notice::UdpDropped(socket) => self.close_udp(socket),
                 Notice::Disk {
                     machine,
                     what,
@@ -362,6 +369,9 @@ impl World {
             Event::Probe(end) => self.probe(end),
             Event::Retry(end) => self.retry(end),
             Event::Unstall(end) => self.unstall(end),
+            Event::Datagram(datagram) => self.datagram_arrives(datagram),
+            Event::Unreachable(socket, by, to) => self.datagram_refused(socket, by, to),
+            Event::UnstallUdp(socket) => self.unstall_udp(socket),
             Event::Expire(end) => self.expire(end),
             Event::Chance(fault, machine) => return Some(self.chance(fault, machine)),
             Event::Act(action) => return Some(self.act(action)),

@@ -2,6 +2,8 @@
 //!
 //! A case is a `pub fn name(world: &mut World)` in the file of its topic; the list below names it
 //! once, and the macro makes a test of it for each driver.
+//!
+//! Length: the list of all cases in one place, a line for each.
 
 use std::process::ExitCode;
 
@@ -15,6 +17,8 @@ mod attempts;
 mod children;
 mod closing;
 mod connecting;
+mod datagram_bounds;
+mod datagrams;
 mod drivers;
 mod embedding;
 mod ending;
@@ -353,6 +357,34 @@ suite! {
         what_is_behind_a_frame_goes_to_the_handler_that_takes_over
         after_close_no_frame_comes
     }
+    datagrams {
+        a_datagram_comes_whole_with_its_sender_and_can_be_answered
+        an_empty_datagram_is_one
+        a_datagram_that_is_longer_than_wanted_says_that_it_is_cut
+        many_datagrams_keep_their_boundaries_and_their_order
+        a_flood_lets_others_have_their_turn
+        what_is_left_of_a_batch_in_a_pause_comes_when_it_is_resumed
+        a_socket_closed_by_its_handler_hears_nothing_more
+        an_error_of_the_handler_ends_with_its_datagram
+        a_panic_of_the_handler_closes_the_socket
+        a_handler_without_the_method_is_told_so
+        a_datagram_that_is_too_long_is_refused_at_once
+        a_datagram_that_cannot_be_sent_is_told_and_the_others_go_out
+        one_that_answers_every_failure_with_another_does_not_hold_the_loop
+        what_is_sent_before_a_close_goes_out
+        what_is_sent_before_the_socket_is_bound_goes_out_first
+        a_port_that_is_taken_ends_the_source
+        a_connected_socket_speaks_to_its_peer_alone
+        a_refusal_is_told_and_the_socket_goes_on
+        a_shutdown_sends_what_waits
+        datagrams_are_for_datagram_sockets_only
+    }
+    datagram_bounds {
+        a_full_outbox_refuses_the_newest_and_tells_of_room
+        a_full_outbox_can_drop_the_oldest
+        a_full_outbox_can_close_the_socket
+        all_outboxes_together_keep_to_the_bound_with_datagrams
+    }
     ;
 
     // What they are about, or the means that they use, only an operating system has: descriptors,
@@ -466,6 +498,11 @@ suite! {
     }
     fairness {
         jobs_that_never_end_let_timers_and_connections_have_their_turn
+    }
+    datagrams {
+        a_group_on_the_loopback_interface_gets_what_is_sent_to_it
+        a_broadcast_has_to_be_allowed
+        a_socket_of_the_standard_library_can_be_registered
     }
     handing_over {
         a_panic_of_a_descriptor_that_cannot_be_watched_is_contained

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::process::ExitStatus;
 
-use switchboard::{Close, Context, Done, Error, Handler, Ready, Result, Stream, TimerId};
+use switchboard::{Address, Close, Context, Done, Error, Handler, Ready, Result, Stream, TimerId};
 
 /// The state that all probes share: what happened, in order, and to whom.
 #[derive(Default)]
@@ -13,6 +13,8 @@ pub struct Log {
     bytes: BTreeMap<&'static str, Vec<u8>>,
     /// Whose method runs now.
     current: &'static str,
+    /// Who has sent the last datagram.
+    pub from: Option<Address>,
     /// For cases whose handlers wait for the case to let them go on.
     pub gate: bool,
 }
@@ -78,6 +80,7 @@ pub struct Probe {
     on_read: Option<Hook>,
     on_eof: Option<Hook>,
     on_write: Option<Hook>,
+    on_datagram: Option<HookWith<Vec<u8>>>,
     on_ready: Option<HookWith<Ready>>,
     on_exit: Option<HookWith<ExitStatus>>,
     on_timer: Option<HookWith<TimerId>>,
@@ -109,6 +112,7 @@ impl Probe {
             on_read: None,
             on_eof: None,
             on_write: None,
+            on_datagram: None,
             on_ready: None,
             on_exit: None,
             on_timer: None,
@@ -125,6 +129,7 @@ impl Probe {
         on_read();
         on_eof();
         on_write();
+        on_datagram(Vec<u8>);
         on_ready(Ready);
         on_exit(ExitStatus);
         on_timer(TimerId);
@@ -207,6 +212,21 @@ impl Handler<Log> for Probe {
         log.current = self.name;
         log.note("write");
         self.on_write.as_mut().map_or(Ok(()), |hook| hook(log, cx))
+    }
+
+    fn handle_datagram(
+        &mut self,
+        log: &mut Log,
+        cx: &mut Context<'_, Log>,
+        bytes: &[u8],
+        from: &Address,
+    ) -> Result {
+        log.current = self.name;
+        let cut = if cx.is_truncated() { ", cut" } else { "" };
+        log.note(format_args!("got \"{}\"{cut}", bytes.escape_ascii()));
+        log.from = Some(from.clone());
+        let hook = self.on_datagram.as_mut();
+        hook.map_or(Ok(()), |hook| hook(log, cx, bytes.to_vec()))
     }
 
     fn handle_ready(&mut self, log: &mut Log, cx: &mut Context<'_, Log>, ready: Ready) -> Result {

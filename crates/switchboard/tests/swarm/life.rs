@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use switchboard::{
-    Close, ConnectOptions, Context, Done, Error, Handler, JobId, LoopContext, Reactor, Result,
-    SourceOptions, Stream, TimerId, ToEndpoint, Token,
+    Address, Close, ConnectOptions, Context, Done, Error, Handler, JobId, LoopContext, Reactor,
+    Result, SourceOptions, Stream, TimerId, ToEndpoint, Token, UdpSocket,
 };
 
 /// The state of a host, with the lives of its sources. A host that crashes forgets them.
@@ -64,6 +64,8 @@ impl Lives {
         assert!(!cx.is_open(token));
         assert_eq!(cx.source_outbox_len(token), 0);
         stale(cx.send_to(token, "for nobody"));
+        let somebody = std::net::SocketAddr::from(([10, 0, 0, 1], 53));
+        stale(cx.send_datagram_to(token, "for nobody", somebody));
         stale(cx.shutdown_source(token, Shutdown::Both));
         stale(cx.set_source_timer(token, Duration::ZERO).map(drop));
         stale(cx.set_source_options(token, SourceOptions::default()));
@@ -142,6 +144,19 @@ impl<S: Alive, H: Handler<S>> Handler<S> for Watched<H> {
         };
         self.call(state, cx, "handle_eof", check, |h, state, cx| {
             h.handle_eof(state, cx)
+        })
+    }
+
+    fn handle_datagram(
+        &mut self,
+        state: &mut S,
+        cx: &mut Context<'_, S>,
+        bytes: &[u8],
+        from: &Address,
+    ) -> Result {
+        let check = |_: &mut Life| {};
+        self.call(state, cx, "handle_datagram", check, |h, state, cx| {
+            h.handle_datagram(state, cx, bytes, from)
         })
     }
 
@@ -227,6 +242,17 @@ pub fn listen<S: Alive>(
     handler: impl Handler<S>,
 ) -> Result<Token> {
     let token = reactor.listen(to, Watched(handler))?;
+    reactor.state_mut().lives().begin(token, false);
+    Ok(token)
+}
+
+/// Gives a UDP socket to a reactor under watch.
+pub fn register_udp<S: Alive>(
+    reactor: &mut Reactor<S>,
+    socket: UdpSocket,
+    handler: impl Handler<S>,
+) -> Result<Token> {
+    let token = reactor.register_udp(socket, Watched(handler))?;
     reactor.state_mut().lives().begin(token, false);
     Ok(token)
 }

@@ -41,6 +41,9 @@ fn the_swarm_goes_through_the_hard_branches() -> Result {
     cov_mark::check!(connect_timed_out);
     cov_mark::check!(result_for_nobody);
     cov_mark::check!(torn_write);
+    cov_mark::check!(datagram_swallowed);
+    cov_mark::check!(datagram_without_room);
+    cov_mark::check!(datagram_send_blocked);
     for (name, scenario) in SCENARIOS {
         for seed in 0..seeds(name) {
             let mut sim = Simulation::new(seed);

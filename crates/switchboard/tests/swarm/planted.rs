@@ -7,16 +7,17 @@ use std::process::Command;
 use switchboard::sim::{Simulation, Swarm};
 use switchboard::{Error, Result};
 
-use crate::{broadcast, clockwork, journal, streams};
+use crate::{broadcast, clockwork, datagrams, journal, streams};
 
 pub type Scenario = fn(&mut Simulation) -> Result;
 
-pub const SCENARIOS: [(&str, Scenario); 5] = [
+pub const SCENARIOS: [(&str, Scenario); 6] = [
     ("streams", |sim| streams::streams(sim, false)),
     ("proxy", |sim| streams::streams(sim, true)),
     ("broadcast", broadcast::broadcast),
     ("clockwork", clockwork::clockwork),
     ("journal", journal::journal),
+    ("datagrams", datagrams::datagrams),
 ];
 
 /// Says in how many seeds each scenario fails: all are to be 0 in a tree without a bug.

@@ -10,6 +10,7 @@ use rustix::io::Errno;
 
 use super::steps::{Entry, Flags, Listening, Notifying, PAUSED, READABLE, Slot, WRITABLE, Watch};
 use super::{Readiness, enqueue};
+use crate::driver::batches::DatagramSocket;
 use crate::driver::{Notifier, READ_BUFFER, Resource};
 use crate::io::{Child, Interest, SignalSet};
 use crate::net::{Endpoint, Sockets, Taken};
@@ -58,6 +59,12 @@ impl Readiness {
                     interest,
                     always,
                 }))
+            }
+            Resource::Datagrams(socket) => {
+                let socket = DatagramSocket::new(socket.into_descriptor()?);
+                let both = mio::Interest::READABLE | mio::Interest::WRITABLE;
+                self.arm(socket.as_fd(), token, both)?;
+                Entry::Datagrams(Box::new(socket))
             }
             Resource::Signals(signals) => {
                 self.notified(token, Notifier::Signals(SignalSet::new(&signals)?))?
@@ -147,6 +154,7 @@ impl Readiness {
             Entry::Connecting(attempts) => {
                 attempts.fds.iter().for_each(|fd| forget(fd.as_raw_fd()));
             }
+            Entry::Datagrams(socket) => forget(socket.fd.as_raw_fd()),
             Entry::Listener(listener) => listener.fds.iter().for_each(|fd| forget(fd.as_raw_fd())),
             Entry::Watch(watch) => forget(watch.fd),
             Entry::Notifier(source) => forget(source.notifier.as_fd().as_raw_fd()),

@@ -8,6 +8,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SocketFlags};
 
 use super::connecting::Connecting;
+use crate::driver::batches::DatagramSocket;
 use crate::driver::channel::Channel;
 use crate::driver::{Event, Notifier};
 use crate::io::Interest;
@@ -24,6 +25,7 @@ pub(super) enum Entry {
     Listener(Box<Listening>),
     Watch(Box<Watch>),
     Notifier(Box<Notifying>),
+    Datagrams(Box<DatagramSocket>),
 }
 
 pub(super) struct Listening {
@@ -119,6 +121,8 @@ pub(super) enum Step {
     Bytes(usize),
     /// And descriptors that came with them.
     BytesWith(usize, Vec<OwnedFd>),
+    /// In the inlet.
+    Datagram,
     Event(Event<'static>),
 }
 

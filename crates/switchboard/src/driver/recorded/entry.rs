@@ -10,6 +10,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::SystemTime;
 
+use super::datagrams::SentDatagrams;
 use crate::driver::Event;
 use crate::net::{KnownEnds, UnixAddress, copy_of};
 use crate::replayable::{Replayable, take, take_slice};
@@ -32,6 +33,12 @@ pub(super) enum Entry<'f> {
     /// A shutdown was heeded at the beginning of this tick; how far it goes.
     Stop(u8),
     Received(Token, &'f [u8]),
+    Datagram {
+        token: Token,
+        is_truncated: bool,
+        from: Address,
+        bytes: &'f [u8],
+    },
     Happened(Token, Event<'static>),
     /// A job has ended, with what its value was encoded as.
     Done {
@@ -43,6 +50,7 @@ pub(super) enum Entry<'f> {
     NothingMore,
     Call(Call, Answer),
     Send(Send<'f>),
+    SentDatagrams(SentDatagrams<'f>),
     /// As `Send` when all went out and was new: bytes that lie in the frame already.
     SentAgain {
         token: Token,
@@ -95,8 +103,10 @@ impl Went {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Call {
     Bind(String),
+    BindUdp(String),
     Register(Token, Kind),
     Listen(Token, Vec<SocketAddr>),
+    ListenUdp(Token, Vec<SocketAddr>),
     Connect(Token, SocketAddr),
     ConnectUnix(Token, UnixAddress),
     Resolve(Token, String),
@@ -154,7 +164,7 @@ impl Answer {
 
 /// The first byte of an entry says what it is. Numbers are never given a second meaning: a new
 /// kind of entry takes a new one, and raises the version of the format.
-mod tag {
+pub(super) mod tag {
     pub(super) const TICK: u8 = 1;
     pub(super) const CLOCK: u8 = 2;
     pub(super) const WALL_TIME: u8 = 3;
@@ -165,6 +175,8 @@ mod tag {
     pub(super) const SENT_ALL: u8 = 8;
     pub(super) const UNFLUSHED: u8 = 9;
     pub(super) const SENT_AGAIN: u8 = 10;
+    pub(in super::super) const SENT_DATAGRAMS: u8 = 11;
+    pub(in super::super) const DATAGRAM: u8 = 12;
 
     pub(super) const ACCEPTED: u8 = 16;
     pub(super) const ACCEPT_FAILED: u8 = 17;
@@ -177,6 +189,7 @@ mod tag {
     pub(super) const RESOLVED: u8 = 24;
     pub(super) const DONE: u8 = 25;
     pub(super) const UNSENT: u8 = 26;
+    pub(super) const UNDELIVERED: u8 = 27;
     pub(super) const EXITED: u8 = 31;
 
     pub(super) const BIND: u8 = 32;
@@ -192,6 +205,8 @@ mod tag {
     pub(super) const CLOSE: u8 = 42;
     pub(super) const DROP: u8 = 43;
     pub(super) const CONNECT_UNIX: u8 = 44;
+    pub(super) const BIND_UDP: u8 = 45;
+    pub(super) const LISTEN_UDP: u8 = 46;
     pub(super) const KILL_CHILD: u8 = 63;
 }
 
@@ -202,7 +217,7 @@ impl<'f> Entry<'f> {
             self,
             Entry::Tick(_)
                 | Entry::Clock(_)
-                | Entry::Call(Call::Bind(_) | Call::Drop, _)
+                | Entry::Call(Call::Bind(_) | Call::BindUdp(_) | Call::Drop, _)
                 | Entry::End(_)
         )
     }
@@ -227,6 +242,13 @@ impl<'f> Entry<'f> {
                 token: Token::decode(bytes)?,
                 back: Replayable::decode(bytes)?,
                 len: Replayable::decode(bytes)?,
+            },
+            tag::SENT_DATAGRAMS => Entry::SentDatagrams(SentDatagrams::take(bytes)?),
+            tag::DATAGRAM => Entry::Datagram {
+                token: Token::decode(bytes)?,
+                is_truncated: Replayable::decode(bytes)?,
+                from: Replayable::decode(bytes)?,
+                bytes: take_slice(bytes)?,
             },
             tag::UNFLUSHED => Entry::Unflushed(Token::decode(bytes)?),
             tag::END => Entry::End(End::take(bytes)?),
@@ -259,6 +281,7 @@ fn take_event(tag: u8, bytes: &mut &[u8]) -> Option<Event<'static>> {
         tag::END_OF_FILE => Event::EndOfFile,
         tag::SENT => Event::Sent,
         tag::UNSENT => Event::Unsent(Box::new(Replayable::decode(bytes)?)),
+        tag::UNDELIVERED => Event::Undelivered(Replayable::decode(bytes)?),
         tag::FAILED => Event::Failed(Replayable::decode(bytes)?),
         tag::SIGNAL => Event::Signal(Replayable::decode(bytes)?),
         tag::EXITED => Event::Exited(ExitStatus::from_raw(Replayable::decode(bytes)?)),
@@ -274,6 +297,7 @@ impl Call {
     fn take(tag: u8, bytes: &mut &[u8]) -> Option<Call> {
         match tag {
             tag::BIND => return Some(Call::Bind(Replayable::decode(bytes)?)),
+            tag::BIND_UDP => return Some(Call::BindUdp(Replayable::decode(bytes)?)),
             tag::DROP => return Some(Call::Drop),
             _ => {}
         }
@@ -281,6 +305,7 @@ impl Call {
         Some(match tag {
             tag::REGISTER => Call::Register(token, Replayable::decode(bytes)?),
             tag::LISTEN => Call::Listen(token, Replayable::decode(bytes)?),
+            tag::LISTEN_UDP => Call::ListenUdp(token, Replayable::decode(bytes)?),
             tag::CONNECT => Call::Connect(token, Replayable::decode(bytes)?),
             tag::CONNECT_UNIX => Call::ConnectUnix(token, Replayable::decode(bytes)?),
             tag::RESOLVE => Call::Resolve(token, Replayable::decode(bytes)?),
@@ -412,6 +437,6 @@ macro_rules! listed {
 }
 
 listed! {
-    Kind: Kind::Stream, Kind::Listener, Kind::Watch, Kind::Signals, Kind::Child;
+    Kind: Kind::Stream, Kind::Listener, Kind::Watch, Kind::Signals, Kind::Child, Kind::Datagram;
     Shutdown: Shutdown::Read, Shutdown::Write, Shutdown::Both;
 }

@@ -1,12 +1,14 @@
 //! Replaying: a driver that answers and brings what a recording holds, and compares what it is
 //! asked for. It must never touch a socket, start a thread, or go on behind a divergence.
 
+mod beginning;
+mod datagrams;
+
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{Shutdown, SocketAddr};
+use std::net::Shutdown;
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
@@ -20,13 +22,13 @@ use super::pace::Pace;
 use super::reader::{Reader, Stop};
 use super::text::{Text, side_by_side};
 use crate::driver::waker::Bell;
-use crate::driver::{Completion, Event, Resource, Waker};
-use crate::guard::guard;
-use crate::net::{ConnectOptions, Endpoint, UnixAddress};
-use crate::offload::{Codec, Done, Job, JobId};
+use crate::driver::{Completion, Datagram, Event, Waker};
+use crate::offload::{Codec, Done, JobId};
 use crate::outbox::Outbox;
 use crate::replay::{Divergence, ReplayEnd};
-use crate::{Address, Error, Listener, Result, Time, Token};
+use crate::{Address, Error, Result, Time, Token};
+
+pub(super) use datagrams::text_of;
 
 pub(crate) struct Replayer {
     path: PathBuf,
@@ -43,6 +45,8 @@ pub(crate) struct Replayer {
     brought: Option<(Token, &'static str)>,
     /// The bytes of it.
     lent: Vec<u8>,
+    /// Where from, if it is a datagram.
+    from: Option<Address>,
     outboxes: Outboxes,
     codecs: BTreeMap<u64, Codec>,
     /// Held until their source ends, as a driver would: what their drop does is the program's.
@@ -72,6 +76,7 @@ impl Replayer {
             tick_begins: false,
             brought: None,
             lent: Vec::new(),
+            from: None,
             outboxes: Outboxes::default(),
             codecs: BTreeMap::new(),
             watched: BTreeMap::new(),
@@ -130,10 +135,15 @@ impl Replayer {
             }
             Ok((entry, _)) => entry.describe(),
         };
-        let mut sides = side_by_side(&then, &now);
+        self.diverge(source_now.or(source), &then, &now);
+    }
+
+    /// Something else happens than in the recording.
+    fn diverge(&mut self, source: Option<Token>, then: &Text, now: &Text) {
+        let mut sides = side_by_side(then, now);
         if let Some((token, name)) = self.brought {
             let (_, text) = match name {
-                RECEIVED => Entry::Received(token, &self.lent).describe(),
+                RECEIVED | DATAGRAM => Entry::Received(token, &self.lent).describe(),
                 name => (None, Text::plain(format!("({name})"))),
             };
             sides.push_str(&format!("\n  after: {} of {token}", text.show()));
@@ -141,7 +151,7 @@ impl Replayer {
         self.finish(Outcome::Diverged(Divergence {
             tick: self.tick,
             time: self.now,
-            source: source_now.or(source),
+            source,
             sides,
         }));
     }
@@ -159,14 +169,6 @@ impl Replayer {
         }
         self.differ(call.describe());
         None
-    }
-
-    fn began(&mut self, call: &Call) -> io::Result<()> {
-        match self.expect(call) {
-            Some(Answer::Failed(error)) => Err(error),
-            Some(Answer::Panicked(message)) => resume_unwind(Box::new(message)),
-            _ => Ok(()),
-        }
     }
 
     /// On a replay that has ended, nothing moves any more.
@@ -286,6 +288,27 @@ impl Replayer {
                 let event = Event::Received(&self.lent);
                 return Some(Completion { token, event });
             }
+            Ok((
+                Entry::Datagram {
+                    token,
+                    is_truncated,
+                    from,
+                    bytes,
+                },
+                len,
+            )) => {
+                self.lent.clear();
+                self.lent.extend_from_slice(bytes);
+                let from = self.from.insert(from);
+                self.reader.skip(len);
+                self.brought = Some((token, DATAGRAM));
+                let event = Event::Datagram(Datagram {
+                    bytes: &self.lent,
+                    from,
+                    is_truncated,
+                });
+                return Some(Completion { token, event });
+            }
             Ok((Entry::Happened(token, event), len)) => {
                 self.reader.skip(len);
                 if let Event::Unsent(rest) = &event {
@@ -315,60 +338,6 @@ impl Replayer {
         };
         self.brought = Some((token, event.name()));
         Some(Completion { token, event })
-    }
-
-    pub(crate) fn bind(&mut self, endpoint: &Endpoint) -> io::Result<Listener> {
-        match self.expect(&Call::Bind(endpoint.to_string())) {
-            Some(Answer::Addresses(addresses)) => Ok(Listener::replayed(addresses)),
-            Some(Answer::Failed(error)) => Err(error),
-            // Whatever the program does with it, nothing will come of it.
-            _ => Ok(Listener::replayed(vec![Address::Ip(([0; 4], 0).into())])),
-        }
-    }
-
-    pub(crate) fn register(&mut self, token: Token, resource: Resource) -> io::Result<()> {
-        let result = self.began(&Call::Register(token, resource.kind()));
-        if let (Ok(()), Resource::Watch(source, _)) = (&result, resource) {
-            self.watched.insert(token, source);
-        }
-        result
-    }
-
-    pub(crate) fn listen(&mut self, token: Token, addresses: &[SocketAddr]) -> io::Result<()> {
-        self.began(&Call::Listen(token, addresses.to_vec()))
-    }
-
-    pub(crate) fn connect(
-        &mut self,
-        token: Token,
-        address: SocketAddr,
-        _: &ConnectOptions,
-    ) -> io::Result<()> {
-        self.began(&Call::Connect(token, address))
-    }
-
-    pub(crate) fn connect_unix(
-        &mut self,
-        token: Token,
-        address: &UnixAddress,
-        _: &ConnectOptions,
-    ) -> io::Result<()> {
-        self.began(&Call::ConnectUnix(token, address.clone()))
-    }
-
-    pub(crate) fn resolve(&mut self, token: Token, host: String) -> io::Result<()> {
-        self.began(&Call::Resolve(token, host))
-    }
-
-    /// The job is not run: what it returned is in the recording.
-    pub(crate) fn offload(&mut self, token: Token, job: Job) -> io::Result<()> {
-        let (id, codec) = (job.id.0, job.codec);
-        let _ = guard(move || drop(job)); // what it holds may panic; that ends nothing
-        self.began(&Call::Offload(token, id))?;
-        if let Some(codec) = codec {
-            self.codecs.insert(id, codec);
-        }
-        Ok(())
     }
 
     pub(crate) fn send(&mut self, token: Token, outbox: &mut Outbox) -> io::Result<()> {
@@ -484,6 +453,7 @@ impl Drop for Replayer {
 }
 
 const RECEIVED: &str = "received";
+const DATAGRAM: &str = "datagram";
 
 /// Whether `pieces`, one after the other, are `whole`.
 fn is_same<'a>(mut whole: &[u8], pieces: impl Iterator<Item = &'a [u8]>) -> bool {

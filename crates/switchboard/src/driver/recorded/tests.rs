@@ -6,6 +6,7 @@ use std::process::ExitStatus;
 
 use proptest::prelude::*;
 
+use super::datagrams::{SentDatagrams, put_outgoing, put_sent_datagrams};
 use super::entry::{
     Answer, Call, End, Entry, Send, Went, put_call, put_clock, put_done, put_end, put_event,
     put_nothing_more, put_send, put_sent, put_sent_again, put_stop, put_tick, put_unflushed,
@@ -14,6 +15,8 @@ use super::entry::{
 use super::frame::{FRAME_HEAD, Found, put_frame, read_frame};
 use super::relays::Relays;
 use super::*;
+use crate::datagrams::{Outgoing, Undelivered};
+use crate::driver::Datagram;
 use crate::net::KnownEnds;
 use crate::{Address, Stream};
 
@@ -90,11 +93,14 @@ fn calls() -> impl Strategy<Value = Call> {
         Just(Kind::Listener),
         Just(Kind::Watch),
         Just(Kind::Signals),
-        Just(Kind::Child)
+        Just(Kind::Child),
+        Just(Kind::Datagram)
     ];
     let address = addresses().prop_filter_map("an address", |all| all.first().copied());
     prop_oneof![
         any::<String>().prop_map(Call::Bind),
+        any::<String>().prop_map(Call::BindUdp),
+        (tokens(), addresses()).prop_map(|(token, all)| Call::ListenUdp(token, all)),
         (tokens(), kind).prop_map(|(token, kind)| Call::Register(token, kind)),
         (tokens(), addresses()).prop_map(|(token, all)| Call::Listen(token, all)),
         (tokens(), address).prop_map(|(token, address)| Call::Connect(token, address)),
@@ -142,6 +148,7 @@ fn events() -> impl Strategy<Value = Event<'static>> {
         Just(()).prop_map(|()| Event::EndOfFile),
         Just(()).prop_map(|()| Event::Sent),
         errors().prop_map(Event::Failed),
+        errors().prop_map(|error| Event::Undelivered(Undelivered { to: None, error })),
         any::<i32>().prop_map(Event::Signal),
         any::<i32>().prop_map(|status| Event::Exited(ExitStatus::from_raw(status))),
         (any::<String>(), addresses()).prop_map(|(host, all)| Event::Resolved(host, Ok(all))),
@@ -178,6 +185,37 @@ proptest! {
         });
         let new = &new[..];
         prop_assert_eq!(entry, format!("{:?}", Entry::Send(Send { token, new, went, failed })));
+    }
+
+    #[test]
+    fn datagrams_come_back(
+        token in tokens(),
+        addresses in addresses(),
+        is_truncated: bool,
+        all: Vec<Vec<u8>>,
+        waited: (usize, usize),
+        error in prop::option::of(errors()),
+    ) {
+        let address = addresses.first().copied().map(Address::Ip);
+        let from = address.clone().unwrap_or_else(|| SocketAddr::from(([0; 4], 0)).into());
+        let bytes = &all.concat()[..];
+        let datagram = Event::Datagram(Datagram { bytes, from: &from, is_truncated });
+        let entry = put(|out| put_event(out, token, &datagram));
+        let expected = Entry::Datagram { token, is_truncated, from: from.clone(), bytes };
+        prop_assert_eq!(entry, format!("{expected:?}"));
+
+        let undelivered = error.map(|error| Undelivered { to: address.clone(), error });
+        let entry = put(|out| {
+            let mut written = Vec::new();
+            for bytes in &all {
+                put_outgoing(&mut written, &Outgoing { bytes, to: address.as_ref() });
+            }
+            let left = (all.len(), &written[..]);
+            put_sent_datagrams(out, token, waited, left, undelivered.as_ref());
+        });
+        let left = all.iter().map(|bytes| (address.clone(), &bytes[..])).collect();
+        let expected = Entry::SentDatagrams(SentDatagrams { token, waited, left, undelivered });
+        prop_assert_eq!(entry, format!("{expected:?}"));
     }
 
     #[test]

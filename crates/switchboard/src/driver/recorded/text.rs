@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use super::entry::{Call, Entry};
+use super::replayer::text_of;
 use crate::Token;
 
 /// Bytes shown on each side of the first difference.
@@ -94,6 +95,13 @@ impl Entry<'_> {
             Entry::Stop(_) => (None, Text::plain("shut the reactor down")),
             Entry::NothingMore => (None, Text::plain("nothing more in this tick")),
             Entry::Received(token, bytes) => (Some(*token), Text::bytes("(received)", bytes)),
+            Entry::Datagram { token, bytes, .. } => {
+                (Some(*token), Text::bytes("(datagram)", bytes))
+            }
+            Entry::SentDatagrams(sent) => match sent.left.first() {
+                Some((to, bytes)) => (Some(sent.token), text_of(to.as_ref(), bytes)),
+                None => plain(sent.token, "wait to send datagrams".to_owned()),
+            },
             Entry::Happened(token, event) => plain(*token, format!("({})", event.name())),
             Entry::Done { token, .. } => plain(*token, "(job done)".to_owned()),
             Entry::Call(call, _) => call.describe(),
@@ -109,9 +117,11 @@ impl Call {
     pub(super) fn describe(&self) -> (Option<Token>, Text) {
         let (token, text) = match self {
             Call::Bind(endpoint) => return (None, Text::plain(format!("bind {endpoint}"))),
+            Call::BindUdp(to) => return (None, Text::plain(format!("bind {to} (UDP)"))),
             Call::Drop => return (None, Text::plain("drop the reactor")),
             Call::Register(token, kind) => (token, format!("register ({kind:?})")),
             Call::Listen(token, addresses) => (token, format!("listen on {addresses:?}")),
+            Call::ListenUdp(token, addresses) => (token, format!("bind {addresses:?} (UDP)")),
             Call::Connect(token, address) => (token, format!("connect to {address}")),
             Call::ConnectUnix(token, address) => (token, format!("connect to {address}")),
             Call::Resolve(token, host) => (token, format!("look up {host}")),

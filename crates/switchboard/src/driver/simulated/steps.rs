@@ -39,6 +39,10 @@ impl Simulated {
                 Entry::Connecting(_) => self.attempts_step(token),
                 Entry::Listener(_) => self.accept_step(token),
                 Entry::Signals => self.signal_step(token),
+                Entry::Datagrams(socket) => {
+                    let socket = *socket;
+                    self.datagram_step(token, socket)
+                }
                 Entry::Free => None,
             };
             if let Some(step) = step {

@@ -26,6 +26,8 @@ pub(super) enum Found {
     /// And descriptors that came with them.
     BytesWith(Vec<OwnedFd>),
     Event(Event<'static>),
+    /// In the inlet.
+    Datagram,
 }
 
 /// From this many bytes on, the rest of a share is handed out by itself.
@@ -83,6 +85,7 @@ impl Uring {
             Found::Event(event) => event,
             Found::Bytes => Event::Received(bytes),
             Found::BytesWith(descriptors) => Event::ReceivedWith(bytes, descriptors),
+            Found::Datagram => Event::Datagram(self.inlet.lent()?),
         };
         Some(Completion { token, event })
     }
@@ -97,6 +100,9 @@ impl Uring {
             && let Some((token, event)) = self.results.next()
         {
             return Some((token, Found::Event(event)));
+        }
+        if let Some(token) = self.hand_out_datagram() {
+            return Some((token, Found::Datagram));
         }
         while self.bytes_left > 0
             && let Some(index) = self.kept.pop_front()
@@ -145,6 +151,7 @@ impl Uring {
             Kind::Connecting(_) => self.connected(index, told),
             Kind::Watch(_) => self.polled(index, told),
             Kind::Notifier(_) => self.notified(index),
+            Kind::Datagrams(_) => self.datagrams_ready(index),
             Kind::Gone | Kind::Free { .. } => None, // these are closed
         }
     }
@@ -280,6 +287,9 @@ impl Uring {
             return None;
         }
         let token = place.token;
+        if let Kind::Datagrams(_) = place.kind {
+            return self.hand_out_kept_datagram(index);
+        }
         if let Kind::Listener(listener) = &mut place.kind {
             if self.accepts_left == 0 {
                 self.hand_out_later(index);

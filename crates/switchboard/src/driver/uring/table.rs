@@ -10,6 +10,7 @@ use socket2::SockAddr;
 
 use super::kept::Kept;
 use crate::Token;
+use crate::driver::batches::DatagramSocket;
 use crate::driver::channel::Channel;
 use crate::driver::{Notifier, READ_BUFFER};
 use crate::io::Interest;
@@ -27,6 +28,7 @@ pub(super) enum Kind {
     Listener(Box<Listening>),
     Watch(Box<Watch>),
     Notifier(Box<Notifier>),
+    Datagrams(Box<DatagramSocket>),
     /// A watch that has ended: its descriptor is the program's, and was given back at once.
     Gone,
 }
@@ -184,6 +186,7 @@ impl Place {
                 listener.waiting.is_empty() && listener.sockets.iter().any(is_idle)
             }
             Kind::Watch(_) => true,
+            Kind::Datagrams(socket) => !socket.has_kept(),
             Kind::Free { .. } | Kind::Gone => false,
         }
     }
@@ -200,6 +203,7 @@ impl Place {
         }
         match (&self.kind, &self.kept) {
             (Kind::Listener(listener), _) => !listener.waiting.is_empty(),
+            (Kind::Datagrams(socket), _) => socket.has_kept(),
             (_, Some(kept)) => self.room > 0 || kept.bytes.is_empty(),
             _ => false,
         }
@@ -218,12 +222,13 @@ impl Place {
         }
     }
 
-    /// The descriptor of a connection.
+    /// The descriptor of a connection, or of a datagram socket.
     pub(super) fn socket(&self) -> Option<BorrowedFd<'_>> {
         match &self.kind {
             Kind::Stream(fd) => Some(fd.as_fd()),
             Kind::Channel(channel) => Some(channel.as_fd()),
             Kind::Connecting(connecting) => Some(connecting.fd.as_fd()),
+            Kind::Datagrams(socket) => Some(socket.as_fd()),
             _ => None,
         }
     }

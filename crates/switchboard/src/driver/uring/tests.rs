@@ -6,7 +6,8 @@ use std::net::TcpStream as StdStream;
 use std::time::Duration;
 
 use super::*;
-use crate::driver::Completion;
+use crate::Listener;
+use crate::driver::{Completion, Resource};
 
 mod bounds;
 mod ends;

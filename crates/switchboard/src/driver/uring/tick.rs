@@ -106,6 +106,7 @@ impl Uring {
             || !self.kept.is_empty()
             || !self.kept_next.is_empty()
             || self.results.may_be_left()
+            || self.inlet.waiting().is_some()
     }
 
     /// Ends the operations of closed places now, and closes their descriptors: a peer must not
@@ -222,6 +223,7 @@ impl Uring {
                 Kind::Watch(watch) => poll(watch.fd, watch.interest),
                 Kind::Notifier(notifier) => poll(notifier.as_fd().as_raw_fd(), Interest::Read),
                 Kind::Channel(channel) => poll(channel.as_fd().as_raw_fd(), Interest::Read),
+                Kind::Datagrams(socket) => poll(socket.fd.as_raw_fd(), Interest::Read),
                 Kind::Listener(_) => return self.arm_listener(index),
                 Kind::Free { .. } | Kind::Gone => return Ok(()),
             };

@@ -19,10 +19,15 @@ impl Faults {
         let mut rng = Rng::with_seed(mix(seed, u64::from_be_bytes(*b"a swarm.")));
         let calm = rng.u8(..16) == 0;
         let mut faults = Faults::none();
-        for fault in Fault::ALL {
+        let mut draw = |rng: &mut Rng, fault| {
             let halvings = rng.i32(0..8);
             if rng.bool() && !calm {
                 faults.set(fault, wildest(fault) * 0.5_f64.powi(halvings));
+            }
+        };
+        for fault in Fault::ALL {
+            if !Fault::OF_DATAGRAMS.contains(&fault) {
+                draw(&mut rng, fault);
             }
         }
         let (micros, millis) = (Duration::from_micros, Duration::from_millis);
@@ -49,6 +54,9 @@ impl Faults {
             1 => range(&mut rng, 1, 1_000_000),
             _ => millis(1)..millis(10),
         };
+        for fault in Fault::OF_DATAGRAMS {
+            draw(&mut rng, fault); // last, so that the rest of a seed's mix is what it was before
+        }
         faults
             .latency(latency)
             .bandwidth(bandwidth)
@@ -94,6 +102,7 @@ fn wildest(fault: Fault) -> f64 {
         Fault::SlowHandler => 0.2,
         Fault::Loss => 0.1,
         Fault::Reset | Fault::HalfOpen => 0.05,
+        Fault::DatagramLoss | Fault::DatagramDouble | Fault::DatagramReorder => 0.5,
         Fault::Partition | Fault::OneWay | Fault::Pause | Fault::Crash => 6.0,
         Fault::ClockJump => 30.0,
     }

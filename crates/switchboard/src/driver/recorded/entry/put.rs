@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use super::{Answer, Call, End, Went, tag};
 use crate::driver::Event;
+use crate::driver::recorded::datagrams::put_datagram;
 use crate::replayable::{Replayable, put_slice};
 use crate::{Time, Token};
 
@@ -152,6 +153,8 @@ pub(in crate::driver::recorded) fn put_event(out: &mut Vec<u8>, token: Token, ev
         Event::Exited(_) => tag::EXITED,
         Event::Resolved(..) => tag::RESOLVED,
         Event::Received(bytes) => return put_received(out, token, bytes),
+        Event::Datagram(datagram) => return put_datagram(out, token, datagram),
+        Event::Undelivered(_) => tag::UNDELIVERED,
         Event::Unsent(_) => tag::UNSENT,
         Event::ReceivedWith(..) | Event::Ready(_) | Event::Done(_) => return,
     };
@@ -165,6 +168,7 @@ pub(in crate::driver::recorded) fn put_event(out: &mut Vec<u8>, token: Token, ev
         Event::AcceptFailed(error) | Event::Failed(error) => error.encode(out),
         Event::Signal(signal) => signal.encode(out),
         Event::Exited(status) => status.into_raw().encode(out),
+        Event::Undelivered(what) => what.encode(out),
         Event::Unsent(rest) => rest.encode(out),
         Event::Resolved(host, addresses) => {
             host.encode(out);
@@ -196,66 +200,33 @@ pub(in crate::driver::recorded) fn put_call(out: &mut Vec<u8>, call: &Call, answ
             out.push(tag::BIND);
             endpoint.encode(out);
         }
-        Call::Register(token, kind) => {
-            out.push(tag::REGISTER);
-            token.encode(out);
-            kind.encode(out);
+        Call::BindUdp(endpoint) => {
+            out.push(tag::BIND_UDP);
+            endpoint.encode(out);
         }
-        Call::Listen(token, addresses) => {
-            out.push(tag::LISTEN);
-            token.encode(out);
-            addresses.encode(out);
-        }
-        Call::Connect(token, address) => {
-            out.push(tag::CONNECT);
-            token.encode(out);
-            address.encode(out);
-        }
-        Call::ConnectUnix(token, address) => {
-            out.push(tag::CONNECT_UNIX);
-            token.encode(out);
-            address.encode(out);
-        }
-        Call::Resolve(token, host) => {
-            out.push(tag::RESOLVE);
-            token.encode(out);
-            host.encode(out);
-        }
-        Call::Offload(token, job) => {
-            out.push(tag::OFFLOAD);
-            token.encode(out);
-            job.encode(out);
-        }
+        Call::Register(token, kind) => put_asked(out, tag::REGISTER, *token, kind),
+        Call::Listen(token, addresses) => put_asked(out, tag::LISTEN, *token, addresses),
+        Call::ListenUdp(token, addresses) => put_asked(out, tag::LISTEN_UDP, *token, addresses),
+        Call::Connect(token, address) => put_asked(out, tag::CONNECT, *token, address),
+        Call::ConnectUnix(token, address) => put_asked(out, tag::CONNECT_UNIX, *token, address),
+        Call::Resolve(token, endpoint) => put_asked(out, tag::RESOLVE, *token, endpoint),
+        Call::Offload(token, job) => put_asked(out, tag::OFFLOAD, *token, job),
         Call::Forward(token, range) => {
-            out.push(tag::FORWARD);
-            token.encode(out);
-            (range.start, range.end).encode(out);
+            put_asked(out, tag::FORWARD, *token, &(range.start, range.end));
         }
-        Call::SetReading(token, reading) => {
-            out.push(tag::SET_READING);
-            token.encode(out);
-            reading.encode(out);
-        }
-        Call::SetRoom(token, room) => {
-            out.push(tag::SET_ROOM);
-            token.encode(out);
-            room.encode(out);
-        }
-        Call::Shutdown(token, how) => {
-            out.push(tag::SHUTDOWN);
-            token.encode(out);
-            how.encode(out);
-        }
-        Call::KillChild(token, signal) => {
-            out.push(tag::KILL_CHILD);
-            token.encode(out);
-            signal.encode(out);
-        }
-        Call::Close(token) => {
-            out.push(tag::CLOSE);
-            token.encode(out);
-        }
+        Call::SetReading(token, reading) => put_asked(out, tag::SET_READING, *token, reading),
+        Call::SetRoom(token, room) => put_asked(out, tag::SET_ROOM, *token, room),
+        Call::Shutdown(token, how) => put_asked(out, tag::SHUTDOWN, *token, how),
+        Call::KillChild(token, signal) => put_asked(out, tag::KILL_CHILD, *token, signal),
+        Call::Close(token) => put_asked(out, tag::CLOSE, *token, &()),
         Call::Drop => out.push(tag::DROP),
     }
     answer.encode(out);
+}
+
+/// What a source was asked to do.
+fn put_asked(out: &mut Vec<u8>, tag: u8, token: Token, what: &impl Replayable) {
+    out.push(tag);
+    token.encode(out);
+    what.encode(out);
 }

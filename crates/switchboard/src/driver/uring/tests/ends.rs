@@ -1,7 +1,7 @@
 //! What becomes of descriptors and bytes that are on their way when something ends.
 //! It must never need a second thread, nor a wait that nothing ends: each step has a bound.
 
-use std::net::{Ipv4Addr, TcpListener as StdListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
 
 use rustix::event::PollFlags;
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, TcpListener as StdListener, TcpStream as StdStream};
 use std::time::Duration;
 
-use crate::driver::Completion;
 use crate::driver::uring::*;
+use crate::driver::{Completion, Resource};
 
 /// How many ticks anything may take, of at most this long.
 pub(super) const TICKS: usize = 2000;

@@ -1,0 +1,70 @@
+//! What a driver brings: completions, one kind for each thing that can happen to a source.
+//! It must never say what follows from one: the core knows.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::process::ExitStatus;
+
+use super::Datagram;
+use crate::datagrams::Undelivered;
+use crate::offload::Done;
+use crate::outbox::Outbox;
+use crate::{Ready, Stream, Token};
+
+/// Something that has happened to the source `token`.
+pub(crate) struct Completion<'d> {
+    pub(crate) token: Token,
+    pub(crate) event: Event<'d>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Event<'d> {
+    Accepted(Stream),
+    /// The listener is paused until [`Driver::set_reading`]: it is out of descriptors or memory.
+    AcceptFailed(io::Error),
+    Connected,
+    Received(&'d [u8]),
+    /// With descriptors that came with these bytes.
+    ReceivedWith(&'d [u8], Vec<OwnedFd>),
+    Datagram(Datagram<'d>),
+    /// A datagram that was sent earlier; the socket goes on.
+    Undelivered(Undelivered),
+    EndOfFile,
+    /// Calling `send` again makes sense: it can take more, or what it took has gone.
+    Sent,
+    /// What `send` or `forward` took and the kernel did not: it goes before all that was sent
+    /// since. `Sent` says when to try again.
+    Unsent(Box<Outbox>),
+    Failed(io::Error),
+    Ready(Ready),
+    Signal(i32),
+    Exited(ExitStatus),
+    /// The addresses of a host, with port 0.
+    Resolved(String, io::Result<Vec<SocketAddr>>),
+    Done(Box<Done>),
+}
+
+impl Event<'_> {
+    /// What a trace calls it. Never what it carries: that is the program's.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Event::Accepted(_) => "accepted",
+            Event::AcceptFailed(_) => "accept failed",
+            Event::Connected => "connected",
+            Event::Received(_) => "received",
+            Event::ReceivedWith(..) => "received with descriptors",
+            Event::Datagram(_) => "datagram",
+            Event::Undelivered(_) => "undelivered",
+            Event::EndOfFile => "end of file",
+            Event::Sent => "sent",
+            Event::Unsent(_) => "unsent",
+            Event::Failed(_) => "failed",
+            Event::Ready(_) => "ready",
+            Event::Signal(_) => "signal",
+            Event::Exited(_) => "exited",
+            Event::Resolved(..) => "resolved",
+            Event::Done(_) => "job done",
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! How a resource gets its place in the driver's table. It must never submit anything: what has to
+//! be asked of the kernel is asked with the next wait.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd};
+
+use super::Uring;
+use super::table::{Kind, Listening, Socket, Watch};
+use crate::driver::batches::DatagramSocket;
+use crate::driver::{Notifier, Resource};
+use crate::io::{Child, SignalSet};
+use crate::net::{Endpoint, Sockets, Taken};
+use crate::{Listener, Token};
+
+impl Uring {
+    pub(crate) fn register(&mut self, token: Token, resource: Resource) -> io::Result<()> {
+        let kind = match resource {
+            Resource::Stream(stream) => match stream.take()? {
+                Taken::Socket(fd) => Kind::Stream(fd),
+                Taken::Channel(channel) => Kind::Channel(channel),
+            },
+            Resource::Listener(listener) => {
+                let Sockets { file, fds } = listener.into_sockets()?;
+                Kind::Listener(Box::new(Listening {
+                    file,
+                    sockets: fds.into_iter().map(Socket::new).collect(),
+                    waiting: VecDeque::new(),
+                }))
+            }
+            Resource::Watch(source, interest) => {
+                let fd = source.as_fd().as_raw_fd();
+                self.watched.begin(fd)?;
+                Kind::Watch(Box::new(Watch {
+                    _source: source,
+                    fd,
+                    interest,
+                }))
+            }
+            Resource::Signals(signals) => {
+                Kind::Notifier(Box::new(Notifier::Signals(SignalSet::new(&signals)?)))
+            }
+            Resource::Child(process) => {
+                Kind::Notifier(Box::new(Notifier::Child(Child::spawn(process)?)))
+            }
+            Resource::Datagrams(socket) => {
+                Kind::Datagrams(Box::new(DatagramSocket::new(socket.into_descriptor()?)))
+            }
+        };
+        let index = self.table.insert(token, kind);
+        self.arm_later(index);
+        Ok(())
+    }
+
+    pub(crate) fn bind(&mut self, endpoint: &Endpoint) -> io::Result<Listener> {
+        Listener::bind_system(endpoint)
+    }
+
+    pub(crate) fn listen(&mut self, token: Token, addresses: &[SocketAddr]) -> io::Result<()> {
+        self.register(token, Resource::Listener(Listener::bind_all(addresses)?))
+    }
+}
