@@ -53,6 +53,11 @@ impl Partner {
         commands: &["cc", "gcc", "clang"],
         ..Self::named("cc")
     };
+    /// `dig`, a resolver to ask a name server with.
+    pub const DIG: Self = Self {
+        package: "bind9-dnsutils",
+        ..Self::named("dig")
+    };
     /// `valgrind`, for counting instructions.
     pub const VALGRIND: Self = Self::named("valgrind");
 
@@ -64,6 +69,7 @@ impl Partner {
         Self::NC,
         Self::CC,
         Self::VALGRIND,
+        Self::DIG,
     ];
 
     /// A program whose package and command are called like the program itself.

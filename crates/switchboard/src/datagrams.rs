@@ -85,7 +85,7 @@ impl Datagrams {
         })
     }
 
-    fn push(&mut self, bytes: &[u8], to: Option<Address>) {
+    pub(crate) fn push(&mut self, bytes: &[u8], to: Option<Address>) {
         self.bytes.extend_from_slice(bytes);
         let len = bytes.len();
         self.entries.push_back(Entry { len, to });

@@ -8,8 +8,8 @@ mod examples;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::process::{Command, ExitCode};
 
 use switchboard::Driver;
@@ -41,6 +41,14 @@ fn main() -> ExitCode {
                 if drivers::working().contains(&Driver::IoUring) {
                     in_the_ring(&strace);
                 }
+            },
+        )
+        .needs(
+            [Partner::STRACE],
+            "a_datagram_costs_a_wait_a_receive_and_a_send",
+            |[strace]| {
+                let working = drivers::working().into_iter();
+                working.for_each(|driver| datagrams(&strace, driver));
             },
         )
         .run()
@@ -214,4 +222,53 @@ fn in_the_ring(strace: &Installed) {
     let calls: u64 = counts.values().sum();
     println!("io_uring: {calls} calls for {} messages", ROUNDS * CLIENTS);
     assert!(calls * 4 <= ROUNDS * CLIENTS, "{counts:?}");
+}
+
+/// A query for the address of `www.example.test` (RFC 1035, section 4.1).
+const QUERY: &[u8] = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x03www\x07example\x04test\0\0\x01\0\x01";
+
+fn datagrams(strace: &Installed, driver: Driver) {
+    const QUERIES: u64 = 500;
+    let mut command = example("dns_responder");
+    command.args(["--driver", &driver.to_string(), "--listen", "127.0.0.1:0"]);
+    command.arg("www.example.test=192.0.2.1");
+    let mut process = Process::start(command);
+    process.wait_for("listening on ");
+    let address = process.wait_for("\n");
+    let client = UdpSocket::bind("127.0.0.1:0").expect("a port is free");
+    client.connect(address.trim()).expect("it is an address");
+    client
+        .set_read_timeout(Some(PATIENCE))
+        .expect("a valid time");
+    let ask = || {
+        client.send(QUERY).expect("it is there");
+        let mut answer = [0; 512];
+        let n = loop {
+            match client.recv(&mut answer) {
+                // Of another test's process, which ends.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                heard => break heard.expect("it answers"),
+            }
+        };
+        assert!(n > QUERY.len(), "an answer has the question in it");
+    };
+    ask();
+    let mut command = strace.command();
+    command.args(["-f", "-c", "-p", &process.id().to_string()]);
+    let mut tracer = Process::start(command);
+    tracer.wait_for_error("attached");
+    (0..QUERIES).for_each(|_| ask());
+    tracer.interrupt();
+    tracer.finish();
+    let counts = counts(&tracer.errors());
+    let names: Vec<&str> = counts.keys().map(String::as_str).collect();
+    let wait = match driver {
+        Driver::IoUring => "io_uring_enter",
+        _ => "epoll_wait",
+    };
+    assert_eq!(names, [wait, "recvmmsg", "sendmsg"]);
+    // As with messages above: the wait before the first one had begun.
+    let about = QUERIES - 2..=QUERIES + 2;
+    let is_about = |calls: &u64| about.contains(calls);
+    assert!(counts.values().all(is_about), "{counts:?}");
 }

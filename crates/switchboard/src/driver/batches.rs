@@ -385,3 +385,66 @@ impl DatagramSocket {
         self.fd.as_fd()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket as System;
+
+    use super::*;
+    use crate::UdpSocket;
+
+    fn pair() -> (DatagramSocket, System) {
+        let near = UdpSocket::bind("127.0.0.1:0").expect("a port is free");
+        let here = near.local().expect("it is bound");
+        let far = System::bind("127.0.0.1:0").expect("a port is free");
+        far.connect(here.ip().expect("it is an IP address"))
+            .expect("it is there");
+        let near = near.into_descriptor().expect("it is the system's");
+        (DatagramSocket::new(near), far)
+    }
+
+    #[test]
+    fn a_call_brings_a_batch_and_says_whether_that_is_all() {
+        let (near, far) = pair();
+        let token = Token {
+            slot: 1,
+            generation: 2,
+        };
+        for n in 0..BATCH as u8 + 3 {
+            far.send(&[n]).expect("it is there");
+        }
+        let mut inlet = Inlet::new();
+        let mut expected = 0..BATCH as u8 + 3;
+        assert!(matches!(inlet.receive(token, &near), Caught::Full));
+        for calls in 1..=2 {
+            while inlet.hand_out() {
+                let lent = inlet.lent().expect("it was handed out");
+                assert_eq!(lent.bytes, [expected.next().expect("no more were sent")]);
+                let from = far.local_addr().expect("it is bound");
+                assert_eq!(lent.from, &Address::Ip(from));
+                assert_eq!(inlet.cost(), LEAST_COST);
+            }
+            assert_eq!(inlet.waiting(), None);
+            assert!(matches!(inlet.receive(token, &near), Caught::All));
+            assert_eq!(inlet.waiting().is_some(), calls == 1);
+        }
+        assert_eq!(expected.next(), None);
+    }
+
+    #[test]
+    fn more_than_a_batch_goes_out_whole_and_in_order() {
+        let (near, far) = pair();
+        let to = Address::Ip(far.local_addr().expect("it is bound"));
+        let mut queue = Datagrams::default();
+        for n in 0..2 * BATCH as u8 + 1 {
+            queue.push(&vec![n; n.into()], Some(to.clone()));
+        }
+        assert!(matches!(send(near.as_fd(), &mut queue), Sending::Done));
+        assert_eq!((queue.count(), queue.cost()), (0, 0));
+        let mut buffer = [0; 256];
+        for n in 0..2 * BATCH as u8 + 1 {
+            let len = far.recv(&mut buffer).expect("it was sent");
+            assert_eq!(buffer[..len], vec![n; n.into()]);
+        }
+    }
+}
