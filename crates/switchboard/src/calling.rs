@@ -168,6 +168,8 @@ impl<S: 'static> Core<S> {
 
     pub(crate) fn accepted(&mut self, program: &mut Program<S>, token: Token, stream: Stream) {
         self.spend(token, 1);
+        #[cfg(feature = "tls")]
+        let stream = stream.with_role(self.role_of_accepted(token));
         self.call(program, token, &[], |handler, state, cx| {
             if let Err(error) = handler.handle_accepted(state, cx, stream) {
                 handler.handle_error(state, cx, &error); // of that connection, not the listener

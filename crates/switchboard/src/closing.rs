@@ -76,6 +76,10 @@ impl<S: 'static> Core<S> {
                 self.start_deadline(token, self.config.close_timeout);
             }
         } else if source.eof {
+            #[cfg(feature = "tls")]
+            if !self.says_nothing_more(driver, token) {
+                return;
+            }
             self.finish(token, Close::Requested);
         } else {
             source.phase = Phase::Lingering;
@@ -87,6 +91,10 @@ impl<S: 'static> Core<S> {
     /// Ends a source in this tick. If it was ending already, the earlier reason stays: unless
     /// bytes are lost now that were to be sent first, or the program's code panicked meanwhile.
     pub(crate) fn finish(&mut self, token: Token, why: Close) {
+        #[cfg(feature = "tls")]
+        let is_kept = self.is_kept(token);
+        #[cfg(not(feature = "tls"))]
+        let is_kept = false;
         let Some(source) = self.sources.get_mut(token) else {
             return self.discard_reason(why);
         };
@@ -97,7 +105,7 @@ impl<S: 'static> Core<S> {
             source.phase = Phase::Finishing;
             self.finishing.push(token);
         }
-        let stays = source.outbox_len() == 0 && !matches!(why, Close::Panicked(_));
+        let stays = source.outbox_len() == 0 && !is_kept && !matches!(why, Close::Panicked(_));
         let discarded = match &mut source.why {
             Some(_) if stays => Some(why),
             Some(earlier) => Some(std::mem::replace(&mut **earlier, why)),
@@ -189,6 +197,8 @@ impl<S: 'static> Core<S> {
         self.attempts.remove(&token);
         self.carriers.remove(&token);
         self.names.forget(token);
+        #[cfg(feature = "tls")]
+        self.forget_security(token);
         if let Some(source) = self.sources.get_mut(token) {
             self.timers.cancel_all(&mut source.timers);
             self.inboxed -= source.inbox_len();

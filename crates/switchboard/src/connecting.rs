@@ -14,6 +14,7 @@ use crate::driver::{Driver, Resource};
 use crate::handler::{Close, Deadline};
 use crate::names::Asked;
 use crate::net::{ConnectOptions, Endpoint, UnixAddress, cannot_bind, cannot_listen};
+use crate::program::Program;
 use crate::sources::{Kind, Phase};
 use crate::timeouts::Due;
 use crate::{Time, TimerId, Token};
@@ -97,7 +98,7 @@ impl<S: 'static> Core<S> {
         connect: Option<ConnectOptions>,
     ) {
         tracing::debug!(%token, %endpoint, "attempt begins");
-        let timeout = connect.and_then(|options| options.timeout);
+        let timeout = connect.as_ref().and_then(|options| options.timeout);
         let until = timeout.map(|timeout| self.now + timeout);
         let attempt = Attempt::new(endpoint.clone(), connect, until);
         self.attempts.insert(token, attempt);
@@ -152,12 +153,29 @@ impl<S: 'static> Core<S> {
         }
     }
 
-    /// The connection is there.
-    pub(crate) fn attempt_succeeded(&mut self, token: Token) {
+    /// The connection is there; a handler that is to speak TLS hears of it after the handshake.
+    pub(crate) fn connected(&mut self, program: &mut Program<S>, token: Token) {
+        #[cfg(feature = "tls")]
+        if self.begins_handshake(token) {
+            return;
+        }
+        self.attempt_succeeded(token);
+        self.call(program, token, &[], |handler, state, cx| {
+            handler.handle_connect(state, cx)
+        });
+    }
+
+    /// No other address is tried, or none any more.
+    pub(crate) fn end_attempt(&mut self, token: Token) {
         let attempt = self.attempts.remove(&token);
         if let Some((timer, _)) = attempt.and_then(|attempt| attempt.next) {
             self.cancel_timer(timer);
         }
+    }
+
+    /// The connection can be used.
+    pub(crate) fn attempt_succeeded(&mut self, token: Token) {
+        self.end_attempt(token);
         self.stop_deadline(token);
         let Some(source) = self.sources.get_mut(token) else {
             return;
@@ -178,6 +196,10 @@ impl<S: 'static> Core<S> {
     /// Starts the timers of an attempt again, after all timers of the source were stopped.
     pub(crate) fn restart_attempt_timers(&mut self, token: Token) {
         let Some(attempt) = self.attempts.get(&token) else {
+            #[cfg(feature = "tls")]
+            if let Some(until) = self.handshake_until(token) {
+                self.start_deadline(token, until - self.now);
+            }
             return;
         };
         let (until, next) = (attempt.until, attempt.next);
@@ -198,8 +220,11 @@ impl<S: 'static> Core<S> {
         }
     }
 
-    /// The time for all addresses is over.
+    /// The time for all addresses is over, or for the handshake with one of them.
     pub(crate) fn attempts_timed_out(&mut self, token: Token) {
+        if !self.attempts.contains_key(&token) {
+            return self.finish(token, Close::TimedOut(Deadline::Handshake));
+        }
         cov_mark::hit!(connect_timed_out);
         self.finish(token, Close::TimedOut(Deadline::Connect));
     }
@@ -216,7 +241,7 @@ impl<S: 'static> Core<S> {
         let Some(attempt) = self.attempts.get_mut(&token) else {
             return;
         };
-        let Some(options) = attempt.connect else {
+        let Some(options) = attempt.connect.clone() else {
             return self.bind(driver, token);
         };
         if let Endpoint::Unix(address) = &attempt.endpoint {

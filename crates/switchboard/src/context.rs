@@ -47,6 +47,12 @@ impl<'a, S: 'static> Context<'a, S> {
         }
     }
 
+    /// What the driver has lent.
+    #[cfg(feature = "tls")]
+    pub(crate) fn lent(&self) -> &'a [u8] {
+        self.inner.lent
+    }
+
     /// The token of this source.
     #[inline]
     pub fn token(&self) -> Token {
@@ -155,6 +161,7 @@ impl<'a, S: 'static> Context<'a, S> {
     /// Reads on; see [`resume_source`](LoopContext::resume_source).
     pub fn resume_reading(&mut self) {
         self.inner.resume_source(self.token);
+        self.again |= !self.data().is_empty(); // the inbox is lent to this call, so it was not seen
     }
 
     /// Gives this source to another handler when this call returns. What is unread stays, and is

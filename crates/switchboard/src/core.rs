@@ -43,6 +43,8 @@ pub(crate) enum Request {
     SetRoom(Token, usize),
     Shutdown(Token, Shutdown),
     KillChild(Token, i32),
+    #[cfg(feature = "tls")]
+    StartTls(Box<crate::securing::Upgrade>),
     /// To be told to a recording.
     Unrecordable(&'static str),
 }
@@ -75,6 +77,9 @@ pub(crate) struct Core<S: 'static> {
     pub(crate) attempts: BTreeMap<Token, Attempt>,
     /// Sources that descriptors travel to and from.
     pub(crate) carriers: BTreeMap<Token, Carrier>,
+    /// Who speaks TLS.
+    #[cfg(feature = "tls")]
+    pub(crate) secure: crate::securing::Secure,
     /// Sources with something to flush, each once.
     pub(crate) dirty: Vec<Token>,
     /// Sources whose inbox is to be offered again, each once.
@@ -135,6 +140,8 @@ impl<S: 'static> Core<S> {
             receiver: None,
             attempts: BTreeMap::new(),
             carriers: BTreeMap::new(),
+            #[cfg(feature = "tls")]
+            secure: crate::securing::Secure::default(),
             dirty: Vec::new(),
             again: Vec::new(),
             finishing: Vec::new(),
@@ -358,6 +365,8 @@ impl<S: 'static> Core<S> {
             Request::SetRoom(token, room) => driver.set_room(token, room),
             Request::Shutdown(token, how) => driver.shutdown(token, how),
             Request::KillChild(token, signal) => driver.kill_child(token, signal),
+            #[cfg(feature = "tls")]
+            Request::StartTls(upgrade) => self.submit_upgrade(driver, *upgrade),
             Request::Unrecordable(what) => driver.unrecordable(what),
         }
     }

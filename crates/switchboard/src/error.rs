@@ -121,6 +121,9 @@ pub enum Error {
         /// Why.
         error: Box<Error>,
     },
+    /// Something about TLS that can be told before a connection is made: a certificate, a key or a
+    /// name that cannot be used.
+    Tls(String),
     /// A recording cannot be replayed; the text says why, and what to do.
     Recording(String),
     /// In a replay, the program did something else than when it was recorded.
@@ -217,6 +220,7 @@ impl fmt::Display for Error {
             Error::Unhandled(method) => write!(f, "the handler does not implement {method}"),
             Error::Panicked(message) => write!(f, "panicked: {message}"),
             Error::Member { index, error } => write!(f, "reactor {index}: {error}"),
+            Error::Tls(why) => f.write_str(why),
             Error::Recording(why) => f.write_str(why),
             Error::Diverged(divergence) => divergence.fmt(f),
             Error::Other(error) => error.fmt(f),

@@ -177,9 +177,13 @@ impl<S: 'static> Core<S> {
         let left = source.outbox_len();
         let awaits = source.phase == Phase::Flushing || source.is_awaiting_flush();
         if left == 0 && awaits && !driver.is_flushed(token) {
-            return; // `Sent` or `Unsent` comes in the next tick, which does not sleep
+            #[cfg(feature = "tls")]
+            self.await_driver(driver, token);
+            return; // `Sent` or `Unsent` comes, as a rule in the next tick, which does not sleep
         }
         if source.phase == Phase::Flushing {
+            #[cfg(feature = "tls")]
+            self.nothing_is_kept(token);
             return self.close_flushed(driver, token);
         }
         if left == 0 && source.write_ending && !source.write_ended {

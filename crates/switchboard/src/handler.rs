@@ -38,6 +38,13 @@ pub trait Handler<S: 'static>: 'static {
         Ok(())
     }
 
+    /// The TLS handshake of this connection is done: [`cx.tls()`](Context::tls) says what was agreed.
+    /// Called before `handle_connect` and the first `handle_read`, and on TLS only: a handler need not
+    /// know of it.
+    fn handle_secured(&mut self, state: &mut S, cx: &mut Context<'_, S>) -> Result {
+        Ok(())
+    }
+
     /// A listener accepted `stream`: `cx.register(stream, ..)` keeps it, dropping it closes it.
     ///
     /// An `Err` concerns the one connection: it is dropped, `handle_error` is told, and the
@@ -153,7 +160,9 @@ pub enum Close {
     Exited(ExitStatus),
     /// The connection that `connect` asked for could not be made.
     ConnectFailed(io::Error),
-    /// The operating system reported a failure, such as a reset by the peer.
+    /// The operating system reported a failure, such as a reset by the peer. On TLS also: what the
+    /// peer sent could not be understood or trusted (`InvalidData`), or it ended the connection
+    /// without saying so first (`UnexpectedEof`).
     Io(io::Error),
     /// A deadline has passed.
     TimedOut(Deadline),
@@ -173,6 +182,8 @@ pub enum Close {
 pub enum Deadline {
     /// The connection was not made in time.
     Connect,
+    /// The TLS handshake was not done in time.
+    Handshake,
     /// Nothing was received or sent for as long as the idle timeout.
     Idle,
     /// No whole message came within the
@@ -195,6 +206,9 @@ impl fmt::Display for Close {
             Close::ConnectFailed(error) => write!(f, "cannot connect: {error}"),
             Close::Io(error) => error.fmt(f),
             Close::TimedOut(Deadline::Connect) => f.write_str("timed out while connecting"),
+            Close::TimedOut(Deadline::Handshake) => {
+                f.write_str("timed out during the TLS handshake")
+            }
             Close::TimedOut(Deadline::Idle) => f.write_str("idle for too long"),
             Close::TimedOut(Deadline::Read) => f.write_str("no whole message came in time"),
             Close::TimedOut(Deadline::Write) => f.write_str("the peer took nothing for too long"),

@@ -82,6 +82,8 @@ mod recording;
 mod remote;
 mod replay;
 mod replayable;
+#[cfg(feature = "tls")]
+mod securing;
 mod sending;
 pub mod sim;
 mod sources;
@@ -90,6 +92,8 @@ mod stage;
 mod time;
 mod timeouts;
 mod timers;
+#[cfg(feature = "tls")]
+pub mod tls;
 
 pub use bytes::Bytes;
 

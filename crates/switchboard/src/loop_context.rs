@@ -92,12 +92,19 @@ impl<S: 'static> LoopContext<'_, S> {
     pub fn connect_with(
         &mut self,
         endpoint: impl ToEndpoint,
-        options: ConnectOptions,
+        #[cfg_attr(not(feature = "tls"), allow(unused_mut, reason = "TLS takes its part"))]
+        mut options: ConnectOptions,
         handler: impl Handler<S>,
     ) -> Result<Token> {
         let endpoint = endpoint.to_endpoint()?;
+        #[cfg(feature = "tls")]
+        let role = self.role_to(&endpoint, &mut options)?;
         let token = self.core.insert(Kind::Stream, Phase::Connecting, handler)?;
         self.core.carry_descriptors(token, options.descriptors);
+        #[cfg(feature = "tls")]
+        if let Some(role) = role {
+            self.core.secure(token, role, false);
+        }
         self.core.start_attempt(token, endpoint, Some(options));
         Ok(token)
     }
@@ -175,11 +182,18 @@ impl<S: 'static> LoopContext<'_, S> {
     pub(crate) fn add(
         &mut self,
         kind: Kind,
-        resource: Resource,
+        #[cfg_attr(not(feature = "tls"), allow(unused_mut, reason = "TLS takes its part"))]
+        mut resource: Resource,
         handler: impl Handler<S>,
     ) -> Result<Token> {
+        #[cfg(feature = "tls")]
+        let role = self.role_of(&mut resource)?;
         let token = self.core.insert(kind, Phase::Open, handler)?;
         self.core.requests.push(Request::Register(token, resource));
+        #[cfg(feature = "tls")]
+        if let Some(role) = role {
+            self.core.secure_registered(token, kind, role);
+        }
         self.core.request_flow(token);
         Ok(token)
     }

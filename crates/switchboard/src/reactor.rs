@@ -346,12 +346,9 @@ impl<S: 'static> Core<S> {
             Event::Unsent(rest) => self.put_back(token, rest),
             Event::Accepted(stream) => self.accepted(program, token, stream),
             Event::AcceptFailed(error) => self.pause_listener(token, &error),
-            Event::Connected => {
-                self.attempt_succeeded(token);
-                self.call(program, token, &[], |handler, state, cx| {
-                    handler.handle_connect(state, cx)
-                });
-            }
+            Event::Connected => self.connected(program, token),
+            #[cfg(feature = "tls")]
+            Event::Secured(session) => self.secured(program, token, session),
             Event::Failed(error) => self.source_failed(token, error),
             Event::Resolved(host, addresses) => self.resolved(host, &addresses),
             Event::Ready(ready) => self.call(program, token, &[], |handler, state, cx| {

@@ -167,7 +167,10 @@ impl<S: 'static> Core<S> {
             Phase::Finishing => {}
         }
         match source.phase {
-            Phase::Connecting => self.attempt_failed(token, error),
+            Phase::Connecting if self.attempts.contains_key(&token) => {
+                self.attempt_failed(token, error);
+            }
+            Phase::Connecting => self.finish(token, Close::ConnectFailed(error)),
             _ => self.finish(token, Close::Io(error)),
         }
     }

@@ -70,7 +70,7 @@ pub(crate) struct Source {
     pub(crate) datagrams: Option<Box<Datagrams>>,
     pub(crate) why: Option<Box<Close>>,
     pub(crate) last_active: Time,
-    /// The connect deadline, later the close deadline.
+    /// The connect deadline, later that of the handshake, and the close deadline.
     pub(crate) deadline: Option<TimerId>,
     pub(crate) timers: OwnerTimers,
     pub(crate) options: Bounds,

@@ -30,7 +30,7 @@ pub(crate) enum Due<S: 'static> {
     },
     Closure(Closure<S>),
     Idle(Token),
-    /// To connect, or to send the last bytes.
+    /// To connect, to agree on TLS, or to send the last bytes.
     Deadline(Token),
     /// The next address of a name is to be tried.
     Attempt(Token),
@@ -156,7 +156,7 @@ impl<S: 'static> Core<S> {
         }
     }
 
-    /// Starts the connect or close deadline of a source, in place of the one before.
+    /// Starts the connect, handshake or close deadline of a source, in place of the one before.
     pub(crate) fn start_deadline(&mut self, token: Token, after: Duration) {
         self.stop_deadline(token);
         let timer = self.start_timer(self.now + after, Due::Deadline(token));
@@ -191,7 +191,8 @@ impl<S: 'static> Core<S> {
                 cov_mark::hit!(lingered_long_enough);
                 self.finish(token, Close::Requested);
             }
-            Phase::Open | Phase::Finishing => {}
+            Phase::Open => self.finish(token, Close::TimedOut(Deadline::Handshake)),
+            Phase::Finishing => {}
         }
     }
 

@@ -51,6 +51,10 @@ impl Driver {
             Driver::Replayer(replayer) => replayer.listen_udp(token, addresses),
             #[cfg(target_os = "linux")]
             Driver::Uring(driver) => driver.listen_udp(token, addresses),
+            #[cfg(feature = "tls")]
+            Driver::Tls(layer) => layer.listen_udp(token, addresses),
+            #[cfg(feature = "tls")]
+            Driver::Moving => Ok(()),
         }
     }
 
@@ -66,6 +70,10 @@ impl Driver {
             Driver::Replayer(replayer) => replayer.send_datagrams(token, queue),
             #[cfg(target_os = "linux")]
             Driver::Uring(driver) => driver.send_datagrams(token, queue),
+            #[cfg(feature = "tls")]
+            Driver::Tls(layer) => layer.send_datagrams(token, queue),
+            #[cfg(feature = "tls")]
+            Driver::Moving => None,
         }
     }
 }

@@ -24,6 +24,9 @@ pub(crate) enum Event<'d> {
     /// The listener is paused until [`Driver::set_reading`]: it is out of descriptors or memory.
     AcceptFailed(io::Error),
     Connected,
+    /// The handshake is done, and this was agreed.
+    #[cfg(feature = "tls")]
+    Secured(Box<crate::tls::Session>),
     Received(&'d [u8]),
     /// With descriptors that came with these bytes.
     ReceivedWith(&'d [u8], Vec<OwnedFd>),
@@ -52,6 +55,8 @@ impl Event<'_> {
             Event::Accepted(_) => "accepted",
             Event::AcceptFailed(_) => "accept failed",
             Event::Connected => "connected",
+            #[cfg(feature = "tls")]
+            Event::Secured(_) => "secured",
             Event::Received(_) => "received",
             Event::ReceivedWith(..) => "received with descriptors",
             Event::Datagram(_) => "datagram",

@@ -40,6 +40,10 @@
 //! - `set_reading(false)`: from now on the source has no `Received`, `Datagram`, `Accepted`,
 //!   `EndOfFile` or `Ready`; what has arrived already waits in the driver until `set_reading(true)`.
 //! - `set_room`: no `Received` of the source is longer than this; at zero there is none.
+//! - `keeps`: whether the driver itself holds bytes that it has taken, and has to wait until the
+//!   kernel takes them. Asked when `is_flushed` has said no.
+//! - `start_tls`: from now on, what the source receives and sends is encrypted on its way; `Secured`
+//!   tells when, and nothing is received or taken from its outbox before.
 //! - `shutdown`: half-close.
 //! - `kill_child`: sends a signal to the process of a source; one that has ended gets none.
 //! - `close`: ends the token; no completion with it comes afterwards. A driver whose kernel still
@@ -47,6 +51,8 @@
 //!   generation, so the two are told apart.
 //! - `rest`: what `wait` would hand to the kernel, when no further tick is to come.
 //! - `waker`: wakes `wait` from other threads.
+//!
+//! Length: the promises, and one method that forwards each of them.
 
 use std::io;
 use std::net::{Shutdown, SocketAddr};
@@ -74,6 +80,8 @@ pub(crate) mod recorded;
 mod results;
 mod simulated;
 mod straight;
+#[cfg(feature = "tls")]
+mod tls;
 #[cfg(target_os = "linux")]
 mod uring;
 mod waker;
@@ -87,6 +95,8 @@ pub(crate) use notifier::Notifier;
 pub(crate) use readiness::Readiness;
 use recorded::{Recorder, Replayer};
 pub(crate) use simulated::Simulated;
+#[cfg(feature = "tls")]
+pub(crate) use tls::StartTls;
 #[cfg(target_os = "linux")]
 pub(crate) use uring::Uring;
 pub(crate) use waker::Waker;
@@ -125,6 +135,12 @@ pub(crate) enum Driver {
     Replayer(Box<Replayer>),
     #[cfg(target_os = "linux")]
     Uring(Uring),
+    /// Around one of the operating system's, once a source speaks TLS.
+    #[cfg(feature = "tls")]
+    Tls(Box<tls::Layer>),
+    /// Only while `start_tls` puts the driver into its layer.
+    #[cfg(feature = "tls")]
+    Moving,
 }
 
 macro_rules! each_driver {
@@ -136,6 +152,10 @@ macro_rules! each_driver {
             Driver::Replayer($driver) => $call,
             #[cfg(target_os = "linux")]
             Driver::Uring($driver) => $call,
+            #[cfg(feature = "tls")]
+            Driver::Tls($driver) => $call,
+            #[cfg(feature = "tls")]
+            Driver::Moving => unreachable!("nobody calls a driver while it is moved"),
         }
     };
 }
@@ -148,6 +168,10 @@ impl Driver {
             Driver::Simulated(_) | Driver::Replayer(_) => Choice::Virtual,
             #[cfg(target_os = "linux")]
             Driver::Uring(_) => Choice::IoUring,
+            #[cfg(feature = "tls")]
+            Driver::Tls(layer) => layer.choice(),
+            #[cfg(feature = "tls")]
+            Driver::Moving => unreachable!("nobody calls a driver while it is moved"),
         }
     }
 
@@ -192,6 +216,8 @@ impl Driver {
             #[cfg(target_os = "linux")]
             Driver::Uring(driver) => driver.finish_closing(),
             Driver::Recorder(recorder) => recorder.finish_closing(),
+            #[cfg(feature = "tls")]
+            Driver::Tls(layer) => layer.finish_closing(),
             _ => Ok(()),
         }
     }
@@ -202,6 +228,8 @@ impl Driver {
             #[cfg(target_os = "linux")]
             Driver::Uring(driver) => driver.rest(),
             Driver::Recorder(recorder) => recorder.rest(),
+            #[cfg(feature = "tls")]
+            Driver::Tls(layer) => layer.rest(),
             _ => Ok(()),
         }
     }
@@ -217,12 +245,11 @@ impl Driver {
 
     pub(crate) fn bind(&mut self, endpoint: &Endpoint) -> io::Result<Listener> {
         let listener = match self {
-            Driver::Readiness(driver) => driver.bind(endpoint),
-            Driver::Simulated(driver) => driver.bind(endpoint),
-            #[cfg(target_os = "linux")]
-            Driver::Uring(driver) => driver.bind(endpoint),
             Driver::Recorder(recorder) => return recorder.bind(endpoint),
             Driver::Replayer(replayer) => return replayer.bind(endpoint),
+            #[cfg(feature = "tls")]
+            Driver::Tls(layer) => return layer.bind(endpoint),
+            _ => each_driver!(self, driver => driver.bind(endpoint)),
         };
         listener.map_err(|error| cannot_listen(endpoint, &error))
     }
@@ -273,6 +300,8 @@ impl Driver {
             Driver::Uring(driver) => driver.is_flushed(token),
             Driver::Recorder(recorder) => recorder.is_flushed(token),
             Driver::Replayer(replayer) => replayer.is_flushed(token),
+            #[cfg(feature = "tls")]
+            Driver::Tls(layer) => layer.is_flushed(token),
             _ => true, // what was taken has gone
         }
     }
@@ -282,6 +311,8 @@ impl Driver {
             Driver::Recorder(recorder) => recorder.keep_stage(stage),
             #[cfg(target_os = "linux")]
             Driver::Uring(driver) => driver.keep_stage(stage),
+            #[cfg(feature = "tls")]
+            Driver::Tls(layer) => layer.keep_stage(stage),
             _ => {} // has sent it
         }
     }

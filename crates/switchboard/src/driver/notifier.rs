@@ -57,6 +57,10 @@ impl Driver {
             Driver::Simulated(_) => {} // has no processes
             #[cfg(target_os = "linux")]
             Driver::Uring(driver) => driver.kill_child(token, signal),
+            #[cfg(feature = "tls")]
+            Driver::Tls(layer) => layer.kill_child(token, signal),
+            #[cfg(feature = "tls")]
+            Driver::Moving => {}
         }
     }
 }

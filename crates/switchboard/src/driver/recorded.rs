@@ -14,6 +14,8 @@ mod pace;
 mod reader;
 mod relays;
 mod replayer;
+#[cfg(feature = "tls")]
+mod secured;
 mod sink;
 mod text;
 

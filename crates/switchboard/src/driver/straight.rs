@@ -18,7 +18,9 @@ impl Driver {
             Driver::Recorder(recorder) => recorder.next_received(),
             #[cfg(target_os = "linux")]
             Driver::Uring(driver) => driver.next_received(),
-            Driver::Simulated(_) | Driver::Replayer(_) => None,
+            #[cfg(feature = "tls")]
+            Driver::Tls(layer) => layer.next_received(),
+            _ => None,
         }
     }
 
@@ -72,6 +74,10 @@ impl Driver {
             Driver::Replayer(replayer) => replayer.send_bytes(token, stage.bytes(staged)),
             #[cfg(target_os = "linux")]
             Driver::Uring(driver) => Ok(driver.send_staged(token, staged)),
+            #[cfg(feature = "tls")]
+            Driver::Tls(layer) => layer.send_staged(token, stage, staged),
+            #[cfg(feature = "tls")]
+            Driver::Moving => Ok(0),
         }
     }
 

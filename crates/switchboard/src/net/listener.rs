@@ -38,6 +38,8 @@ const PORT_TRIES: usize = 16;
 #[derive(Debug)]
 pub struct Listener {
     end: ListenerEnd,
+    #[cfg(feature = "tls")]
+    pub(super) role: Option<Box<crate::tls::Role>>,
 }
 
 /// What a [`Listener`] is in the world that it belongs to.
@@ -104,16 +106,20 @@ impl Listener {
     }
 
     fn new(fds: Vec<OwnedFd>, file: Option<SocketFile>) -> Listener {
+        Listener::of(ListenerEnd::System(Sockets { file, fds }))
+    }
+
+    fn of(end: ListenerEnd) -> Listener {
         Listener {
-            end: ListenerEnd::System(Sockets { file, fds }),
+            end,
+            #[cfg(feature = "tls")]
+            role: None,
         }
     }
 
     /// A listener that there was when it was recorded.
     pub(crate) fn replayed(addresses: Vec<Address>) -> Listener {
-        Listener {
-            end: ListenerEnd::Replayed(addresses),
-        }
+        Listener::of(ListenerEnd::Replayed(addresses))
     }
 
     /// Listens on the system's sockets. Blocks while a name is looked up.
@@ -245,9 +251,7 @@ impl Listener {
     }
 
     pub(crate) fn simulated(listener: SimulatedListener) -> Listener {
-        Listener {
-            end: ListenerEnd::Simulated(listener),
-        }
+        Listener::of(ListenerEnd::Simulated(listener))
     }
 
     /// The simulated end, if it is one.

@@ -5,6 +5,8 @@ mod address;
 mod credentials;
 mod known;
 mod listener;
+#[cfg(feature = "tls")]
+mod secured;
 mod socket_file;
 mod stream;
 mod udp;

@@ -13,6 +13,8 @@ use super::{Address, KnownEnds, UnixAddress};
 use crate::Result;
 use crate::driver::Channel;
 use crate::sim::SimulatedStream;
+#[cfg(feature = "tls")]
+use crate::tls::Role;
 
 /// One end of a connection, over TCP or a Unix socket, that no reactor has yet.
 ///
@@ -24,6 +26,8 @@ pub struct Stream {
     nodelay: bool,
     /// What a recording has written down of it, or a replay has found there.
     known: Option<Box<KnownEnds>>,
+    #[cfg(feature = "tls")]
+    pub(super) role: Option<Box<Role>>,
 }
 
 /// What a [`Stream`] is in the world that it belongs to.
@@ -42,6 +46,8 @@ impl Stream {
             end: StreamEnd::System(fd),
             nodelay: true,
             known: None,
+            #[cfg(feature = "tls")]
+            role: None,
         }
     }
 
@@ -50,6 +56,8 @@ impl Stream {
             end: StreamEnd::Channel(Box::new(channel)),
             nodelay: false,
             known: None,
+            #[cfg(feature = "tls")]
+            role: None,
         }
     }
 
@@ -58,6 +66,8 @@ impl Stream {
             end: StreamEnd::Simulated(stream),
             nodelay: true,
             known: None,
+            #[cfg(feature = "tls")]
+            role: None,
         }
     }
 
@@ -67,6 +77,8 @@ impl Stream {
             end: StreamEnd::Replayed(0),
             nodelay: true,
             known: Some(Box::new(known)),
+            #[cfg(feature = "tls")]
+            role: None,
         }
     }
 
@@ -298,13 +310,15 @@ impl TryFrom<std::os::unix::net::UnixStream> for Stream {
 ///     .with_timeout(Some(Duration::from_secs(120)))
 ///     .with_attempt_delay(Duration::from_secs(2));
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ConnectOptions {
     pub(crate) timeout: Option<Duration>,
     pub(crate) delay: Duration,
     nodelay: bool,
     pub(crate) keepalive: Option<Duration>,
     pub(crate) descriptors: usize,
+    #[cfg(feature = "tls")]
+    pub(super) role: Option<Box<Role>>,
 }
 
 impl Default for ConnectOptions {
@@ -315,6 +329,8 @@ impl Default for ConnectOptions {
             nodelay: true,
             keepalive: None,
             descriptors: 0,
+            #[cfg(feature = "tls")]
+            role: None,
         }
     }
 }

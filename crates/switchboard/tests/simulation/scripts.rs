@@ -232,7 +232,10 @@ fn keepalive_notices_a_half_open_connection_and_leaves_a_sound_one_alone() {
         .expect("it starts");
     let options = ConnectOptions::default().with_keepalive(Duration::from_secs(8));
     let connect = move |reactor: &mut Reactor<Seen>| {
-        reactor.with(|_, cx| cx.connect_with("server:80", options, Silent).map(drop))
+        reactor.with(|_, cx| {
+            cx.connect_with("server:80", options.clone(), Silent)
+                .map(drop)
+        })
     };
     let client = sim
         .host("client", Seen::default, connect)

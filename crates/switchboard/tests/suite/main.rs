@@ -14,6 +14,7 @@ use world::World;
 
 mod answers;
 mod attempts;
+mod certificates;
 mod children;
 mod closing;
 mod connecting;
@@ -25,6 +26,7 @@ mod ending;
 mod fairness;
 mod framing;
 mod handing_over;
+mod handshakes;
 mod jobs;
 mod limits;
 mod listening;
@@ -38,6 +40,7 @@ mod probe;
 mod reading;
 mod reasons;
 mod remotes;
+mod secured;
 mod sending;
 mod shutting_down;
 mod signals;
@@ -46,6 +49,7 @@ mod tokens;
 mod unix;
 mod unix_descriptors;
 mod unread;
+mod upgrades;
 mod waiting;
 mod watching;
 mod world;
@@ -89,6 +93,7 @@ suite! {
         again_without_consuming_calls_in_the_next_tick
         paused_bytes_are_kept_and_offered_when_resumed
         a_pause_inside_handle_read_stops_the_portions
+        a_source_that_resumes_in_its_own_timer_is_offered_what_it_left
         more_bytes_than_one_tick_may_read_are_all_read
         bytes_beyond_a_tiny_inbox_are_all_read
         data_that_comes_with_the_end_is_read_first
@@ -507,5 +512,50 @@ suite! {
     handing_over {
         a_panic_of_a_descriptor_that_cannot_be_watched_is_contained
         jobs_that_no_thread_has_begun_are_dropped_with_the_reactor
+    }
+    secured {
+        an_echo_is_as_without_it
+        an_old_version_works_too
+        megabytes_go_both_ways_at_once
+        a_half_close_lets_the_other_side_go_on
+        a_close_says_so_first
+        the_answer_to_the_end_of_the_peer_says_so_too
+        an_abort_does_not
+        a_connection_that_is_cut_is_told_from_one_that_ends
+        a_record_that_was_changed_on_its_way_ends_the_connection
+        a_pause_holds_what_was_decrypted
+        a_tiny_inbox_gets_all
+        bytes_are_sent_on_from_tls_to_plain_and_back
+        plain_bytes_are_sent_on_over_tls
+        a_peer_that_does_not_read_holds_a_close_no_longer_than_its_deadline
+    }
+    handshakes {
+        a_handshake_that_comes_byte_by_byte_is_as_good_as_any
+        a_handshake_that_is_cut_anywhere_ends_the_connection
+        who_does_not_speak_tls_is_told_so
+        a_client_that_is_silent_ends_at_the_deadline
+        a_server_that_is_silent_ends_at_the_deadline
+        a_handshake_that_is_done_has_no_deadline
+        a_pause_does_not_stop_a_handshake
+        who_trusts_another_authority_does_not_connect
+        who_expects_another_name_does_not_connect
+        an_address_can_be_expected_too
+        without_a_protocol_in_common_nothing_comes_of_it
+        a_client_must_show_the_certificate_that_is_required
+        a_certificate_that_is_optional_need_not_be_shown
+        a_session_is_resumed
+        the_name_that_is_asked_for_chooses_the_certificate
+        a_choice_that_panics_ends_its_connection_alone
+        certificates_change_and_connections_stay
+        nobody_to_expect_is_an_error
+    }
+    upgrades {
+        what_was_sent_before_goes_out_as_it_is
+        a_lot_that_was_sent_before_goes_out_first
+        what_came_in_the_clear_is_never_heard_as_a_secret
+        a_handshake_that_has_come_already_is_answered
+        a_client_upgrades_too
+        once_is_enough
+        a_handler_can_be_replaced_by_one_that_knows_nothing_of_it
     }
 }

@@ -76,6 +76,7 @@ type HookWith<A> = Box<dyn FnMut(&mut Log, &mut Context<'_, Log>, A) -> Result>;
 pub struct Probe {
     name: &'static str,
     on_connect: Option<Hook>,
+    on_secured: Option<Hook>,
     on_accepted: Option<HookWith<Stream>>,
     on_read: Option<Hook>,
     on_eof: Option<Hook>,
@@ -108,6 +109,7 @@ impl Probe {
         Probe {
             name,
             on_connect: None,
+            on_secured: None,
             on_accepted: None,
             on_read: None,
             on_eof: None,
@@ -125,6 +127,7 @@ impl Probe {
 
     hooks! {
         on_connect();
+        on_secured();
         on_accepted(Stream);
         on_read();
         on_eof();
@@ -166,6 +169,14 @@ impl Handler<Log> for Probe {
         log.current = self.name;
         log.note("connected");
         self.on_connect
+            .as_mut()
+            .map_or(Ok(()), |hook| hook(log, cx))
+    }
+
+    fn handle_secured(&mut self, log: &mut Log, cx: &mut Context<'_, Log>) -> Result {
+        log.current = self.name;
+        log.note("secured");
+        self.on_secured
             .as_mut()
             .map_or(Ok(()), |hook| hook(log, cx))
     }

@@ -1,6 +1,7 @@
 //! What a handler is offered to read, and when: portions, pauses, and the end of the stream.
 
 use std::net::Shutdown;
+use std::time::Duration;
 
 use crate::probe::Probe;
 use crate::world::{World, assert_same, pattern};
@@ -100,6 +101,25 @@ pub fn paused_bytes_are_kept_and_offered_when_resumed(world: &mut World) {
     world.drive_until("the new bytes", |world| {
         world.log().of("near").contains(&"abcd")
     });
+}
+
+pub fn a_source_that_resumes_in_its_own_timer_is_offered_what_it_left(world: &mut World) {
+    let (_, peer) = world.open(
+        Probe::new("near")
+            .on_read(|log, cx| {
+                log.keep(cx.recv(2));
+                cx.pause_reading();
+                cx.set_timer(Duration::from_millis(1)).map(drop)
+            })
+            .on_timer(|_, cx, _| {
+                cx.resume_reading();
+                Ok(())
+            }),
+    );
+    world.send_at_once(peer, "abcdef");
+    world.finish(peer);
+    assert_eq!(world.drive_to_end("near"), "Eof");
+    assert_eq!(world.log().bytes("near"), b"abcdef");
 }
 
 pub fn a_pause_inside_handle_read_stops_the_portions(world: &mut World) {

@@ -17,6 +17,8 @@ use crate::replayable::{Replayable, take, take_slice};
 use crate::sources::Kind;
 use crate::{Address, Stream, Time, Token};
 
+#[cfg(feature = "tls")]
+pub(super) use put::put_kept;
 pub(super) use put::{
     put_call, put_clock, put_done, put_end, put_event, put_nothing_more, put_received, put_send,
     put_sent, put_sent_again, put_sent_all, put_stop, put_tick, put_unflushed, put_wall_time,
@@ -61,6 +63,8 @@ pub(super) enum Entry<'f> {
     /// The kernel did not have all that the driver had taken, when that was asked. (It mostly has,
     /// and then there is no entry.)
     Unflushed(Token),
+    /// The driver itself still held some of it, when that was asked.
+    Kept(Token),
     End(End),
 }
 
@@ -117,6 +121,8 @@ pub(super) enum Call {
     Shutdown(Token, Shutdown),
     KillChild(Token, i32),
     Close(Token),
+    /// From here on the source speaks TLS; this went out as it is before.
+    StartTls(Token, Vec<u8>),
     /// The reactor is dropped.
     Drop,
 }
@@ -177,6 +183,7 @@ pub(super) mod tag {
     pub(super) const SENT_AGAIN: u8 = 10;
     pub(in super::super) const SENT_DATAGRAMS: u8 = 11;
     pub(in super::super) const DATAGRAM: u8 = 12;
+    pub(super) const KEPT: u8 = 15;
 
     pub(super) const ACCEPTED: u8 = 16;
     pub(super) const ACCEPT_FAILED: u8 = 17;
@@ -191,6 +198,8 @@ pub(super) mod tag {
     pub(super) const UNSENT: u8 = 26;
     pub(super) const UNDELIVERED: u8 = 27;
     pub(super) const EXITED: u8 = 31;
+    #[cfg(feature = "tls")]
+    pub(super) const SECURED: u8 = 29;
 
     pub(super) const BIND: u8 = 32;
     pub(super) const REGISTER: u8 = 33;
@@ -208,6 +217,7 @@ pub(super) mod tag {
     pub(super) const BIND_UDP: u8 = 45;
     pub(super) const LISTEN_UDP: u8 = 46;
     pub(super) const KILL_CHILD: u8 = 63;
+    pub(super) const START_TLS: u8 = 55;
 }
 
 impl<'f> Entry<'f> {
@@ -251,6 +261,7 @@ impl<'f> Entry<'f> {
                 bytes: take_slice(bytes)?,
             },
             tag::UNFLUSHED => Entry::Unflushed(Token::decode(bytes)?),
+            tag::KEPT => Entry::Kept(Token::decode(bytes)?),
             tag::END => Entry::End(End::take(bytes)?),
             tag::DONE => Entry::Done {
                 token: Token::decode(bytes)?,
@@ -278,6 +289,8 @@ fn take_event(tag: u8, bytes: &mut &[u8]) -> Option<Event<'static>> {
         tag::ACCEPTED => Event::Accepted(Stream::replayed(KnownEnds::decode(bytes)?)),
         tag::ACCEPT_FAILED => Event::AcceptFailed(Replayable::decode(bytes)?),
         tag::CONNECTED => Event::Connected,
+        #[cfg(feature = "tls")]
+        tag::SECURED => Event::Secured(Box::new(Replayable::decode(bytes)?)),
         tag::END_OF_FILE => Event::EndOfFile,
         tag::SENT => Event::Sent,
         tag::UNSENT => Event::Unsent(Box::new(Replayable::decode(bytes)?)),
@@ -319,6 +332,7 @@ impl Call {
             tag::SHUTDOWN => Call::Shutdown(token, Replayable::decode(bytes)?),
             tag::KILL_CHILD => Call::KillChild(token, Replayable::decode(bytes)?),
             tag::CLOSE => Call::Close(token),
+            tag::START_TLS => Call::StartTls(token, take_slice(bytes)?.to_vec()),
             _ => return None,
         })
     }

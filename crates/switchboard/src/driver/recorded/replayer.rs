@@ -3,6 +3,7 @@
 
 mod beginning;
 mod datagrams;
+mod secured;
 
 use std::collections::BTreeMap;
 use std::io;

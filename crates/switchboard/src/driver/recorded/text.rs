@@ -108,6 +108,7 @@ impl Entry<'_> {
             Entry::Send(send) => (Some(send.token), Text::bytes("send", send.new)),
             Entry::SentAgain { token, .. } => plain(*token, "send what was received".to_owned()),
             Entry::Unflushed(token) => plain(*token, "wait for what was sent".to_owned()),
+            Entry::Kept(token) => plain(*token, "wait for what was encrypted".to_owned()),
             Entry::End(_) => (None, Text::plain("the recording ends")),
         }
     }
@@ -136,6 +137,9 @@ impl Call {
             Call::Shutdown(token, how) => (token, format!("shut down ({how:?})")),
             Call::KillChild(token, signal) => (token, format!("signal {signal} to the process")),
             Call::Close(token) => (token, "close".to_owned()),
+            Call::StartTls(token, plain) => {
+                return (Some(*token), Text::bytes("start TLS after", plain));
+            }
         };
         (Some(*token), Text::plain(text))
     }

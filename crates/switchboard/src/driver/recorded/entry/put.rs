@@ -35,6 +35,12 @@ pub(in crate::driver::recorded) fn put_unflushed(out: &mut Vec<u8>, token: Token
     token.encode(out);
 }
 
+#[cfg(feature = "tls")]
+pub(in crate::driver::recorded) fn put_kept(out: &mut Vec<u8>, token: Token) {
+    out.push(tag::KEPT);
+    token.encode(out);
+}
+
 pub(in crate::driver::recorded) fn put_nothing_more(out: &mut Vec<u8>) {
     out.push(tag::NOTHING_MORE);
 }
@@ -148,6 +154,8 @@ pub(in crate::driver::recorded) fn put_event(out: &mut Vec<u8>, token: Token, ev
         Event::Accepted(_) => tag::ACCEPTED,
         Event::AcceptFailed(_) => tag::ACCEPT_FAILED,
         Event::Connected => tag::CONNECTED,
+        #[cfg(feature = "tls")]
+        Event::Secured(_) => tag::SECURED,
         Event::Failed(_) => tag::FAILED,
         Event::Signal(_) => tag::SIGNAL,
         Event::Exited(_) => tag::EXITED,
@@ -166,6 +174,8 @@ pub(in crate::driver::recorded) fn put_event(out: &mut Vec<u8>, token: Token, ev
             .into_iter()
             .for_each(|ends| ends.encode(out)),
         Event::AcceptFailed(error) | Event::Failed(error) => error.encode(out),
+        #[cfg(feature = "tls")]
+        Event::Secured(session) => session.encode(out),
         Event::Signal(signal) => signal.encode(out),
         Event::Exited(status) => status.into_raw().encode(out),
         Event::Undelivered(what) => what.encode(out),
@@ -219,6 +229,7 @@ pub(in crate::driver::recorded) fn put_call(out: &mut Vec<u8>, call: &Call, answ
         Call::Shutdown(token, how) => put_asked(out, tag::SHUTDOWN, *token, how),
         Call::KillChild(token, signal) => put_asked(out, tag::KILL_CHILD, *token, signal),
         Call::Close(token) => put_asked(out, tag::CLOSE, *token, &()),
+        Call::StartTls(token, plain) => put_bytes(out, tag::START_TLS, *token, plain),
         Call::Drop => out.push(tag::DROP),
     }
     answer.encode(out);
