@@ -47,6 +47,10 @@ impl Partner {
         commands: &["nc.openbsd"],
         ..Self::named("nc")
     };
+    /// The command line of OpenSSL, a TLS that is not ours.
+    pub const OPENSSL: Self = Self::named("openssl");
+    /// `curl`, with TLS.
+    pub const CURL: Self = Self::named("curl");
     /// A C compiler.
     pub const CC: Self = Self {
         package: "gcc",
@@ -67,6 +71,8 @@ impl Partner {
         Self::STRACE,
         Self::TMUX,
         Self::NC,
+        Self::OPENSSL,
+        Self::CURL,
         Self::CC,
         Self::VALGRIND,
         Self::DIG,
