@@ -135,7 +135,8 @@ impl<S: 'static> Core<S> {
             taken,
             mut again,
         } = returned;
-        again |= self.is_replaced(token); // what is unread is for the new one
+        // What is unread is for the new handler; or for this one, whom a resume promises it.
+        again |= self.is_replaced(token) || self.is_resumed(token);
         self.adopt_handlers(program);
         let kept = inbox.as_ref().map_or(0, |inbox| inbox.len() - bytes.len());
         let inbox = match inbox {

@@ -263,6 +263,14 @@ impl<S: 'static> Core<S> {
         self.handed_over.iter().any(|(of, _)| *of == token)
     }
 
+    /// Whether the call that has just ended has ended a pause of this source: while it ran, its
+    /// inbox was lent, so `set_reading` found nothing to offer.
+    pub(crate) fn is_resumed(&self, token: Token) -> bool {
+        let resume =
+            |request: &Request| matches!(request, Request::SetReading(of, true) if *of == token);
+        self.requests.iter().any(resume)
+    }
+
     pub(crate) fn mark_again(&mut self, token: Token) {
         if let Some(source) = self.sources.get_mut(token)
             && !source.again

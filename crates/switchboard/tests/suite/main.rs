@@ -110,6 +110,7 @@ suite! {
         a_full_inbox_that_stays_untouched_closes_the_source
         the_first_read_keeps_to_the_inbox_limit
         the_inbox_limit_holds_for_connections_that_connect
+        a_pause_that_ends_within_the_call_offers_what_is_unread
         reading_goes_on_after_a_pause_with_a_full_inbox
         reading_goes_on_when_a_timer_empties_a_full_inbox
         reading_goes_on_when_small_portions_let_the_inbox_fill_up

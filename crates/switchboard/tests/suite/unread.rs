@@ -205,3 +205,21 @@ pub fn a_full_inbox_that_stays_untouched_after_a_pause_closes_the_source(world: 
     let why = world.drive_to_end("near");
     assert!(why.contains("inbox is full"), "{why}");
 }
+
+pub fn a_pause_that_ends_within_the_call_offers_what_is_unread(world: &mut World) {
+    let probe = Probe::new("near").on_read(|log, cx| {
+        if log.has("near", "paused") {
+            let data = cx.recv(usize::MAX);
+            log.keep(data);
+            return Ok(());
+        }
+        log.note("paused");
+        cx.consume(1);
+        cx.pause_reading();
+        cx.resume_reading();
+        Ok(())
+    });
+    let (_, peer) = world.open(probe);
+    world.send_at_once(peer, "seen");
+    world.drive_until("the rest", |world| world.log().bytes("near") == b"een");
+}
