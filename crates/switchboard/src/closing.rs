@@ -15,7 +15,7 @@ use crate::driver::{Driver, Waker};
 use crate::guard::guard;
 use crate::handler::Close;
 use crate::program::Program;
-use crate::sources::{Kind, Phase, Sources};
+use crate::sources::{Kind, Phase, Sources, Way};
 use crate::timeouts::Due;
 use crate::{Context, Error, OnPanic, Token};
 
@@ -59,10 +59,14 @@ impl<S: 'static> Core<S> {
     }
 
     pub(crate) fn begin_flushing(&mut self, token: Token) {
-        if let Some(source) = self.sources.get_mut(token) {
-            source.phase = Phase::Flushing;
+        let Some(source) = self.sources.get_mut(token) else {
+            return;
+        };
+        source.phase = Phase::Flushing;
+        match source.way {
+            Way::Connection => self.discard_unread(token), // or the peer's end would stay unseen
+            _ => self.set_reading(token, |source| source.paused = true), // it is for others
         }
-        self.discard_unread(token); // or the peer's end would stay unseen behind it
         self.mark_dirty(token);
     }
 
@@ -75,7 +79,7 @@ impl<S: 'static> Core<S> {
             if source.deadline.is_none() {
                 self.start_deadline(token, self.config.close_timeout);
             }
-        } else if source.eof {
+        } else if source.eof || source.way != Way::Connection {
             #[cfg(feature = "tls")]
             if !self.says_nothing_more(driver, token) {
                 return;

@@ -23,7 +23,7 @@ use crate::outbox::Outbox;
 use crate::program::Program;
 use crate::remote::Posts;
 use crate::sending::Forward;
-use crate::sources::{Kind, Phase, Source, Sources};
+use crate::sources::{Kind, Phase, Source, Sources, Way};
 use crate::stage::Stage;
 use crate::timeouts::Due;
 use crate::timers::Wheel;
@@ -224,6 +224,15 @@ impl<S: 'static> Core<S> {
             self.watch_idleness(token);
         }
         Ok(token)
+    }
+
+    #[cold]
+    pub(crate) fn set_way(&mut self, token: Token, way: Way) {
+        if let Some(source) = self.sources.get_mut(token) {
+            source.way = way;
+            source.write_ending = way == Way::Reader;
+            source.write_ended = way == Way::Reader;
+        }
     }
 
     /// Tells the driver what a stream's options and handler have asked for before the driver

@@ -10,7 +10,7 @@ use crate::driver::Driver;
 use crate::handler::Close;
 use crate::outbox::Outbox;
 use crate::program::Program;
-use crate::sources::{Kind, Phase};
+use crate::sources::{Kind, Phase, Way};
 use crate::stage::{Stage, Staged};
 
 impl<S: 'static> Core<S> {
@@ -190,6 +190,9 @@ impl<S: 'static> Core<S> {
             cov_mark::hit!(half_close);
             source.write_ended = true;
             driver.shutdown(token, Shutdown::Write);
+            if source.way == Way::Writer {
+                return self.close(token, Close::Requested);
+            }
             // If the end is still to be told, what is unread comes first: see `offer_unread`.
             if source.eof && !source.eof_due {
                 return self.close(token, Close::Eof);

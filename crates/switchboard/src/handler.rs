@@ -19,6 +19,7 @@ use crate::{Address, Context, Error, Ready, Result, Stream, TimerId};
 /// |---|---|
 /// | [`listen`](crate::Reactor::listen) | `handle_accepted` |
 /// | [`register`](crate::LoopContext::register)ed connection | `handle_read`, `handle_eof`, `handle_write` |
+/// | [pipe, terminal, file](crate::Stream::stdin) | `handle_read`, `handle_eof`, `handle_write` |
 /// | [`connect`](crate::LoopContext::connect) | `handle_connect`, then as a connection |
 /// | [`register_udp`](crate::LoopContext::register_udp), [`listen_udp`](crate::LoopContext::listen_udp) | `handle_datagram`, `handle_write` |
 /// | [`watch`](crate::LoopContext::watch) | `handle_ready` |

@@ -104,7 +104,7 @@ pub use driver::Choice as Driver;
 pub use error::{Error, Result};
 pub use group::{Member, ReactorGroup};
 pub use handler::{Close, Deadline, Handler};
-pub use io::{Interest, Process, Ready};
+pub use io::{Interest, Process, Ready, TerminalSize, terminal_size};
 pub use loop_context::LoopContext;
 pub use net::{
     Address, ConnectOptions, Endpoint, Listener, MulticastInterface, PeerCredentials, Stream,

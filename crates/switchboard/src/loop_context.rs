@@ -12,7 +12,7 @@ use crate::driver::Resource;
 use crate::handler::{Close, Handler};
 use crate::net::ConnectOptions;
 use crate::options::Limits;
-use crate::sources::{Kind, Phase};
+use crate::sources::{Kind, Phase, Way};
 use crate::timeouts::Due;
 use crate::{
     Error, Interest, Listener, Payload, Rate, Remote, Result, SourceOptions, Stream, Time, TimerId,
@@ -115,14 +115,18 @@ impl<S: 'static> LoopContext<'_, S> {
     /// # Errors
     /// There are too many sources, or the reactor is shutting down: the connection is closed.
     pub fn register(&mut self, stream: Stream, handler: impl Handler<S>) -> Result<Token> {
-        let limit = stream.descriptor_limit();
+        let (way, limit) = (stream.way(), stream.descriptor_limit());
         let token = self.add(Kind::Stream, Resource::Stream(stream), handler)?;
         self.core.carry_descriptors(token, limit);
+        if way != Way::Connection {
+            self.core.set_way(token, way);
+        }
         Ok(token)
     }
 
-    /// Watches a descriptor, which its owner reads or writes in `handle_ready`: a pipe, a
-    /// terminal, an inotify instance. It is told again in every tick for as long as it is ready
+    /// Watches a descriptor, which its owner reads or writes in `handle_ready`: an inotify instance,
+    /// or what a library reads for itself. (Pipes and terminals can be
+    /// [streams](crate::Stream::stdin), which the reactor reads.) It is told again in every tick for as long as it is ready
     /// (level-triggered), so `handle_ready` may read as little as it likes, and should make one
     /// read or write only if the descriptor is a blocking one. A regular file is always ready.
     ///

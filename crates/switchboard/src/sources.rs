@@ -45,6 +45,18 @@ pub(crate) enum Kind {
     Datagram,
 }
 
+/// Which ways bytes go through a stream, and whose they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    Connection,
+    /// Not a connection: what it leaves unread is for others. Read and written.
+    Both,
+    /// As `Both`, read only.
+    Reader,
+    /// As `Both`, written only.
+    Writer,
+}
+
 /// How far a source has come. The order is the order of a life; see `closing.rs` for the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
@@ -78,6 +90,7 @@ pub(crate) struct Source {
     pub(crate) limits: Option<Box<Limited>>,
     pub(crate) kind: Kind,
     pub(crate) phase: Phase,
+    pub(crate) way: Way,
     /// In the reactor's list of outboxes to flush.
     pub(crate) dirty: bool,
     /// In the reactor's list of inboxes to offer again.
@@ -253,6 +266,7 @@ impl Sources {
             limits,
             kind,
             phase,
+            way: Way::Connection,
             dirty: false,
             again: false,
             wants_write: false,

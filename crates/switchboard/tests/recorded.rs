@@ -16,6 +16,8 @@ mod program;
 #[macro_use]
 #[path = "recorded/sameness.rs"]
 mod sameness;
+#[path = "recorded/pipes.rs"]
+mod pipes;
 #[path = "recorded/secrets.rs"]
 mod secrets;
 #[path = "recorded/tape.rs"]

@@ -407,6 +407,7 @@ impl Readiness {
             shut_down(fd, how);
         } else if let Some((channel, _)) = channels::channel(&mut self.slots, token) {
             channel.shutdown(how);
+            self.look_again(token); // what it was does not tell of that
         }
     }
 

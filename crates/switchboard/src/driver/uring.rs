@@ -334,6 +334,9 @@ impl Uring {
         let Some((index, place)) = self.table.find(token) else {
             return;
         };
+        if let Kind::Channel(_) = place.kind {
+            return self.shutdown_channel(token, how);
+        }
         let is_flushed = !self.sends.is_due(index, place.sending);
         debug_assert!(how == Shutdown::Read || is_flushed, "not flushed");
         if let Some(socket) = place.socket() {

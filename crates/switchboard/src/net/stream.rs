@@ -13,10 +13,12 @@ use super::{Address, KnownEnds, UnixAddress};
 use crate::Result;
 use crate::driver::Channel;
 use crate::sim::SimulatedStream;
+use crate::sources::Way;
 #[cfg(feature = "tls")]
 use crate::tls::Role;
 
-/// One end of a connection, over TCP or a Unix socket, that no reactor has yet.
+/// One end of a connection, over TCP or a Unix socket, or of a pipe or terminal
+/// ([`stdin`](Self::stdin)), that no reactor has yet.
 ///
 /// Dropped unregistered, it closes. On TCP, `TCP_NODELAY` is switched on when it is registered,
 /// unless [`set_nodelay`](Self::set_nodelay) said otherwise: a reactor coalesces small sends itself.
@@ -51,7 +53,7 @@ impl Stream {
         }
     }
 
-    fn of_channel(channel: Channel) -> Stream {
+    pub(crate) fn of_channel(channel: Channel) -> Stream {
         Stream {
             end: StreamEnd::Channel(Box::new(channel)),
             nodelay: false,
@@ -181,7 +183,7 @@ impl Stream {
             StreamEnd::System(fd) if is_unix(&fd) => {
                 StreamEnd::Channel(Box::new(Channel::carrying(fd, limit)))
             }
-            StreamEnd::Channel(mut channel) => {
+            StreamEnd::Channel(mut channel) if channel.way == Way::Connection => {
                 channel.limit = limit;
                 StreamEnd::Channel(channel)
             }
@@ -193,6 +195,13 @@ impl Stream {
             }
         };
         Ok(())
+    }
+
+    pub(crate) fn way(&self) -> Way {
+        match &self.end {
+            StreamEnd::Channel(channel) => channel.way,
+            _ => Way::Connection,
+        }
     }
 
     /// How many descriptors may have come and not be taken, or wait to be sent.

@@ -36,6 +36,7 @@ mod outboxes;
 mod panics;
 mod partial;
 mod peers;
+mod pipes;
 mod probe;
 mod reading;
 mod reasons;
@@ -469,6 +470,17 @@ suite! {
     }
     sending {
         many_small_strings_go_out_together_and_in_order
+    }
+    pipes {
+        a_pipe_is_read_to_its_end
+        megabytes_come_through_a_pipe_whole
+        a_pipe_is_written_as_its_reader_reads
+        shutting_down_what_is_only_written_closes_it
+        a_reader_that_goes_away_is_told
+        what_is_not_read_is_for_others
+        reading_can_be_shut_down
+        a_fifo_and_a_file_are_streams
+        both_ends_of_a_terminal_are_streams
     }
     unix {
         a_path_is_listened_on_and_its_file_goes_with_the_listener

@@ -1,12 +1,15 @@
-//! Streams that descriptors travel with: one look at such a one that is ready. It must never take a
-//! short read for the last one: a read ends behind the bytes that descriptors came with.
+//! Streams that are read and written in their own way (`driver/channel.rs`): one look at such a one
+//! that is ready. It must never take a short read for the last one: a read ends behind a line, or
+//! behind the bytes that descriptors came with.
 
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
 
+use rustix::io::Errno;
+
 use super::registering::BOTH;
 use super::steps::{
-    BLOCKED, CONNECTING, Entry, Flags, PAUSED, READABLE, Slot, Step, Then, WRITABLE,
+    BLOCKED, CONNECTING, ENDING, Entry, Flags, PAUSED, READABLE, Slot, Step, Then, WRITABLE,
 };
 use super::{Readiness, enqueue};
 use crate::Token;
@@ -14,6 +17,7 @@ use crate::driver::Event;
 use crate::driver::channel::{Channel, Read};
 use crate::net::{ConnectOptions, Taken, UnixAddress, dial_unix};
 use crate::outbox::Outbox;
+use crate::sources::Way;
 
 impl Readiness {
     /// Connects to a Unix socket, which is there at once or not at all.
@@ -52,6 +56,15 @@ impl Readiness {
     }
 }
 
+impl Readiness {
+    pub(super) fn look_again(&mut self, token: Token) {
+        if let Some(slot) = self.slots.get_mut(token.slot as usize) {
+            slot.flags.set(READABLE);
+            enqueue(&mut self.next_tick, token, &mut slot.flags);
+        }
+    }
+}
+
 /// The channel of `token`, unless that is stale, or another kind of source.
 pub(super) fn channel(slots: &mut [Slot], token: Token) -> Option<(&mut Channel, &mut Flags)> {
     let slot = slots.get_mut(token.slot as usize)?;
@@ -75,6 +88,12 @@ pub(super) fn channel_step(
     if flags.any(BLOCKED) && flags.any(WRITABLE) {
         flags.clear(BLOCKED);
         return (Some(Step::Event(Event::Sent)), Then::Now);
+    }
+    if channel.way == Way::Writer {
+        let is_gone = flags.any(ENDING);
+        flags.clear(READABLE | ENDING);
+        let gone = || Step::Event(Event::Failed(Errno::PIPE.into()));
+        return (is_gone.then(gone), Then::OnEvent);
     }
     if !flags.any(READABLE) || flags.any(PAUSED) || buffer.is_empty() {
         return (None, Then::OnEvent);

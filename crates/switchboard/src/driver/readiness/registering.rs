@@ -14,6 +14,7 @@ use crate::driver::batches::DatagramSocket;
 use crate::driver::{Notifier, READ_BUFFER, Resource};
 use crate::io::{Child, Interest, SignalSet};
 use crate::net::{Endpoint, Sockets, Taken};
+use crate::sources::Way;
 use crate::{Listener, Token};
 
 impl Readiness {
@@ -26,7 +27,15 @@ impl Readiness {
                     Entry::Stream(fd)
                 }
                 Taken::Channel(channel) => {
-                    self.arm(channel.as_fd(), token, BOTH)?;
+                    let interest = match channel.way {
+                        Way::Connection | Way::Both => BOTH,
+                        Way::Reader => mio::Interest::READABLE,
+                        Way::Writer => mio::Interest::WRITABLE,
+                    };
+                    match self.arm(channel.as_fd(), token, interest) {
+                        Err(error) if is_always_ready(&error) => always = true,
+                        result => result?,
+                    }
                     Entry::Channel(channel)
                 }
             },

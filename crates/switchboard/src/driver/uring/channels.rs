@@ -1,7 +1,10 @@
-//! Streams that descriptors travel with: the ring polls them, and they are read and written by calls
-//! of their own. It must never read more than one wait has told of, nor for one that is paused.
+//! Streams that are read and written in their own way (`driver/channel.rs`): the ring polls them, and
+//! they are read and written by calls. It must never read for one that is paused.
 
 use std::io::{self, ErrorKind};
+use std::net::Shutdown;
+
+use rustix::io::Errno;
 
 use super::completions::Found;
 use super::table::{BLOCKED, ENDED, Kind};
@@ -11,6 +14,10 @@ use crate::driver::channel::Read;
 use crate::driver::{Event, Resource};
 use crate::net::{ConnectOptions, UnixAddress, dial_unix};
 use crate::outbox::Outbox;
+use crate::sources::Way;
+
+/// What of a poll says that nobody is there to read what is written.
+const GONE: i32 = (libc::POLLERR | libc::POLLHUP) as i32;
 
 /// One read of such a stream, in bytes: they are read to memory of the driver's own.
 const READ: usize = 64 * 1024;
@@ -48,6 +55,23 @@ impl Uring {
         Ok(())
     }
 
+    /// Shuts down what is no connection: nothing tells of that but we.
+    #[cold]
+    pub(super) fn shutdown_channel(&mut self, token: Token, how: Shutdown) {
+        let Some((index, place)) = self.table.find(token) else {
+            return;
+        };
+        let Kind::Channel(channel) = &mut place.kind else {
+            return;
+        };
+        channel.shutdown(how);
+        if how != Shutdown::Write && channel.way != Way::Connection && !place.any(ENDED) {
+            place.set(ENDED);
+            self.events.push_back((token, Event::EndOfFile));
+            self.cancel_main(index);
+        }
+    }
+
     /// The poll of such a stream has told something.
     pub(super) fn readable(&mut self, index: u32, told: Told) -> Option<(Token, Found)> {
         if !told.more() {
@@ -60,6 +84,13 @@ impl Uring {
         };
         if !place.is_flowing() {
             return None; // armed anew when that has changed
+        }
+        if channel.way == Way::Writer {
+            place.set(ENDED); // there is nothing else to learn
+            // What cannot be polled says so by an error, and a socket's peer may only have finished.
+            let is_gone = told.result > 0 && told.result & GONE != 0;
+            let gone = Event::Failed(Errno::PIPE.into());
+            return is_gone.then_some((token, Found::Event(gone)));
         }
         let limit = (place.room as usize).min(READ).min(self.bytes_left);
         self.scratch.resize(limit, 0);

@@ -20,6 +20,7 @@ use super::table::{
 use super::{Lent, Told, Uring};
 use crate::driver::{Event, READ_BUFFER, TICK_ACCEPTS, TICK_BYTES};
 use crate::io::Interest;
+use crate::sources::Way;
 
 /// What an operation is to its place: the one that brings its events, or the one that waits for
 /// room to send. (The other parts of a number: the place in the lower half, and which socket of a
@@ -222,7 +223,13 @@ impl Uring {
                 }
                 Kind::Watch(watch) => poll(watch.fd, watch.interest),
                 Kind::Notifier(notifier) => poll(notifier.as_fd().as_raw_fd(), Interest::Read),
-                Kind::Channel(channel) => poll(channel.as_fd().as_raw_fd(), Interest::Read),
+                Kind::Channel(channel) => {
+                    let flags = match channel.way {
+                        Way::Writer => PollFlags::empty(), // but that nobody reads it any more
+                        _ => PollFlags::IN | PollFlags::RDHUP,
+                    };
+                    poll_for(channel.as_fd().as_raw_fd(), flags)
+                }
                 Kind::Datagrams(socket) => poll(socket.fd.as_raw_fd(), Interest::Read),
                 Kind::Listener(_) => return self.arm_listener(index),
                 Kind::Free { .. } | Kind::Gone => return Ok(()),
@@ -371,5 +378,9 @@ fn poll(fd: i32, interest: Interest) -> squeue::Entry {
     let mut flags = PollFlags::empty();
     flags.set(PollFlags::IN | PollFlags::RDHUP, interest.read());
     flags.set(PollFlags::OUT, interest.write());
+    poll_for(fd, flags)
+}
+
+fn poll_for(fd: i32, flags: PollFlags) -> squeue::Entry {
     opcode::PollAdd::new(types::Fd(fd), flags.bits().into()).build()
 }
