@@ -10,7 +10,9 @@ use crate::handler::{Close, Handler};
 use crate::payload::Payload;
 use crate::program::Program;
 use crate::sources::{Kind, Phase};
-use crate::{Address, Context, Error, LoopContext, Result, ToEndpoint, Token, UdpSocket};
+use crate::{
+    Address, Context, Error, LoopContext, Result, ToEndpoint, Token, UdpSocket, UnixDatagram,
+};
 
 /// What a datagram counts in an outbox beyond its bytes, so that empty ones have a bound too: about
 /// the memory that its entry takes.
@@ -125,6 +127,19 @@ impl<S: 'static> LoopContext<'_, S> {
     /// There are too many sources, or the reactor is shutting down: the socket is closed.
     pub fn register_udp(&mut self, socket: UdpSocket, handler: impl Handler<S>) -> Result<Token> {
         self.add(Kind::Datagram, Resource::Datagrams(socket), handler)
+    }
+
+    /// Gives a Unix datagram socket to the reactor, and what comes to it to `handler`, as
+    /// [`register_udp`](Self::register_udp).
+    ///
+    /// # Errors
+    /// As [`register_udp`](Self::register_udp).
+    pub fn register_unix_datagram(
+        &mut self,
+        socket: UnixDatagram,
+        handler: impl Handler<S>,
+    ) -> Result<Token> {
+        self.register_udp(socket.0, handler)
     }
 
     /// Binds a UDP socket to the first address of `endpoint` that it can be bound to. Never blocks:

@@ -21,7 +21,7 @@ use crate::{Address, Context, Error, Ready, Result, Stream, TimerId};
 /// | [`register`](crate::LoopContext::register)ed connection | `handle_read`, `handle_eof`, `handle_write` |
 /// | [pipe, terminal, file](crate::Stream::stdin) | `handle_read`, `handle_eof`, `handle_write` |
 /// | [`connect`](crate::LoopContext::connect) | `handle_connect`, then as a connection |
-/// | [`register_udp`](crate::LoopContext::register_udp), [`listen_udp`](crate::LoopContext::listen_udp) | `handle_datagram`, `handle_write` |
+/// | [`register_udp`](crate::LoopContext::register_udp), [`listen_udp`](crate::LoopContext::listen_udp), [`register_unix_datagram`](crate::LoopContext::register_unix_datagram) | `handle_datagram`, `handle_write` |
 /// | [`watch`](crate::LoopContext::watch) | `handle_ready` |
 /// | [`signals`](crate::LoopContext::signals) | `handle_signal` |
 /// | [`spawn`](crate::LoopContext::spawn) | `handle_exit` |

@@ -108,7 +108,7 @@ pub use io::{Interest, Process, Ready, TerminalSize, terminal_size};
 pub use loop_context::LoopContext;
 pub use net::{
     Address, ConnectOptions, Endpoint, Listener, MulticastInterface, PeerCredentials, Stream,
-    ToEndpoint, UdpSocket, UnixAddress,
+    ToEndpoint, UdpSocket, UnixAddress, UnixDatagram,
 };
 pub use offload::{Done, JobId};
 pub use options::SourceOptions;

@@ -14,7 +14,10 @@ use crate::driver::{Completion, Driver, Event};
 use crate::guard::guard;
 use crate::handler::Handler;
 use crate::program::Program;
-use crate::{Error, Listener, LoopContext, Process, Remote, Result, ToEndpoint, Token, UdpSocket};
+use crate::{
+    Error, Listener, LoopContext, Process, Remote, Result, ToEndpoint, Token, UdpSocket,
+    UnixDatagram,
+};
 
 /// An event loop, the state `S` that its handlers share, and all their event sources.
 ///
@@ -111,7 +114,17 @@ impl<S: 'static> Reactor<S> {
     /// # Errors
     /// As [`UdpSocket::bind`].
     pub fn bind_udp(&mut self, endpoint: impl ToEndpoint) -> Result<UdpSocket> {
-        Ok(self.driver.bind_udp(&endpoint.to_endpoint()?)?)
+        let endpoint = crate::net::udp_endpoint(endpoint)?;
+        Ok(self.driver.bind_udp(&endpoint)?)
+    }
+
+    /// As [`UnixDatagram::bind`], in the world of this reactor: a replayed one, perhaps.
+    ///
+    /// # Errors
+    /// As [`UnixDatagram::bind`]; `Unsupported` in a simulation.
+    pub fn bind_unix_datagram(&mut self, endpoint: impl ToEndpoint) -> Result<UnixDatagram> {
+        let endpoint = crate::net::unix_endpoint(endpoint)?;
+        Ok(UnixDatagram(self.driver.bind_udp(&endpoint)?))
     }
 
     /// Gives a UDP socket to the reactor; see [`LoopContext::register_udp`].

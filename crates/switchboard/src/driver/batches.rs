@@ -4,15 +4,15 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::io::Errno;
-use rustix::net::{SendAncillaryBuffer, SendFlags, SocketAddrAny};
+use rustix::net::{SendAncillaryBuffer, SendFlags, SocketAddrAny, SocketAddrUnix};
 
 use super::Datagram;
 use super::datagrams::LEAST_COST;
 use crate::datagrams::{Datagrams, Outgoing, Undelivered};
-use crate::net::LONGEST_DATAGRAM;
+use crate::net::{DatagramEnd, LONGEST_DATAGRAM, UnixAddress};
 use crate::{Address, Token};
 
 /// Datagrams received, or sent, by one call.
@@ -20,9 +20,7 @@ pub(super) const BATCH: usize = 32;
 
 /// What a driver holds of a registered socket.
 pub(super) struct DatagramSocket {
-    pub(super) fd: OwnedFd,
-    /// How many bytes of a datagram are wanted.
-    longest: usize,
+    end: DatagramEnd,
     /// The rest of a batch in which it was paused: as many as one batch at most.
     kept: VecDeque<Kept>,
 }
@@ -34,10 +32,9 @@ struct Kept {
 }
 
 impl DatagramSocket {
-    pub(super) fn new((fd, longest): (OwnedFd, usize)) -> DatagramSocket {
+    pub(super) fn new(end: DatagramEnd) -> DatagramSocket {
         DatagramSocket {
-            fd,
-            longest,
+            end,
             kept: VecDeque::new(),
         }
     }
@@ -183,6 +180,10 @@ fn receive(
 
     use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg};
 
+    if socket.end.is_unix {
+        return receive_each(socket, buffer, batch); // that crate does not tell their names
+    }
+
     // New ones for each call: it notes in them how long each address is that it found, and would
     // take that for the room that there is for the next.
     let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(BATCH, None);
@@ -190,15 +191,15 @@ fn receive(
         let mut chunks = buffer.chunks_exact_mut(LONGEST_DATAGRAM);
         std::array::from_fn(|_| {
             let chunk = chunks.next().unwrap_or_default();
-            [IoSliceMut::new(&mut chunk[..socket.longest])]
+            [IoSliceMut::new(&mut chunk[..socket.end.longest])]
         })
     };
-    let (fd, flags) = (socket.fd.as_raw_fd(), MsgFlags::MSG_DONTWAIT);
+    let (fd, flags) = (socket.end.fd.as_raw_fd(), MsgFlags::MSG_DONTWAIT);
     let received = recvmmsg(fd, &mut headers, parts.iter_mut(), flags, None);
     let received = received.map_err(|error| Errno::from_raw_os_error(error as i32))?;
     batch.extend(received.enumerate().map(|(index, message)| Found {
         start: index * LONGEST_DATAGRAM,
-        len: message.bytes.min(socket.longest),
+        len: message.bytes.min(socket.end.longest),
         from: address_of(message.address.as_ref()),
         is_truncated: message.flags.contains(MsgFlags::MSG_TRUNC),
     }));
@@ -224,29 +225,61 @@ fn receive(
     buffer: &mut [u8],
     batch: &mut VecDeque<Found>,
 ) -> Result<(), Errno> {
+    receive_each(socket, buffer, batch)
+}
+
+/// By a call for each.
+fn receive_each(
+    socket: &DatagramSocket,
+    buffer: &mut [u8],
+    batch: &mut VecDeque<Found>,
+) -> Result<(), Errno> {
     use std::io::IoSliceMut;
     use std::net::SocketAddr;
 
     use rustix::net::{RecvAncillaryBuffer, RecvFlags, ReturnFlags};
 
     for (index, chunk) in buffer.chunks_exact_mut(LONGEST_DATAGRAM).enumerate() {
-        let mut part = [IoSliceMut::new(&mut chunk[..socket.longest])];
+        let mut part = [IoSliceMut::new(&mut chunk[..socket.end.longest])];
         let mut control = RecvAncillaryBuffer::default();
         let flags = RecvFlags::DONTWAIT;
-        let message = match rustix::net::recvmsg(&socket.fd, &mut part, &mut control, flags) {
+        let message = match rustix::net::recvmsg(&socket.end.fd, &mut part, &mut control, flags) {
             Ok(message) => message,
             Err(_) if index > 0 => break, // told by the next call
             Err(error) => return Err(error),
         };
-        let from = message.address.map(SocketAddr::try_from);
+        let from = match message.address {
+            from if socket.end.is_unix => unix_of(from),
+            from => {
+                let from = from.and_then(|from| SocketAddr::try_from(from).ok());
+                Address::Ip(from.unwrap_or(UNKNOWN))
+            }
+        };
         batch.push_back(Found {
             start: index * LONGEST_DATAGRAM,
-            len: message.bytes.min(socket.longest),
-            from: Address::Ip(from.and_then(Result::ok).unwrap_or(UNKNOWN)),
+            len: message.bytes.min(socket.end.longest),
+            from,
             is_truncated: message.flags.contains(ReturnFlags::TRUNC),
         });
     }
     Ok(())
+}
+
+fn unix_of(address: Option<SocketAddrAny>) -> Address {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let Some(unix) = address.and_then(|address| SocketAddrUnix::try_from(address).ok()) else {
+        return Address::Unix(UnixAddress::Unnamed);
+    };
+    #[cfg(target_os = "linux")]
+    if let Some(name) = unix.abstract_name() {
+        return Address::Unix(UnixAddress::Abstract(name.to_vec()));
+    }
+    Address::Unix(match unix.path_bytes() {
+        Some(path) => UnixAddress::Path(OsStr::from_bytes(path).into()),
+        None => UnixAddress::Unnamed,
+    })
 }
 
 /// A sender that the system does not name.
@@ -300,6 +333,12 @@ pub(super) fn send(fd: BorrowedFd<'_>, queue: &mut Datagrams) -> Sending {
                 }
             }
             Err(Errno::INTR) => {}
+            // Nothing tells when the receiver has room, and others wait behind this one.
+            Err(Errno::AGAIN) if is_to_unix(queue) => {
+                let to = queue.pop().flatten();
+                let error = Errno::AGAIN.into();
+                return Sending::Undelivered(Undelivered { to, error });
+            }
             Err(Errno::AGAIN) => return Sending::Blocked,
             Err(error) => {
                 let is_connected = queue.front().is_some_and(|first| first.to.is_none());
@@ -314,6 +353,11 @@ pub(super) fn send(fd: BorrowedFd<'_>, queue: &mut Datagrams) -> Sending {
         }
     }
     Sending::Done
+}
+
+fn is_to_unix(queue: &Datagrams) -> bool {
+    let first = queue.front();
+    first.is_some_and(|first| matches!(first.to, Some(Address::Unix(_))))
 }
 
 /// Gives the system some of the datagrams at the front, and says how many it took.
@@ -373,7 +417,12 @@ fn send_one(fd: BorrowedFd<'_>, datagram: &Outgoing<'_>) -> Result<usize, Errno>
 fn any(address: &Address) -> Result<SocketAddrAny, Errno> {
     match address {
         Address::Ip(address) => Ok((*address).into()),
-        Address::Unix(_) => Err(Errno::AFNOSUPPORT),
+        Address::Unix(UnixAddress::Path(path)) => Ok(SocketAddrUnix::new(path)?.into()),
+        #[cfg(target_os = "linux")]
+        Address::Unix(UnixAddress::Abstract(name)) => {
+            Ok(SocketAddrUnix::new_abstract_name(name)?.into())
+        }
+        Address::Unix(_) => Err(Errno::DESTADDRREQ), // without a name
     }
 }
 
@@ -382,7 +431,7 @@ const FLAGS: SendFlags = SendFlags::DONTWAIT;
 
 impl DatagramSocket {
     pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
+        self.end.fd.as_fd()
     }
 }
 
@@ -399,7 +448,7 @@ mod tests {
         let far = System::bind("127.0.0.1:0").expect("a port is free");
         far.connect(here.ip().expect("it is an IP address"))
             .expect("it is there");
-        let near = near.into_descriptor().expect("it is the system's");
+        let near = near.into_end().expect("it is the system's");
         (DatagramSocket::new(near), far)
     }
 

@@ -1,7 +1,7 @@
 //! The part of the seam that is about datagrams: what comes, what is given to the kernel, and what
 //! came of it. It must never know which kind of address there is.
 //!
-//! - `bind_udp`: a socket without a token yet; may block while a name is looked up.
+//! - `bind_udp`: a socket without a token yet, for UDP or a Unix one; may block while a name is looked up.
 //! - `listen_udp`: binds the first of the addresses that can be, under a token.
 //! - `send_datagrams`: sends from the front of the queue what it can now, each datagram whole, and
 //!   takes that off. When not all went, a `Sent` completion comes as soon as it makes sense to call
@@ -16,7 +16,7 @@ use std::net::SocketAddr;
 
 use super::Driver;
 use crate::datagrams::{Datagrams, Undelivered};
-use crate::net::{Endpoint, UdpSocket, cannot_bind, resolve};
+use crate::net::{Endpoint, UdpSocket, cannot_bind};
 use crate::{Address, Token};
 
 /// One that has come.
@@ -38,7 +38,7 @@ impl Driver {
             Driver::Simulated(driver) => driver.bind_udp(endpoint),
             Driver::Recorder(recorder) => return recorder.bind_udp(endpoint),
             Driver::Replayer(replayer) => return replayer.bind_udp(endpoint),
-            _ => resolve::resolve(endpoint).and_then(|all| UdpSocket::bind_first(&all)),
+            _ => UdpSocket::bind_system(endpoint),
         };
         socket.map_err(|error| cannot_bind(endpoint, &error))
     }

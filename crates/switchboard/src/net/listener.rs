@@ -100,9 +100,9 @@ impl Listener {
             let why = format!("{endpoint} has no file that could have permissions: give a path");
             return Err(crate::Error::BadAddress(why));
         };
-        let bound = socket_file::listen(path, Some(mode));
-        let (fd, file) = bound.map_err(|error| cannot_listen(&endpoint, &error))?;
-        Ok(Listener::new(vec![fd], Some(file)))
+        let bound = socket_file::open(path, Some(mode), Type::STREAM);
+        let (socket, file) = bound.map_err(|error| cannot_listen(&endpoint, &error))?;
+        Ok(Listener::new(vec![socket.into()], Some(file)))
     }
 
     fn new(fds: Vec<OwnedFd>, file: Option<SocketFile>) -> Listener {
@@ -126,8 +126,8 @@ impl Listener {
     pub(crate) fn bind_system(endpoint: &Endpoint) -> io::Result<Listener> {
         match endpoint {
             Endpoint::Unix(UnixAddress::Path(path)) => {
-                let (fd, file) = socket_file::listen(path, None)?;
-                Ok(Listener::new(vec![fd], Some(file)))
+                let (socket, file) = socket_file::open(path, None, Type::STREAM)?;
+                Ok(Listener::new(vec![socket.into()], Some(file)))
             }
             Endpoint::Unix(address) => {
                 let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;

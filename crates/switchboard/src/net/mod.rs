@@ -11,6 +11,7 @@ mod socket_file;
 mod stream;
 mod udp;
 mod unix;
+mod unix_datagram;
 
 pub(crate) mod resolve;
 
@@ -24,6 +25,8 @@ pub(crate) use socket_file::SocketFile;
 use stream::not_of_the_system;
 pub use stream::{ConnectOptions, Stream};
 pub(crate) use stream::{Taken, dial_unix, open_stream};
-pub(crate) use udp::{LONGEST_DATAGRAM, cannot_bind};
+pub(crate) use udp::{DatagramEnd, LONGEST_DATAGRAM, cannot_bind, udp_endpoint};
 pub use udp::{MulticastInterface, UdpSocket};
 pub use unix::UnixAddress;
+pub use unix_datagram::UnixDatagram;
+pub(crate) use unix_datagram::unix_endpoint;

@@ -78,15 +78,16 @@ fn remove_if_same(path: &Path, identity: &Identity) -> io::Result<()> {
     }
 }
 
-/// Listens on a path, with these permissions if any are given.
-pub(super) fn listen(path: &Path, mode: Option<u32>) -> io::Result<(OwnedFd, SocketFile)> {
+/// Binds a socket to a path, with these permissions if any are given, and listens if it is for
+/// connections.
+pub(super) fn open(path: &Path, mode: Option<u32>, kind: Type) -> io::Result<(Socket, SocketFile)> {
     let address = SockAddr::unix(path)?;
     let path = std::path::absolute(path)?;
-    let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
+    let socket = Socket::new(Domain::UNIX, kind.nonblocking(), None)?;
     let lock = lock_directory(&path);
     match socket.bind(&address) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            remove_stale(&path, &address, lock.is_some())?;
+            remove_stale(&path, (&address, kind), lock.is_some())?;
             socket.bind(&address)?;
         }
         result => result?,
@@ -95,8 +96,10 @@ pub(super) fn listen(path: &Path, mode: Option<u32>) -> io::Result<(OwnedFd, Soc
     if let Some(mode) = mode {
         fs::set_permissions(&file.path, PermissionsExt::from_mode(mode))?;
     }
-    socket.listen(BACKLOG)?; // not before: until then nobody can connect
-    Ok((socket.into(), file))
+    if kind == Type::STREAM {
+        socket.listen(BACKLOG)?; // not before: until then nobody can connect
+    }
+    Ok((socket, file))
 }
 
 /// `None` where it cannot be had: a free name can be taken all the same.
@@ -114,7 +117,7 @@ fn lock_directory(path: &Path) -> Option<OwnedFd> {
 }
 
 /// Removes a socket that nobody listens on, or says why not.
-fn remove_stale(path: &Path, address: &SockAddr, is_locked: bool) -> io::Result<()> {
+fn remove_stale(path: &Path, name: (&SockAddr, Type), is_locked: bool) -> io::Result<()> {
     let in_use = |why: String| Err(io::Error::new(io::ErrorKind::AddrInUse, why));
     let found = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -123,7 +126,7 @@ fn remove_stale(path: &Path, address: &SockAddr, is_locked: bool) -> io::Result<
     if !found.file_type().is_socket() {
         return in_use("there is a file that is no socket: remove it, or give another path".into());
     }
-    match knock(address) {
+    match knock(name) {
         Ok(()) => return in_use("somebody listens there already".into()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
@@ -143,11 +146,14 @@ fn remove_stale(path: &Path, address: &SockAddr, is_locked: bool) -> io::Result<
     }
 }
 
-/// Whether somebody listens. One whose queue is full does.
-fn knock(address: &SockAddr) -> io::Result<()> {
-    let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
+/// Whether somebody is there. One whose queue is full is, and one for another kind of socket.
+fn knock((address, kind): (&SockAddr, Type)) -> io::Result<()> {
+    let socket = Socket::new(Domain::UNIX, kind.nonblocking(), None)?;
     match socket.connect(address) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
         result => result,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockRef, Socket, Type};
 
 use super::stream::not_of_the_system;
-use super::{Address, Endpoint, resolve};
+use super::{Address, Endpoint, SocketFile, UnixDatagram, resolve};
 use crate::sim::SimulatedUdp;
 use crate::{Result, ToEndpoint};
 
@@ -57,8 +57,21 @@ pub(crate) const LONGEST_DATAGRAM: usize = 64 * 1024;
 /// [simulation](crate::sim) has neither multicast nor broadcast, and says so.
 #[derive(Debug)]
 pub struct UdpSocket {
+    /// Dropped first, as a listener's.
+    file: Option<SocketFile>,
     end: UdpEnd,
     longest: usize,
+    is_unix: bool,
+}
+
+/// What a driver of the operating system's sockets has of one.
+pub(crate) struct DatagramEnd {
+    /// Dropped first, as a listener's.
+    pub(crate) _file: Option<SocketFile>,
+    pub(crate) fd: OwnedFd,
+    /// How many bytes of a datagram are wanted.
+    pub(crate) longest: usize,
+    pub(crate) is_unix: bool,
 }
 
 /// What a [`UdpSocket`] is in the world that it belongs to.
@@ -67,7 +80,7 @@ enum UdpEnd {
     System(OwnedFd),
     Simulated(SimulatedUdp),
     /// Where it was bound when it was recorded.
-    Replayed(SocketAddr),
+    Replayed(Address),
 }
 
 /// The interface that multicast datagrams leave through or are received from.
@@ -91,7 +104,7 @@ impl UdpSocket {
     /// # Errors
     /// The address is malformed, or cannot be bound, e.g. because its port is taken.
     pub fn bind(endpoint: impl ToEndpoint) -> Result<UdpSocket> {
-        let endpoint = endpoint.to_endpoint()?;
+        let endpoint = udp_endpoint(endpoint)?;
         let socket = resolve::resolve(&endpoint).and_then(|all| UdpSocket::bind_first(&all));
         Ok(socket.map_err(|error| cannot_bind(&endpoint, &error))?)
     }
@@ -103,7 +116,7 @@ impl UdpSocket {
     /// # Errors
     /// As [`bind`](Self::bind).
     pub fn bind_shared(endpoint: impl ToEndpoint) -> Result<UdpSocket> {
-        let endpoint = endpoint.to_endpoint()?;
+        let endpoint = udp_endpoint(endpoint)?;
         let bound = resolve::resolve(&endpoint).and_then(|addresses| {
             first_bound(&addresses, |socket| {
                 socket.set_reuse_address(true)?;
@@ -117,25 +130,42 @@ impl UdpSocket {
         first_bound(addresses, |_| Ok(()))
     }
 
-    fn system(fd: OwnedFd) -> UdpSocket {
+    fn new(end: UdpEnd) -> UdpSocket {
         UdpSocket {
-            end: UdpEnd::System(fd),
+            file: None,
+            end,
             longest: LONGEST_DATAGRAM,
+            is_unix: false,
+        }
+    }
+
+    fn system(fd: OwnedFd) -> UdpSocket {
+        UdpSocket::new(UdpEnd::System(fd))
+    }
+
+    /// What a [`UnixDatagram`](crate::UnixDatagram) is inside.
+    pub(super) fn of_unix(fd: OwnedFd, file: Option<SocketFile>) -> UdpSocket {
+        UdpSocket {
+            file,
+            is_unix: true,
+            ..UdpSocket::system(fd)
         }
     }
 
     pub(crate) fn simulated(socket: SimulatedUdp) -> UdpSocket {
-        UdpSocket {
-            end: UdpEnd::Simulated(socket),
-            longest: LONGEST_DATAGRAM,
-        }
+        UdpSocket::new(UdpEnd::Simulated(socket))
     }
 
     /// A socket that there was when it was recorded.
-    pub(crate) fn replayed(address: SocketAddr) -> UdpSocket {
-        UdpSocket {
-            end: UdpEnd::Replayed(address),
-            longest: LONGEST_DATAGRAM,
+    pub(crate) fn replayed(address: Address) -> UdpSocket {
+        UdpSocket::new(UdpEnd::Replayed(address))
+    }
+
+    /// Binds one of the system's, of either kind. Blocks while a name is looked up.
+    pub(crate) fn bind_system(endpoint: &Endpoint) -> io::Result<UdpSocket> {
+        match endpoint {
+            Endpoint::Unix(_) => UnixDatagram::bind_system(endpoint).map(|socket| socket.0),
+            name => UdpSocket::bind_first(&resolve::resolve(name)?),
         }
     }
 
@@ -147,7 +177,7 @@ impl UdpSocket {
         match &self.end {
             UdpEnd::System(fd) => Address::from_system(&SockRef::from(fd).local_addr()?),
             UdpEnd::Simulated(socket) => Ok(socket.local.into()),
-            UdpEnd::Replayed(address) => Ok((*address).into()),
+            UdpEnd::Replayed(address) => Ok(address.clone()),
         }
     }
 
@@ -299,11 +329,15 @@ impl UdpSocket {
         }
     }
 
-    /// The descriptor, for a driver of the operating system's sockets, and how many bytes of a
-    /// datagram are wanted.
-    pub(crate) fn into_descriptor(self) -> io::Result<(OwnedFd, usize)> {
+    /// The socket, for a driver of the operating system's.
+    pub(crate) fn into_end(self) -> io::Result<DatagramEnd> {
         match self.end {
-            UdpEnd::System(fd) => Ok((fd, self.longest)),
+            UdpEnd::System(fd) => Ok(DatagramEnd {
+                _file: self.file,
+                fd,
+                longest: self.longest,
+                is_unix: self.is_unix,
+            }),
             UdpEnd::Simulated(_) | UdpEnd::Replayed(_) => Err(not_of_the_system()),
         }
     }
@@ -327,9 +361,22 @@ impl TryFrom<std::net::UdpSocket> for UdpSocket {
     }
 }
 
+/// An address that such a socket can have.
+pub(crate) fn udp_endpoint(endpoint: impl ToEndpoint) -> Result<Endpoint> {
+    match endpoint.to_endpoint()? {
+        unix @ Endpoint::Unix(_) => Err(crate::Error::BadAddress(format!(
+            "{unix} is no address of UDP's: bind a UnixDatagram to it"
+        ))),
+        endpoint => Ok(endpoint),
+    }
+}
+
 /// The system's error, with the address as it was given.
 pub(crate) fn cannot_bind(endpoint: &Endpoint, error: &io::Error) -> io::Error {
-    let text = format!("cannot bind a UDP socket to {endpoint}: {error}");
+    let text = match endpoint {
+        Endpoint::Unix(_) => format!("cannot bind a socket to {endpoint}: {error}"),
+        _ => format!("cannot bind a UDP socket to {endpoint}: {error}"),
+    };
     io::Error::new(error.kind(), text)
 }
 

@@ -2,8 +2,8 @@
 
 use std::io::pipe;
 
+use switchboard::{Address, Recording, Replay, Stream};
 use switchboard::{Builder, ConnectOptions, Context, Driver, Handler, Reactor, ReplayEnd, Result};
-use switchboard::{Recording, Replay, Stream};
 
 use crate::drivers;
 use crate::tape::{PROGRAM, Tape, VERSION};
@@ -109,7 +109,58 @@ fn descriptors_end_a_recording(tape: &Tape) {
     }
 }
 
+struct Echo;
+
+impl Handler<Notes> for Echo {
+    fn handle_datagram(
+        &mut self,
+        notes: &mut Notes,
+        cx: &mut Context<'_, Notes>,
+        bytes: &[u8],
+        from: &Address,
+    ) -> Result {
+        let bytes = String::from_utf8_lossy(bytes);
+        notes.0.push(format!("{bytes} from {from}"));
+        if bytes != "answer" {
+            cx.send_datagram("answer", from)?;
+        }
+        cx.close();
+        Ok(())
+    }
+}
+
+/// Two sockets of one reactor: the first asks the second.
+fn ask(builder: Builder, path: &str) -> Result<Vec<String>> {
+    let mut reactor = builder.build(Notes::default())?;
+    let asker = reactor.bind_unix_datagram(format!("{path}.asker"))?;
+    let server = reactor.bind_unix_datagram(path)?;
+    let address = server.local()?;
+    reactor.with(|_, cx| -> Result {
+        cx.register_unix_datagram(server, Echo)?;
+        let asker = cx.register_unix_datagram(asker, Echo)?;
+        cx.send_datagram_to(asker, "question", &address)
+    })?;
+    reactor.run()?;
+    let notes = std::mem::take(&mut reactor.state_mut().0);
+    Ok(notes)
+}
+
+fn unix_datagrams_are_replayed(tape: &Tape) {
+    let path = format!("unix://{}.d", tape.path.display());
+    let recording = Recording::new(&tape.path, PROGRAM, VERSION);
+    let builder = Reactor::builder().driver(tape.driver).record(recording);
+    let notes = ask(builder, &path).expect("it ends well");
+    let question = format!("question from {path}.asker");
+    assert_eq!(notes, [question, format!("answer from {path}")]);
+    let replay = Replay::open(&tape.path, PROGRAM, VERSION).expect("it is there");
+    let replayed = ask(Reactor::builder().replay(&replay), &path);
+    assert_eq!(replayed.expect("nothing differs"), notes);
+    let outcome = replay.outcome().expect("nothing differs");
+    assert_eq!(outcome, ReplayEnd::Complete);
+}
+
 on_each_driver! {
+    unix_datagrams_are_replayed
     a_conversation_over_a_unix_socket_is_replayed
     descriptors_end_a_recording
 }

@@ -48,6 +48,7 @@ mod signals;
 mod timing;
 mod tokens;
 mod unix;
+mod unix_datagrams;
 mod unix_descriptors;
 mod unread;
 mod upgrades;
@@ -497,6 +498,14 @@ suite! {
         the_peer_is_known
         megabytes_reach_a_slow_reader_whole_and_in_order
         both_sides_end_one_after_the_other
+    }
+    unix_datagrams {
+        a_datagram_comes_whole_with_the_name_of_its_sender
+        abstract_names_and_none
+        who_is_not_there_is_told_and_the_socket_goes_on
+        a_receiver_without_room_stops_nobody_else
+        a_connected_socket_waits_for_room
+        a_name_that_somebody_has_is_in_use
     }
     unix_descriptors {
         descriptors_come_with_the_first_byte_of_their_message

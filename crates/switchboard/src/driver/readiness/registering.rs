@@ -70,7 +70,7 @@ impl Readiness {
                 }))
             }
             Resource::Datagrams(socket) => {
-                let socket = DatagramSocket::new(socket.into_descriptor()?);
+                let socket = DatagramSocket::new(socket.into_end()?);
                 let both = mio::Interest::READABLE | mio::Interest::WRITABLE;
                 self.arm(socket.as_fd(), token, both)?;
                 Entry::Datagrams(Box::new(socket))
@@ -163,7 +163,7 @@ impl Readiness {
             Entry::Connecting(attempts) => {
                 attempts.fds.iter().for_each(|fd| forget(fd.as_raw_fd()));
             }
-            Entry::Datagrams(socket) => forget(socket.fd.as_raw_fd()),
+            Entry::Datagrams(socket) => forget(socket.as_fd().as_raw_fd()),
             Entry::Listener(listener) => listener.fds.iter().for_each(|fd| forget(fd.as_raw_fd())),
             Entry::Watch(watch) => forget(watch.fd),
             Entry::Notifier(source) => forget(source.notifier.as_fd().as_raw_fd()),

@@ -45,7 +45,7 @@ impl Uring {
                 Kind::Notifier(Box::new(Notifier::Child(Child::spawn(process)?)))
             }
             Resource::Datagrams(socket) => {
-                Kind::Datagrams(Box::new(DatagramSocket::new(socket.into_descriptor()?)))
+                Kind::Datagrams(Box::new(DatagramSocket::new(socket.into_end()?)))
             }
         };
         let index = self.table.insert(token, kind);

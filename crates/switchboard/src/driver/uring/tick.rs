@@ -230,7 +230,7 @@ impl Uring {
                     };
                     poll_for(channel.as_fd().as_raw_fd(), flags)
                 }
-                Kind::Datagrams(socket) => poll(socket.fd.as_raw_fd(), Interest::Read),
+                Kind::Datagrams(socket) => poll(socket.as_fd().as_raw_fd(), Interest::Read),
                 Kind::Listener(_) => return self.arm_listener(index),
                 Kind::Free { .. } | Kind::Gone => return Ok(()),
             };

@@ -15,10 +15,10 @@ use crate::{Address, Token};
 
 impl Replayer {
     pub(crate) fn bind_udp(&mut self, endpoint: &Endpoint) -> io::Result<UdpSocket> {
-        let nowhere = ([0; 4], 0).into();
+        let nowhere = Address::Ip(([0; 4], 0).into());
         match self.expect(&Call::BindUdp(endpoint.to_string())) {
             Some(Answer::Addresses(addresses)) => {
-                let local = addresses.first().and_then(Address::ip);
+                let local = addresses.into_iter().next();
                 Ok(UdpSocket::replayed(local.unwrap_or(nowhere)))
             }
             Some(Answer::Failed(error)) => Err(error),
