@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use super::steps::{Entry, Flags, Listening, Notifying, PAUSED, READABLE, Slot, WRITABLE, Watch};
 use super::{Readiness, enqueue};
 use crate::driver::batches::DatagramSocket;
+use crate::driver::channel::Channel;
 use crate::driver::{Notifier, READ_BUFFER, Resource};
 use crate::io::{Child, Interest, SignalSet};
 use crate::net::{Endpoint, Sockets, Taken};
@@ -27,15 +28,7 @@ impl Readiness {
                     Entry::Stream(fd)
                 }
                 Taken::Channel(channel) => {
-                    let interest = match channel.way {
-                        Way::Connection | Way::Both => BOTH,
-                        Way::Reader => mio::Interest::READABLE,
-                        Way::Writer => mio::Interest::WRITABLE,
-                    };
-                    match self.arm(channel.as_fd(), token, interest) {
-                        Err(error) if is_always_ready(&error) => always = true,
-                        result => result?,
-                    }
+                    always = self.arm_channel(&channel, token)?;
                     Entry::Channel(channel)
                 }
             },
@@ -71,8 +64,7 @@ impl Readiness {
             }
             Resource::Datagrams(socket) => {
                 let socket = DatagramSocket::new(socket.into_end()?);
-                let both = mio::Interest::READABLE | mio::Interest::WRITABLE;
-                self.arm(socket.as_fd(), token, both)?;
+                self.arm(socket.as_fd(), token, BOTH)?;
                 Entry::Datagrams(Box::new(socket))
             }
             Resource::Signals(signals) => {
@@ -92,6 +84,19 @@ impl Readiness {
             );
         }
         Ok(())
+    }
+
+    /// Says whether it is always ready.
+    fn arm_channel(&self, channel: &Channel, token: Token) -> io::Result<bool> {
+        let interest = match channel.way {
+            Way::Connection | Way::Both => BOTH,
+            Way::Reader => mio::Interest::READABLE,
+            Way::Writer => mio::Interest::WRITABLE,
+        };
+        match self.arm(channel.as_fd(), token, interest) {
+            Err(error) if is_always_ready(&error) => Ok(true),
+            result => result.map(|()| false),
+        }
     }
 
     fn notified(&self, token: Token, notifier: Notifier) -> io::Result<Entry> {
