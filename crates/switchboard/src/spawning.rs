@@ -22,6 +22,9 @@ impl<S: 'static> LoopContext<'_, S> {
     /// Linux 5.3); elsewhere one more thread waits for each process. SIGCHLD stays the program's:
     /// catch it or leave it alone, but do not ignore it, nor `wait` for all children.
     ///
+    /// Ctrl-C on a terminal reaches the process too, unless its command puts it into a group of its
+    /// own ([`process_group`](std::os::unix::process::CommandExt::process_group)).
+    ///
     /// A replay starts nothing, and a simulation cannot.
     ///
     /// ```

@@ -124,8 +124,8 @@ fn cannot_run(command: &Command, error: &io::Error) -> io::Error {
 /// Whose streams are not such that nobody would ever read or close them.
 fn checked(process: &process::Child) -> io::Result<Pid> {
     if process.stdin.is_some() || process.stdout.is_some() || process.stderr.is_some() {
-        let text = "`Stdio::piped()` makes a pipe that no reactor can read or write: give the \
-                    command an end of `std::io::pipe()`, and the reactor the other";
+        let text = "`Stdio::piped()` makes a pipe that nobody would read or write: use \
+                    `Process::stdin_pipe` and its like";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
     }
     Ok(Pid::from_child(process))

@@ -33,12 +33,19 @@ impl Handler<Notes> for Job {
         Ok(())
     }
 
+    fn handle_read(&mut self, notes: &mut Notes, cx: &mut Context<'_, Notes>) -> Result {
+        let text = cx.recv(100).escape_ascii().to_string();
+        notes.push(format!("read {text}"));
+        Ok(())
+    }
+
     fn handle_close(&mut self, notes: &mut Notes, _: &mut Context<'_, Notes>, why: &Close) {
         notes.push(why.to_string());
     }
 }
 
-/// Three processes: one leaves a line in `file`, one has to be ended, and one cannot be started.
+/// Four processes: one leaves a line in `file`, one has to be ended, one cannot be started, and one
+/// is written to and read.
 fn run(builder: Builder, file: &PathBuf) -> Result<Notes> {
     let mut reactor = builder.build(Notes::new())?;
     reactor.with(|_, cx| -> Result {
@@ -53,6 +60,13 @@ fn run(builder: Builder, file: &PathBuf) -> Result<Notes> {
         let sleeps = cx.spawn(process, Job)?;
         cx.set_source_timer(sleeps, Duration::from_millis(5))?;
         cx.spawn(Command::new("/no/such/program"), Job)?;
+        let mut process = Process::new(Command::new("cat"));
+        let (input, output) = (process.stdin_pipe()?, process.stdout_pipe()?);
+        let input = cx.register(input, Job)?;
+        cx.register(output, Job)?;
+        cx.spawn(process, Job)?;
+        cx.send_to(input, "hello")?;
+        cx.close_source(input);
         Ok(())
     })?;
     reactor.run()?;
@@ -69,8 +83,13 @@ fn processes_are_replayed(tape: &Tape) {
     assert_eq!(
         told[1..],
         [
+            "closed",
+            "exit status: 0",
             "exit status: 3",
+            "read hello",
             "signal: 15 (SIGTERM)",
+            "the peer has finished",
+            "the process has ended: exit status: 0",
             "the process has ended: exit status: 3",
             "the process has ended: signal: 15 (SIGTERM)",
         ]

@@ -38,6 +38,7 @@ mod partial;
 mod peers;
 mod pipes;
 mod probe;
+mod process_pipes;
 mod reading;
 mod reasons;
 mod remotes;
@@ -451,6 +452,21 @@ suite! {
         a_handler_can_start_the_next_process
         a_process_has_no_descriptors_of_ours
         the_pipes_of_a_process_end_with_it
+    }
+    process_pipes {
+        what_a_process_is_sent_comes_back_until_its_input_is_closed
+        much_goes_both_ways_at_once_within_the_bounds
+        a_process_whose_output_is_not_read_waits_and_so_does_the_loop
+        a_process_that_does_not_read_leaves_it_in_a_bounded_outbox
+        a_process_may_close_its_output_and_live_on
+        a_process_may_end_before_what_it_has_started
+        a_process_that_reads_no_more_breaks_the_pipe
+        a_process_that_writes_on_is_ended_when_its_output_is_closed
+        both_outputs_of_a_process_are_told_apart
+        a_program_that_is_not_there_ends_its_pipes
+        a_pipe_goes_one_way
+        a_hundred_processes_echo_at_once
+        a_dropped_reactor_closes_the_pipes_of_its_processes
     }
     watching {
         a_pipe_is_told_until_it_is_empty_and_again_at_its_end
