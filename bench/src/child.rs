@@ -124,12 +124,18 @@ impl Child {
 
     /// Sends `signal`, and waits at most `limit` for the child to end by itself.
     pub fn end_with(&mut self, signal: Signal, limit: Duration) -> Result<ExitStatus> {
+        self.signal(signal)?;
+        self.wait_for_end(limit)
+    }
+
+    /// Sends `signal`, if it has not ended.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
         if self.status.is_none() {
             let pid = Pid::from_child(&self.process);
             // Not yet reaped, so the number is still its own; ESRCH cannot mean another process.
             kill_process(pid, signal).with_context(|| format!("signalling {}", self.name))?;
         }
-        self.wait_for_end(limit)
+        Ok(())
     }
 
     /// Waits at most `limit` for the child to end by itself.

@@ -5,6 +5,7 @@
 
 mod chart;
 mod child;
+mod copy;
 mod cores;
 mod generator;
 mod goals;
@@ -66,12 +67,15 @@ struct Arguments {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(subcommand)]
-    worker: Option<Worker>,
+    task: Option<Task>,
 }
 
-/// The processes that the tool starts from its own file.
+/// Another benchmark, or what the tool starts from its own file.
 #[derive(Subcommand)]
-enum Worker {
+enum Task {
+    /// Measures the echo of 1,000 connections while their server copies a file, against the same
+    /// while `cp` does.
+    Copy(copy::Arguments),
     /// Generates load as told on standard input.
     #[command(hide = true)]
     Load,
@@ -87,9 +91,10 @@ enum Worker {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let done = match &arguments.worker {
-        Some(Worker::Load) => load::obey_commands().map(|()| true),
-        Some(Worker::Launch { core, program }) => {
+    let done = match &arguments.task {
+        Some(Task::Copy(arguments)) => copy::measure(arguments),
+        Some(Task::Load) => load::obey_commands().map(|()| true),
+        Some(Task::Launch { core, program }) => {
             child::enter(*core, &program[0], &program[1..]).map(|()| true)
         }
         None => measure(&arguments),

@@ -232,6 +232,17 @@ impl Field {
     }
 }
 
+/// Builds an example of ours alone: it, its version, and where cargo puts what it builds.
+pub fn build_example(name: &str) -> Result<(PathBuf, String, PathBuf)> {
+    let mut cargo = Cargo::default();
+    cargo.build("switchboard", &[&format!("--example={name}")])?;
+    let example = cargo.executable(name)?;
+    // `TARGET/release/examples/NAME`
+    let target = example.ancestors().nth(3).map(Path::to_path_buf);
+    let target = target.context("cargo's target directory has no parent")?;
+    Ok((example, cargo.version("switchboard"), target))
+}
+
 /// What cargo has built so far.
 #[derive(Default)]
 struct Cargo {

@@ -156,6 +156,16 @@ impl Server {
         Ok(kibibytes * 1024)
     }
 
+    /// Has it do what `signal` asks for, and waits for the line that says so: what follows
+    /// `prefix` in it.
+    pub fn have_done(&mut self, signal: Signal, prefix: &str, limit: Duration) -> Result<String> {
+        self.child.signal(signal)?;
+        self.child.wait_for(prefix, limit, |line| match line {
+            Line::Out(text) => text.strip_prefix(prefix).map(str::to_owned),
+            Line::Err(_) => None,
+        })
+    }
+
     /// How it ended, if it has.
     pub fn ending(&mut self) -> Option<anyhow::Error> {
         self.child.ending()

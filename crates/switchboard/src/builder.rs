@@ -40,6 +40,8 @@ pub struct Builder {
     pub(crate) max_posts: usize,
     pub(crate) max_jobs: usize,
     pub(crate) keep_names: Duration,
+    pub(crate) max_files: usize,
+    pub(crate) max_file_bytes: usize,
     pub(crate) threads: usize,
     pub(crate) options: SourceOptions,
     pub(crate) close_timeout: Duration,
@@ -67,6 +69,8 @@ impl Default for Builder {
             max_posts: 1024,
             max_jobs: 1024,
             keep_names: Duration::from_secs(1),
+            max_files: 1024,
+            max_file_bytes: 64 << 20,
             threads: 4,
             options: SourceOptions::default(),
             close_timeout: Duration::from_secs(10),
@@ -115,9 +119,9 @@ impl Builder {
         self
     }
 
-    /// How many jobs may be under way or waiting, and as many look-ups of names (default 1024).
-    /// At the bound `offload` and `resolve` fail with [`Error::TooManyJobs`](crate::Error), and a
-    /// `connect` to a name ends with it.
+    /// How many jobs may be under way or waiting, what is asked of files included, and as many
+    /// look-ups of names (default 1024). At the bound `offload`, `resolve`, `read_file` and their
+    /// like fail with [`Error::TooManyJobs`](crate::Error), and a `connect` to a name ends with it.
     pub fn max_jobs(mut self, jobs: usize) -> Builder {
         self.max_jobs = jobs;
         self
@@ -132,8 +136,23 @@ impl Builder {
         self
     }
 
+    /// How many files may be open (default 1024). At the bound `open_file` fails with
+    /// [`Error::TooManyFiles`](crate::Error).
+    pub fn max_files(mut self, files: usize) -> Builder {
+        self.max_files = files;
+        self
+    }
+
+    /// How many bytes may be on their way to and from files (default 64 MiB): those that are to be
+    /// written, and as many as were asked for by reads. At the bound `write_file`, `read_file` and
+    /// their like fail with [`Error::FileBytes`](crate::Error).
+    pub fn max_file_bytes(mut self, bytes: usize) -> Builder {
+        self.max_file_bytes = bytes;
+        self
+    }
+
     /// How many threads may run jobs (default 4, at least 1). They start when there is something
-    /// for them to do; up to two more look names up.
+    /// for them to do; up to two more look names up, and up to four are for files.
     pub fn threads(mut self, threads: usize) -> Builder {
         self.threads = threads.max(1);
         self
@@ -280,6 +299,8 @@ impl Builder {
             ("max_timers", self.max_timers as u64),
             ("max_jobs", self.max_jobs as u64),
             ("keep_names", nanos(self.keep_names)),
+            ("max_files", self.max_files as u64),
+            ("max_file_bytes", self.max_file_bytes as u64),
             ("close_timeout", nanos(self.close_timeout)),
             ("shutdown_timeout", nanos(self.shutdown_timeout)),
             ("on_panic", self.on_panic as u64),

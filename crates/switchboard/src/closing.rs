@@ -203,6 +203,7 @@ impl<S: 'static> Core<S> {
         self.names.forget(token);
         #[cfg(feature = "tls")]
         self.forget_security(token);
+        self.close_files_of(token);
         if let Some(source) = self.sources.get_mut(token) {
             self.timers.cancel_all(&mut source.timers);
             self.inboxed -= source.inbox_len();
@@ -210,7 +211,7 @@ impl<S: 'static> Core<S> {
             match source.kind {
                 Kind::Listener => self.listeners.retain(|listener| *listener != token),
                 Kind::Stream | Kind::Datagram => self.streams -= 1,
-                Kind::Watch | Kind::Signals | Kind::Child => {}
+                Kind::Watch | Kind::Signals | Kind::Child | Kind::File => {}
             }
         }
         self.sources.remove(token);
@@ -249,6 +250,8 @@ pub(crate) struct Stop {
     handle: ShutdownHandle,
     /// What has been acted on.
     seen: u8,
+    /// The shutdown has taken as long as it may.
+    pub(crate) is_overdue: bool,
 }
 
 const RUN: u8 = 0;
@@ -263,6 +266,7 @@ impl Stop {
             level,
             handle: ShutdownHandle { target: one },
             seen: RUN,
+            is_overdue: false,
         }
     }
 
@@ -278,6 +282,10 @@ impl Stop {
 
     pub(crate) fn is_stopping(&self) -> bool {
         self.seen > RUN
+    }
+
+    fn waits_for_nothing(&self) -> bool {
+        self.seen == ABORT || self.is_overdue
     }
 
     pub(crate) fn is_new(&self) -> bool {
@@ -389,7 +397,7 @@ impl<S: 'static> Core<S> {
                     Kind::Stream | Kind::Datagram | Kind::Listener => {
                         self.close(token, Close::Shutdown);
                     }
-                    Kind::Watch | Kind::Signals | Kind::Child => {}
+                    Kind::Watch | Kind::Signals | Kind::Child | Kind::File => {}
                 }
             }
             self.finish_rest();
@@ -425,8 +433,12 @@ impl<S: 'static> Core<S> {
             return false;
         }
         let quiet = self.timers.len() == 0 && self.jobs == 0;
+        if self.stop.is_stopping() {
+            // What was asked of files is done, unless that takes too long.
+            return self.stop.waits_for_nothing() || self.files.are_idle();
+        }
         // In this order: the last remote may post, and then go, between the two looks.
-        self.stop.is_stopping() || (quiet && !self.posts.has_remotes() && self.posts.is_empty())
+        quiet && !self.posts.has_remotes() && self.posts.is_empty()
     }
 
     /// Ends every source, for a reactor that is dropped. What `handle_close` registers in its

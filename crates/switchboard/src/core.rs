@@ -13,8 +13,10 @@ use crate::closing::Stop;
 use crate::connecting::Attempt;
 use crate::descriptors::Carrier;
 use crate::driver::{Driver, Resource};
+use crate::files::Files;
 use crate::guard::guard;
 use crate::handler::{Close, Handler};
+use crate::io::FileAsk;
 use crate::limits::Limited;
 use crate::names::Names;
 use crate::offload::Job;
@@ -39,6 +41,7 @@ pub(crate) enum Request {
     Resolve(Token, String),
     Attempt(Token),
     Offload(Token, Job),
+    File(FileAsk),
     SetReading(Token, bool),
     SetRoom(Token, usize),
     Shutdown(Token, Shutdown),
@@ -108,6 +111,7 @@ pub(crate) struct Core<S: 'static> {
     pub(crate) jobs: usize,
     pub(crate) names: Names,
     pub(crate) next_job: u64,
+    pub(crate) files: Files,
     /// What has happened without the driver, for a simulation to tell; `None` elsewhere.
     pub(crate) seen: Option<Vec<Seen>>,
     /// Whether the driver is to be told of what no recording can hold.
@@ -159,6 +163,7 @@ impl<S: 'static> Core<S> {
             jobs: 0,
             names: Names::new(config.max_jobs, config.keep_names),
             next_job: 0,
+            files: Files::default(),
             seen: matches!(driver, Driver::Simulated(_)).then(Vec::new),
             is_recorded: driver.is_recorded(),
             panicked: None,
@@ -215,7 +220,7 @@ impl<S: 'static> Core<S> {
         match kind {
             Kind::Listener => self.listeners.push(token),
             Kind::Stream | Kind::Datagram => self.streams += 1,
-            Kind::Watch | Kind::Signals | Kind::Child => {}
+            Kind::Watch | Kind::Signals | Kind::Child | Kind::File => {}
         }
         if self.sources.is_full() {
             self.pause_listeners();
@@ -378,6 +383,7 @@ impl<S: 'static> Core<S> {
                     self.finish(token, Close::Io(error));
                 }
             }
+            Request::File(ask) => driver.ask_file(ask),
             Request::SetReading(token, reading) => driver.set_reading(token, reading),
             Request::SetRoom(token, room) => driver.set_room(token, room),
             Request::Shutdown(token, how) => driver.shutdown(token, how),

@@ -3,7 +3,7 @@
 
 use std::{fmt, io};
 
-use crate::{Address, Divergence, Token};
+use crate::{Address, Divergence, FileId, Token};
 
 /// What handlers and the reactor's own calls return; `Result` alone means "nothing or an error".
 pub type Result<T = (), E = Error> = std::result::Result<T, E>;
@@ -108,6 +108,18 @@ pub enum Error {
         /// The bound.
         limit: usize,
     },
+    /// The file of this name has been closed, or could not be opened.
+    StaleFile(FileId),
+    /// As many files are open as may be.
+    TooManyFiles {
+        /// The bound.
+        limit: usize,
+    },
+    /// More bytes would be on their way to and from files than may be.
+    FileBytes {
+        /// The bound.
+        limit: usize,
+    },
     /// The reactor is shutting down and takes nothing new.
     ShuttingDown,
     /// An event of a kind arrived for which the handler has no method.
@@ -186,12 +198,7 @@ impl fmt::Display for Error {
             Error::Undelivered { to: None, error } => {
                 write!(f, "a datagram was not delivered: {error}")
             }
-            Error::BufferedLimit { limit } => {
-                write!(
-                    f,
-                    "all sources together hold {limit} bytes, the reactor's limit"
-                )
-            }
+            Error::BufferedLimit { limit } => too_much_buffered(f, *limit),
             Error::InboxFull { limit } => write!(
                 f,
                 "the inbox is full ({limit} bytes) and the handler consumed nothing of it"
@@ -213,9 +220,10 @@ impl fmt::Display for Error {
             ),
             Error::TooManySources { limit } => write!(f, "the limit of {limit} sources is reached"),
             Error::TooManyTimers { limit } => write!(f, "the limit of {limit} timers is reached"),
-            Error::TooManyJobs { limit } => {
-                write!(f, "the limit of {limit} jobs under way is reached")
-            }
+            Error::TooManyJobs { limit } => reached(f, *limit, "jobs under way"),
+            Error::StaleFile(file) => write!(f, "{file} is closed"),
+            Error::TooManyFiles { limit } => reached(f, *limit, "open files"),
+            Error::FileBytes { limit } => too_many_file_bytes(f, *limit),
             Error::ShuttingDown => f.write_str("the reactor is shutting down"),
             Error::Unhandled(method) => write!(f, "the handler does not implement {method}"),
             Error::Panicked(message) => write!(f, "panicked: {message}"),
@@ -226,6 +234,25 @@ impl fmt::Display for Error {
             Error::Other(error) => error.fmt(f),
         }
     }
+}
+
+fn reached(f: &mut fmt::Formatter<'_>, limit: usize, what: &str) -> fmt::Result {
+    write!(f, "the limit of {limit} {what} is reached")
+}
+
+fn too_much_buffered(f: &mut fmt::Formatter<'_>, limit: usize) -> fmt::Result {
+    write!(
+        f,
+        "all sources together hold {limit} bytes, the reactor's limit"
+    )
+}
+
+fn too_many_file_bytes(f: &mut fmt::Formatter<'_>, limit: usize) -> fmt::Result {
+    write!(
+        f,
+        "more than {limit} bytes would be on their way to and from files: ask again in \
+         handle_file, for less, or raise max_file_bytes"
+    )
 }
 
 impl fmt::Debug for Error {

@@ -213,6 +213,7 @@ impl<S: 'static> Core<S> {
             return;
         };
         if !above && mem::take(&mut source.wants_write) {
+            self.transfers_go_on(program, token);
             self.call(program, token, &[], |handler, state, cx| {
                 handler.handle_write(state, cx)
             });

@@ -5,7 +5,7 @@ use std::process::ExitStatus;
 use std::{fmt, io};
 
 use crate::offload::Done;
-use crate::{Address, Context, Error, Ready, Result, Stream, TimerId};
+use crate::{Address, Context, Error, FileDone, Ready, Result, Stream, TimerId};
 
 /// The methods that a reactor calls when something happens to one event source.
 ///
@@ -25,7 +25,8 @@ use crate::{Address, Context, Error, Ready, Result, Stream, TimerId};
 /// | [`watch`](crate::LoopContext::watch) | `handle_ready` |
 /// | [`signals`](crate::LoopContext::signals) | `handle_signal` |
 /// | [`spawn`](crate::LoopContext::spawn) | `handle_exit` |
-/// | all | `handle_timer`, `handle_done`, `handle_error`, `handle_close` |
+/// | [`open`](crate::LoopContext::open) | `handle_file` |
+/// | all | `handle_timer`, `handle_done`, `handle_file`, `handle_error`, `handle_close` |
 ///
 /// An event for which the handler has no method of its own is an error
 /// ([`Error::Unhandled`]), not silence. No method is ever called from inside another one.
@@ -129,6 +130,12 @@ pub trait Handler<S: 'static>: 'static {
     /// [looked up](Context::resolve).
     fn handle_done(&mut self, state: &mut S, cx: &mut Context<'_, S>, done: Done) -> Result {
         Err(Error::Unhandled("handle_done"))
+    }
+
+    /// Something that this source asked of a file has ended, well or not (see
+    /// [`open_file`](Context::open_file)).
+    fn handle_file(&mut self, state: &mut S, cx: &mut Context<'_, S>, done: FileDone) -> Result {
+        Err(Error::Unhandled("handle_file"))
     }
 
     /// A method of this handler returned `Err` or panicked (then the error is

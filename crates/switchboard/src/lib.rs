@@ -60,6 +60,7 @@ mod datagrams;
 mod descriptors;
 mod driver;
 mod error;
+mod files;
 mod flush;
 mod group;
 mod guard;
@@ -94,6 +95,7 @@ mod timeouts;
 mod timers;
 #[cfg(feature = "tls")]
 pub mod tls;
+mod transfers;
 
 pub use bytes::Bytes;
 
@@ -104,7 +106,10 @@ pub use driver::Choice as Driver;
 pub use error::{Error, Result};
 pub use group::{Member, ReactorGroup};
 pub use handler::{Close, Deadline, Handler};
-pub use io::{Interest, Process, Ready, TerminalSize, terminal_size};
+pub use io::{
+    FileDone, FileId, FileOutcome, Interest, OpenOptions, Process, Ready, TerminalSize,
+    terminal_size,
+};
 pub use loop_context::LoopContext;
 pub use net::{
     Address, ConnectOptions, Endpoint, Listener, MulticastInterface, PeerCredentials, Stream,

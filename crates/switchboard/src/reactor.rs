@@ -375,6 +375,7 @@ impl<S: 'static> Core<S> {
                 self.jobs -= 1;
                 self.job_done(program, token, done);
             }
+            Event::File(done) => self.file_done(program, token, *done),
         }
     }
 }

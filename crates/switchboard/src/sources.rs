@@ -43,6 +43,7 @@ pub(crate) enum Kind {
     Signals,
     Child,
     Datagram,
+    File,
 }
 
 /// Which ways bytes go through a stream, and whose they are.

@@ -107,6 +107,7 @@ impl<S: 'static> Core<S> {
                 }
                 Some(Due::Shutdown) => {
                     cov_mark::hit!(shutdown_timed_out);
+                    self.stop.is_overdue = true;
                     self.abort_all();
                 }
                 Some(Due::Handler { .. }) | None => {}

@@ -11,6 +11,8 @@ mod datagrams;
 mod difference;
 #[path = "crowd/drivers.rs"]
 mod drivers;
+#[path = "recorded/files.rs"]
+mod files;
 #[path = "recorded/program.rs"]
 mod program;
 #[macro_use]

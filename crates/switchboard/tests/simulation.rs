@@ -10,6 +10,8 @@ mod datagrams;
 mod disks;
 #[path = "simulation/faults.rs"]
 mod faults;
+#[path = "simulation/files.rs"]
+mod files;
 #[path = "simulation/hostile_scripts.rs"]
 mod hostile_scripts;
 #[path = "simulation/hosts.rs"]

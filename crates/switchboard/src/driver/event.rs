@@ -10,7 +10,7 @@ use super::Datagram;
 use crate::datagrams::Undelivered;
 use crate::offload::Done;
 use crate::outbox::Outbox;
-use crate::{Ready, Stream, Token};
+use crate::{FileDone, Ready, Stream, Token};
 
 /// Something that has happened to the source `token`.
 pub(crate) struct Completion<'d> {
@@ -46,6 +46,7 @@ pub(crate) enum Event<'d> {
     /// The addresses of a host, with port 0.
     Resolved(String, io::Result<Vec<SocketAddr>>),
     Done(Box<Done>),
+    File(Box<FileDone>),
 }
 
 impl Event<'_> {
@@ -70,6 +71,7 @@ impl Event<'_> {
             Event::Exited(_) => "exited",
             Event::Resolved(..) => "resolved",
             Event::Done(_) => "job done",
+            Event::File(_) => "file",
         }
     }
 }

@@ -24,6 +24,7 @@
 //!   way side by side then. Each that fails is a `Failed`. The first to succeed is the source's
 //!   connection; the others are given up in the same moment, without a byte or a word.
 //!   `resolve` looks the addresses of a host up for others too: its token only says who asked.
+//! - `ask_file`: the same, in the order asked for each file; `close` of the token ends none of it.
 //! - `send`: sends from the front of the outbox what it can now, and takes that out of it. When
 //!   that is not all, a `Sent` completion comes as soon as it makes sense to call again. A driver
 //!   may take what it will send with its next `wait`; what the kernel then refuses comes back
@@ -74,6 +75,7 @@ mod channel;
 mod choice;
 mod datagrams;
 mod event;
+mod files;
 mod notifier;
 mod readiness;
 pub(crate) mod recorded;
@@ -91,6 +93,7 @@ pub(crate) use channel::{Channel, MESSAGE_DESCRIPTORS};
 pub use choice::Driver as Choice;
 pub(crate) use datagrams::Datagram;
 pub(crate) use event::{Completion, Event};
+pub(crate) use files::{Files, Medium};
 pub(crate) use notifier::Notifier;
 pub(crate) use readiness::Readiness;
 use recorded::{Recorder, Replayer};
@@ -345,29 +348,6 @@ impl Driver {
     pub(crate) fn tell(&mut self, seen: &mut Option<Vec<Seen>>) {
         if let (Driver::Simulated(driver), Some(seen)) = (self, seen) {
             driver.tell(seen.drain(..));
-        }
-    }
-
-    /// Whether somebody has to be told of what no recording can hold.
-    pub(crate) fn is_recorded(&self) -> bool {
-        matches!(self, Driver::Recorder(_) | Driver::Replayer(_))
-    }
-
-    /// Something of the program's own has come that no recording can hold.
-    pub(crate) fn unrecordable(&mut self, what: &str) {
-        match self {
-            Driver::Recorder(recorder) => recorder.unrecordable(what),
-            Driver::Replayer(replayer) => replayer.unrecordable(what),
-            _ => {}
-        }
-    }
-
-    /// Whether a replay has nothing more to bring until the program asks for something; `None`
-    /// where there is no replay.
-    pub(crate) fn is_replayed(&self) -> Option<bool> {
-        match self {
-            Driver::Replayer(replayer) => Some(replayer.is_over()),
-            _ => None,
         }
     }
 

@@ -28,6 +28,7 @@ use super::results::Results;
 use super::waker::Bell;
 use super::watched::Watched;
 use super::{Completion, Event, READ_BUFFER, TICK_ACCEPTS, TICK_BYTES, Waker};
+use crate::io::FileAsk;
 use crate::offload::Job;
 use crate::outbox::Outbox;
 use crate::{Time, Token};
@@ -312,6 +313,10 @@ impl Readiness {
 
     pub(crate) fn offload(&mut self, token: Token, job: Job) -> io::Result<()> {
         self.results.offload(token, job)
+    }
+
+    pub(crate) fn ask_file(&mut self, ask: FileAsk) {
+        self.results.ask_file(ask);
     }
 
     #[inline]

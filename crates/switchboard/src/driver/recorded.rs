@@ -7,6 +7,7 @@
 mod children;
 mod datagrams;
 mod entry;
+mod files;
 mod frame;
 mod header;
 mod outcome;
@@ -362,6 +363,32 @@ impl Recorder {
 
     pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
         self.inner.descriptor()
+    }
+}
+
+/// Elsewhere, nothing of this is asked of a driver.
+impl Driver {
+    /// Whether somebody has to be told of what no recording can hold.
+    pub(crate) fn is_recorded(&self) -> bool {
+        matches!(self, Driver::Recorder(_) | Driver::Replayer(_))
+    }
+
+    /// Something of the program's own has come that no recording can hold.
+    pub(crate) fn unrecordable(&mut self, what: &str) {
+        match self {
+            Driver::Recorder(recorder) => recorder.unrecordable(what),
+            Driver::Replayer(replayer) => replayer.unrecordable(what),
+            _ => {}
+        }
+    }
+
+    /// Whether a replay has nothing more to bring until the program asks for something; `None`
+    /// where there is no replay.
+    pub(crate) fn is_replayed(&self) -> Option<bool> {
+        match self {
+            Driver::Replayer(replayer) => Some(replayer.is_over()),
+            _ => None,
+        }
     }
 }
 

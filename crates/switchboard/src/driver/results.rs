@@ -4,8 +4,10 @@
 use std::io;
 use std::sync::Arc;
 
+use super::files::Pooled;
 use super::{Event, Waker};
 use crate::Token;
+use crate::io::FileAsk;
 use crate::names::AT_ONCE;
 use crate::offload::{Job, Outcome, Pool};
 
@@ -16,6 +18,7 @@ pub(super) struct Results {
     jobs: Pool,
     /// Apart from the jobs: four long ones must not keep every `connect` from its name.
     lookups: Pool,
+    pub(super) files: Pooled,
     left: bool,
     allowed: usize,
 }
@@ -25,9 +28,18 @@ impl Results {
         Results {
             jobs: Pool::new(threads, Arc::clone(waker)),
             lookups: Pool::new(AT_ONCE, Arc::clone(waker)),
+            files: Pooled::new(waker),
             left: false,
             allowed: 0,
         }
+    }
+
+    /// For a driver that reads and writes files itself.
+    #[cfg(target_os = "linux")]
+    pub(super) fn native(threads: usize, waker: &Arc<Waker>) -> Results {
+        let mut results = Results::new(threads, waker);
+        results.files.leave_to_driver();
+        results
     }
 
     pub(super) fn resolve(&mut self, token: Token, host: String) -> io::Result<()> {
@@ -36,6 +48,11 @@ impl Results {
 
     pub(super) fn offload(&mut self, token: Token, job: Job) -> io::Result<()> {
         self.jobs.run(token, job)
+    }
+
+    pub(super) fn ask_file(&mut self, ask: FileAsk) {
+        self.files.ask(ask);
+        self.left |= self.files.has_ended();
     }
 
     /// The waker was heard: there may be results.
@@ -59,8 +76,12 @@ impl Results {
             return None; // the rest in the next tick, which does not sleep
         }
         let Some((token, outcome)) = self.lookups.next().or_else(|| self.jobs.next()) else {
-            self.left = false;
-            return None;
+            let Some((token, done)) = self.files.next() else {
+                self.left = false;
+                return None;
+            };
+            self.allowed -= 1;
+            return Some((token, Event::File(Box::new(done))));
         };
         self.allowed -= 1;
         let event = match outcome {

@@ -3,6 +3,7 @@
 //! reactor waits, the world's time passes.
 
 mod datagrams;
+mod files;
 mod slots;
 mod steps;
 
@@ -19,13 +20,15 @@ use rustix::io::Errno;
 
 use super::results::TICK_RESULTS;
 use super::waker::Bell;
-use super::{Completion, Datagram, Event, READ_BUFFER, Resource, TICK_ACCEPTS, TICK_BYTES, Waker};
+use super::{
+    Completion, Datagram, Event, Files, READ_BUFFER, Resource, TICK_ACCEPTS, TICK_BYTES, Waker,
+};
 use crate::core::Seen;
 use crate::net::{ConnectOptions, Endpoint, UnixAddress};
 use crate::offload::Job;
 use crate::outbox::Outbox;
 use crate::sim::{
-    Detail, EndId, MachineId, Purpose, Shared, Signals, TICK, no_unix_sockets, perform,
+    Detail, Disk, EndId, MachineId, Purpose, Shared, Signals, TICK, no_unix_sockets, perform,
 };
 use crate::{Listener, Time, Token};
 
@@ -48,6 +51,7 @@ pub(crate) struct Simulated {
     buffer: Box<[u8]>,
     /// Of the datagram in the buffer, if one was handed out last.
     sender: Option<Sender>,
+    files: Files<Disk>,
     waker: Arc<Waker>,
 }
 
@@ -61,9 +65,10 @@ enum Step {
 impl Simulated {
     pub(crate) fn new(world: Shared, machine: MachineId, is_lone: bool) -> io::Result<Simulated> {
         descriptor()?;
-        let (started, waker) = {
+        let (started, waker, disk) = {
             let world = world.borrow();
-            (world.now, world.waker(machine))
+            let disk = world.machine(machine).disk.clone();
+            (world.now, world.waker(machine), disk)
         };
         Ok(Simulated {
             world,
@@ -78,6 +83,7 @@ impl Simulated {
             results_left: 0,
             buffer: vec![0; READ_BUFFER].into_boxed_slice(),
             sender: None,
+            files: Files::new(disk),
             waker: Arc::new(Waker::new(Bell::Simulated(waker))),
         })
     }
@@ -182,6 +188,10 @@ impl Simulated {
                 Detail::Text(format!("{host}: {}", ips.collect::<Vec<_>>().join(", ")))
             }
             Event::Resolved(_, Err(error)) => Detail::Text(error.to_string()),
+            Event::File(done) => Detail::Text(match &done.result {
+                Ok(_) => done.file.to_string(),
+                Err(error) => error.to_string(),
+            }),
             _ => Detail::None,
         };
         let machine = Some(self.machine);

@@ -11,6 +11,7 @@
 //!   The buffers are freed when the ring has no operation left (`Ring::drop` ends them all and waits).
 //! - Sent bytes, and the arrays that point to them: `uring/sends.rs`, from `send` (or, of the loop's
 //!   stage, `keep_stage`) to the end of the call that submits them. A send never waits in the kernel.
+//! - What is read from files and written to them: `uring/files.rs`, until the completion.
 //! - The address of a `connect`: `uring/table.rs`, until its completion.
 //!
 //! Descriptors: entries are queued in `wait` alone, right before they are submitted, so that none
@@ -25,6 +26,7 @@ mod channels;
 mod completions;
 mod connecting;
 mod datagrams;
+mod files;
 mod kept;
 mod probe;
 mod registering;
@@ -57,8 +59,9 @@ use crate::{Time, Token};
 
 use buffers::Piece;
 use completions::close_on;
+use files::{FILE, Files};
 use kept::Total;
-use ring::{Ring, SEND};
+use ring::Ring;
 use sends::Sends;
 use table::{ARMED, Kind, LAST_WORDS, PAUSED, Place, QUEUED, STALE, TO_ARM, Table};
 use tick::WAKE;
@@ -109,6 +112,7 @@ pub(crate) struct Uring {
     ring: Ring,
     table: Table,
     sends: Sends,
+    files: Files,
     /// Completions, of which `looked_at` have been looked at.
     told: Vec<Told>,
     looked_at: usize,
@@ -164,6 +168,7 @@ impl Uring {
             ring: Ring::new(setup)?,
             table: Table::default(),
             sends: Sends::default(),
+            files: Files::default(),
             // As many as the ring holds, so that a burst does not double it.
             told: Vec::with_capacity(setup.completions as usize),
             looked_at: 0,
@@ -186,7 +191,7 @@ impl Uring {
             bytes_left: 0,
             accepts_left: 0,
             is_waker_armed: false,
-            results: Results::new(threads, &waker),
+            results: Results::native(threads, &waker),
             waker,
             start: Instant::now(),
         })
@@ -419,9 +424,11 @@ impl Drop for Uring {
         }
         // The kernel has accepted connections on its own: their descriptors are nobody else's.
         self.take_up(); // what was looked at has its owner
-        self.ring.end(&mut self.told);
+        if !self.ring.end(&mut self.told) {
+            self.files.leak();
+        }
         for told in self.told.drain(..) {
-            if told.number < SEND && told.operation() != WAKE {
+            if told.number < FILE && told.operation() != WAKE {
                 close_on(&mut self.table, &told);
             }
         }

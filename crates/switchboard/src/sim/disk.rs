@@ -1,6 +1,8 @@
 //! The disk of a simulated machine: what has been synced survives a loss of power, the rest may or
 //! may not, in whole or in part. It must never lose what `sync` has promised.
 
+mod opened;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io;
@@ -42,6 +44,8 @@ struct Files {
     names: BTreeMap<String, u64>,
     durable_names: BTreeMap<String, u64>,
     unsynced_names: VecDeque<Naming>,
+    /// How often each file is open: it stays, though it may have no name any more.
+    opened: BTreeMap<u64, usize>,
 }
 
 #[derive(Default)]
@@ -121,12 +125,9 @@ impl Disk {
     /// As [`read`](Self::read).
     pub fn sync(&self, path: &str) -> io::Result<()> {
         let mut files = self.files()?;
-        let content = files.open(path)?;
-        for change in std::mem::take(&mut content.unsynced) {
-            change.apply(&mut content.durable);
-        }
-        let all = files.unsynced_names.len();
-        files.commit_names(all);
+        files.open(path)?;
+        let number = files.names[path];
+        files.sync(number);
         self.tell("disk sync", path, &[]);
         Ok(())
     }
@@ -167,6 +168,7 @@ impl Disk {
     pub(crate) fn power_off(&self, rng: &mut Rng) {
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         files.off = true;
+        files.opened.clear();
         files.crash(rng);
     }
 
@@ -249,7 +251,19 @@ impl Files {
             let mut all = names.values().chain(durable.values());
             all.any(|named| named == number)
         };
-        self.contents.retain(|number, _| is_named(number));
+        let opened = &self.opened;
+        let is_there = |number: &u64| is_named(number) || opened.contains_key(number);
+        self.contents.retain(|number, _| is_there(number));
+    }
+
+    fn sync(&mut self, number: u64) {
+        if let Some(content) = self.contents.get_mut(&number) {
+            for change in std::mem::take(&mut content.unsynced) {
+                change.apply(&mut content.durable);
+            }
+        }
+        let all = self.unsynced_names.len();
+        self.commit_names(all);
     }
 
     fn crash(&mut self, rng: &mut Rng) {

@@ -20,10 +20,13 @@ mod closing;
 mod connecting;
 mod datagram_bounds;
 mod datagrams;
+mod directory;
 mod drivers;
 mod embedding;
 mod ending;
 mod fairness;
+mod file_errors;
+mod files;
 mod framing;
 mod handing_over;
 mod handshakes;
@@ -48,6 +51,7 @@ mod shutting_down;
 mod signals;
 mod timing;
 mod tokens;
+mod transfers;
 mod unix;
 mod unix_datagrams;
 mod unix_descriptors;
@@ -348,6 +352,40 @@ suite! {
         an_accept_rate_is_for_listeners
         limits_are_told_as_they_were_set
     }
+    files {
+        what_is_asked_of_a_file_is_done_in_that_order
+        all_can_be_asked_before_the_file_is_open
+        a_read_ends_where_the_file_does
+        what_is_written_replaces_what_was_there_and_a_gap_reads_as_zeros
+        a_file_is_made_anew_or_emptied_if_that_was_asked
+        large_writes_and_reads_are_whole
+        two_sources_append_to_one_file
+        files_go_on_side_by_side
+        a_closed_file_is_stale
+        a_file_is_closed_with_the_source_that_opened_it
+        what_a_source_has_asked_is_done_though_it_has_ended
+        a_shutdown_waits_for_what_was_asked
+        a_reactor_that_is_dropped_leaves_a_beginning
+    }
+    transfers {
+        a_copy_is_whole
+        a_copy_goes_behind_the_end_of_what_is_appended_to
+        a_copy_that_fails_says_why_once
+        a_copy_ends_with_the_source_that_asked
+        a_file_is_sent_to_a_peer_that_reads_slowly
+        a_part_of_a_file_is_sent
+        what_lies_behind_the_end_of_a_file_is_nothing_to_send
+        a_file_is_sent_by_a_connection_with_a_small_outbox
+        who_has_no_connection_sends_no_file
+    }
+    file_errors {
+        a_file_that_cannot_be_opened_is_an_error_for_all_that_was_asked
+        a_file_that_is_not_opened_for_it_cannot_be_written_or_read
+        what_makes_no_sense_is_an_error_at_once
+        bytes_beyond_the_bound_are_refused
+        files_beyond_the_bound_are_refused
+        jobs_of_files_count_with_the_others
+    }
     framing {
         lines_are_frames_however_they_are_cut
         a_stream_that_comes_byte_by_byte_is_the_same_frames
@@ -546,6 +584,11 @@ suite! {
         a_group_on_the_loopback_interface_gets_what_is_sent_to_it
         a_broadcast_has_to_be_allowed
         a_socket_of_the_standard_library_can_be_registered
+    }
+    file_errors {
+        a_directory_or_a_pipe_is_no_file
+        a_full_disk_is_an_error
+        permissions_are_those_of_the_system
     }
     handing_over {
         a_panic_of_a_descriptor_that_cannot_be_watched_is_contained

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::process::ExitStatus;
 
-use switchboard::{Address, Close, Context, Done, Error, Handler, Ready, Result, Stream, TimerId};
+use switchboard::{
+    Address, Close, Context, Done, Error, FileDone, FileOutcome, Handler, Ready, Result, Stream,
+    TimerId,
+};
 
 /// The state that all probes share: what happened, in order, and to whom.
 #[derive(Default)]
@@ -86,6 +89,7 @@ pub struct Probe {
     on_exit: Option<HookWith<ExitStatus>>,
     on_timer: Option<HookWith<TimerId>>,
     on_done: Option<HookWith<Done>>,
+    on_file: Option<HookWith<FileDone>>,
     on_error: Option<Hook>,
     on_close: Option<Hook>,
     on_drop: Option<Box<dyn FnOnce()>>,
@@ -119,6 +123,7 @@ impl Probe {
             on_exit: None,
             on_timer: None,
             on_done: None,
+            on_file: None,
             on_error: None,
             on_close: None,
             on_drop: None,
@@ -137,6 +142,7 @@ impl Probe {
         on_exit(ExitStatus);
         on_timer(TimerId);
         on_done(Done);
+        on_file(FileDone);
         on_error();
         on_close();
     }
@@ -275,6 +281,24 @@ impl Handler<Log> for Probe {
         log.current = self.name;
         log.note("done");
         let hook = self.on_done.as_mut();
+        hook.map_or(Ok(()), |hook| hook(log, cx, done))
+    }
+
+    /// Notes what came of it, and keeps what was read.
+    fn handle_file(&mut self, log: &mut Log, cx: &mut Context<'_, Log>, done: FileDone) -> Result {
+        log.current = self.name;
+        let note = match &done.result {
+            Ok(FileOutcome::Opened { len }) => format!("opened {len}"),
+            Ok(FileOutcome::Read { offset, bytes }) => {
+                log.keep(bytes);
+                format!("read {} at {offset}", bytes.len())
+            }
+            Ok(FileOutcome::Written { len }) => format!("written {len}"),
+            Ok(other) => format!("{other:?}"),
+            Err(error) => format!("{:?}", error.kind()),
+        };
+        log.note(note);
+        let hook = self.on_file.as_mut();
         hook.map_or(Ok(()), |hook| hook(log, cx, done))
     }
 

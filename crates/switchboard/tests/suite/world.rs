@@ -6,13 +6,17 @@
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::{Domain, Socket, Type};
-use switchboard::sim::{Faults, Simulation};
-use switchboard::{Builder, Handler, LoopContext, Reactor, Result, SourceOptions, Time, Token};
+use switchboard::sim::{Disk, Faults, Simulation};
+use switchboard::{
+    Builder, Handler, LoopContext, OpenOptions, Reactor, Result, SourceOptions, Time, Token,
+};
 
+use crate::directory::Directory;
 use crate::drivers::{Driver, NETWORK, Tape, network};
 use crate::peers::{End, PeerEnd, Server, Wire};
 use crate::probe::{Log, Probe};
@@ -39,9 +43,11 @@ pub struct Peer(usize);
 pub struct World {
     driver: Driver,
     simulation: Option<Simulation>,
+    disk: Option<Disk>,
     pub reactor: Reactor<Log>,
     peers: Vec<PeerEnd>,
     tape: Tape,
+    directory: Directory,
 }
 
 impl World {
@@ -51,10 +57,12 @@ impl World {
         let reactor = build(&mut simulation, tape.builder(driver));
         World {
             driver,
+            disk: simulation.as_mut().map(|simulation| simulation.disk(HERE)),
             simulation,
             reactor,
             peers: Vec::new(),
             tape,
+            directory: Directory::new(),
         }
     }
 
@@ -75,6 +83,34 @@ impl World {
             Driver::Readiness | Driver::Recorded | Driver::Simulated => 0,
             // The kernel has found no buffer for them: they are asked for again with the next wait.
             Driver::IoUring => 1,
+        }
+    }
+
+    /// A name for a file that is not there yet, in a directory of this world alone.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path(name)
+    }
+
+    /// A source of its own for a file.
+    pub fn open_file(&mut self, path: &Path, options: OpenOptions, probe: Probe) -> Token {
+        let token = self.with(|cx| cx.open(path, options, probe));
+        token.expect("there is room for it")
+    }
+
+    /// Makes a file in which there is `content`.
+    pub fn put(&self, path: &Path, content: &[u8]) {
+        match &self.disk {
+            None => std::fs::write(path, content),
+            Some(disk) => disk.write(path_text(path), content),
+        }
+        .expect("there is room");
+    }
+
+    /// What is in a file; `None` if there is none.
+    pub fn content(&self, path: &Path) -> Option<Vec<u8>> {
+        match &self.disk {
+            None => std::fs::read(path).ok(),
+            Some(disk) => disk.read(path_text(path)).ok(),
         }
     }
 
@@ -392,6 +428,10 @@ fn build(simulation: &mut Option<Simulation>, builder: Builder) -> Reactor<Log> 
         Some(simulation) => simulation.reactor(HERE, builder, Log::default()),
     };
     reactor.expect("a reactor can be built")
+}
+
+fn path_text(path: &Path) -> &str {
+    path.to_str().expect("it was made of text")
 }
 
 fn dial(address: SocketAddr, buffers: Option<usize>) -> TcpStream {

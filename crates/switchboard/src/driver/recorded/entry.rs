@@ -115,6 +115,8 @@ pub(super) enum Call {
     ConnectUnix(Token, UnixAddress),
     Resolve(Token, String),
     Offload(Token, u64),
+    /// And what, in words.
+    AskFile(Token, String),
     Forward(Token, Range<usize>),
     SetReading(Token, bool),
     SetRoom(Token, usize),
@@ -200,6 +202,7 @@ pub(super) mod tag {
     pub(super) const EXITED: u8 = 31;
     #[cfg(feature = "tls")]
     pub(super) const SECURED: u8 = 29;
+    pub(super) const FILE: u8 = 30;
 
     pub(super) const BIND: u8 = 32;
     pub(super) const REGISTER: u8 = 33;
@@ -218,6 +221,7 @@ pub(super) mod tag {
     pub(super) const LISTEN_UDP: u8 = 46;
     pub(super) const KILL_CHILD: u8 = 63;
     pub(super) const START_TLS: u8 = 55;
+    pub(super) const ASK_FILE: u8 = 60;
 }
 
 impl<'f> Entry<'f> {
@@ -302,6 +306,7 @@ fn take_event(tag: u8, bytes: &mut &[u8]) -> Option<Event<'static>> {
             let (host, addresses) = Replayable::decode(bytes)?;
             Event::Resolved(host, addresses)
         }
+        tag::FILE => Event::File(Box::new(Replayable::decode(bytes)?)),
         _ => return None,
     })
 }
@@ -323,6 +328,7 @@ impl Call {
             tag::CONNECT_UNIX => Call::ConnectUnix(token, Replayable::decode(bytes)?),
             tag::RESOLVE => Call::Resolve(token, Replayable::decode(bytes)?),
             tag::OFFLOAD => Call::Offload(token, Replayable::decode(bytes)?),
+            tag::ASK_FILE => Call::AskFile(token, Replayable::decode(bytes)?),
             tag::FORWARD => {
                 let (start, end) = Replayable::decode(bytes)?;
                 Call::Forward(token, start..end)
@@ -451,6 +457,6 @@ macro_rules! listed {
 }
 
 listed! {
-    Kind: Kind::Stream, Kind::Listener, Kind::Watch, Kind::Signals, Kind::Child, Kind::Datagram;
+    Kind: Kind::Stream, Kind::Listener, Kind::Watch, Kind::Signals, Kind::Child, Kind::Datagram, Kind::File;
     Shutdown: Shutdown::Read, Shutdown::Write, Shutdown::Both;
 }

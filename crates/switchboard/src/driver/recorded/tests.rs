@@ -18,7 +18,7 @@ use super::*;
 use crate::datagrams::{Outgoing, Undelivered};
 use crate::driver::Datagram;
 use crate::net::KnownEnds;
-use crate::{Address, Stream};
+use crate::{Address, FileDone, FileId, FileOutcome, JobId, Stream};
 
 /// Entries as they are put, and as they are shown when they are taken.
 fn put(write: impl FnOnce(&mut Vec<u8>)) -> String {
@@ -112,6 +112,7 @@ fn calls() -> impl Strategy<Value = Call> {
         (tokens(), any::<usize>()).prop_map(|(token, room)| Call::SetRoom(token, room)),
         (tokens(), how).prop_map(|(token, how)| Call::Shutdown(token, how)),
         (tokens(), any::<i32>()).prop_map(|(token, signal)| Call::KillChild(token, signal)),
+        (tokens(), any::<String>()).prop_map(|(token, what)| Call::AskFile(token, what)),
         tokens().prop_map(Call::Close),
         Just(Call::Drop),
     ]
@@ -124,6 +125,25 @@ fn ends() -> impl Strategy<Value = End> {
         Just(End::TooSlow),
         any::<String>().prop_map(End::Unrecordable),
     ]
+}
+
+fn files() -> impl Strategy<Value = FileDone> {
+    let outcome = prop_oneof![
+        any::<u64>().prop_map(|len| FileOutcome::Opened { len }),
+        any::<(u64, Vec<u8>)>().prop_map(|(offset, bytes)| {
+            let bytes = bytes.into();
+            FileOutcome::Read { offset, bytes }
+        }),
+        any::<usize>().prop_map(|len| FileOutcome::Written { len }),
+        Just(FileOutcome::Synced),
+        Just(FileOutcome::Closed),
+    ];
+    let result = prop_oneof![outcome.prop_map(Ok), errors().prop_map(Err)];
+    (any::<(u64, u64)>(), result).prop_map(|((file, job), result)| FileDone {
+        file: FileId(file),
+        job: JobId(job),
+        result,
+    })
 }
 
 fn events() -> impl Strategy<Value = Event<'static>> {
@@ -150,6 +170,7 @@ fn events() -> impl Strategy<Value = Event<'static>> {
         errors().prop_map(Event::Failed),
         errors().prop_map(|error| Event::Undelivered(Undelivered { to: None, error })),
         any::<i32>().prop_map(Event::Signal),
+        files().prop_map(|done| Event::File(Box::new(done))),
         any::<i32>().prop_map(|status| Event::Exited(ExitStatus::from_raw(status))),
         (any::<String>(), addresses()).prop_map(|(host, all)| Event::Resolved(host, Ok(all))),
         (any::<String>(), errors()).prop_map(|(host, error)| Event::Resolved(host, Err(error))),

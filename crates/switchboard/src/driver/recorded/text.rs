@@ -127,6 +127,7 @@ impl Call {
             Call::ConnectUnix(token, address) => (token, format!("connect to {address}")),
             Call::Resolve(token, host) => (token, format!("look up {host}")),
             Call::Offload(token, job) => (token, format!("offload job {job}")),
+            Call::AskFile(token, what) => (token, what.clone()),
             Call::Forward(token, range) => (
                 token,
                 format!("send on bytes {} to {} as received", range.start, range.end),

@@ -17,8 +17,9 @@ impl Simulated {
             let mut world = self.world.borrow_mut();
             if let Some((token, outcome)) = world.machine_mut(self.machine).results.pop_front() {
                 self.results_left -= 1;
+                drop(world);
                 let event = match outcome {
-                    Outcome::Done(done) => Event::Done(done),
+                    Outcome::Done(done) => self.job_or_file(done),
                     Outcome::Resolved(host, addresses) => Event::Resolved(host, addresses),
                 };
                 return Some((token, Step::Event(event)));

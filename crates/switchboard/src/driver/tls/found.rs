@@ -58,6 +58,7 @@ impl Found {
             Event::Exited(status) => Event::Exited(status),
             Event::Resolved(host, addresses) => Event::Resolved(host, addresses),
             Event::Done(done) => Event::Done(done),
+            Event::File(done) => Event::File(done),
         })
     }
 }

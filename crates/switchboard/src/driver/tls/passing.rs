@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use super::Layer;
 use crate::datagrams::{Datagrams, Undelivered};
 use crate::driver::{Choice, Resource, Waker};
+use crate::io::FileAsk;
 use crate::net::{ConnectOptions, Endpoint, UnixAddress};
 use crate::offload::Job;
 use crate::{Listener, Time, Token};
@@ -82,6 +83,10 @@ impl Layer {
 
     pub(crate) fn offload(&mut self, token: Token, job: Job) -> io::Result<()> {
         self.inner.offload(token, job)
+    }
+
+    pub(crate) fn ask_file(&mut self, ask: FileAsk) {
+        self.inner.ask_file(ask);
     }
 
     pub(crate) fn kill_child(&mut self, token: Token, signal: i32) {

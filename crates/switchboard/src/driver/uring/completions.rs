@@ -8,6 +8,7 @@ use io_uring::cqueue;
 use rustix::event::PollFlags;
 
 use super::buffers::Piece;
+use super::files::FILE;
 use super::kept::End;
 use super::table::Table;
 use super::table::{
@@ -15,6 +16,7 @@ use super::table::{
     STALE, TO_ARM,
 };
 use super::tick::{ROOM, WAKE, socket_of};
+use super::told::{is_harmless, is_out_of_resources};
 use super::{Lent, READ_BUFFER, Told, Uring};
 use crate::driver::{Completion, Event};
 use crate::{Ready, Stream, Token};
@@ -135,6 +137,9 @@ impl Uring {
             self.results.look();
             let (token, event) = self.results.next()?;
             return Some((token, Found::Event(event)));
+        }
+        if told.number >= FILE {
+            return self.file_told(&told);
         }
         let index = told.place();
         if self.table.at(index).any(CLOSED) {
@@ -483,18 +488,4 @@ fn event_of(end: End) -> Event<'static> {
         End::Eof => Event::EndOfFile,
         End::Failed(error) => Event::Failed(io::Error::from_raw_os_error(error)),
     }
-}
-
-fn is_harmless(error: i32) -> bool {
-    matches!(
-        error,
-        libc::ENOBUFS | libc::ECANCELED | libc::EINTR | libc::EAGAIN
-    )
-}
-
-fn is_out_of_resources(error: i32) -> bool {
-    matches!(
-        error,
-        libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM
-    )
 }

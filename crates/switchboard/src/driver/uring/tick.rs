@@ -11,6 +11,7 @@ use rustix::event::PollFlags;
 
 use super::buffers::GROUP;
 use super::completions::close_on;
+use super::files::FILE;
 use super::ring::{IGNORED, SEND};
 use super::table::Table;
 use super::table::{
@@ -51,6 +52,9 @@ impl Uring {
         self.queue_sends()?;
         self.queue_cancels()?;
         self.queue_arms()?;
+        if self.has_file_to_start() {
+            self.queue_files()?;
+        }
         let sleeps = !self.has_leftovers() && !self.sends.is_any_awaited();
         let sleeps = sleeps && timeout != Some(Duration::ZERO);
         self.ring.wait(sleeps.into(), timeout.filter(|_| sleeps))?;
@@ -96,7 +100,11 @@ impl Uring {
         let is_unsubmitted =
             !self.sends.is_empty() || !self.to_arm.is_empty() || !self.to_cancel.is_empty();
         let is_unsubmitted = is_unsubmitted || self.ring.may_hide_more();
-        is_unsubmitted || !self.is_waker_armed || !self.starved.is_empty() || self.has_leftovers()
+        is_unsubmitted
+            || self.has_file_to_start()
+            || !self.is_waker_armed
+            || !self.starved.is_empty()
+            || self.has_leftovers()
     }
 
     /// Whether a tick has something to do without a completion of the kernel.
@@ -362,7 +370,7 @@ fn receive(fd: types::Fd, room: usize, is_greedy: bool) -> squeue::Entry {
 }
 
 fn is_of_closed(table: &mut Table, told: &Told) -> bool {
-    told.operation() != WAKE && table.at(told.place()).any(CLOSED)
+    told.number < FILE && told.operation() != WAKE && table.at(told.place()).any(CLOSED)
 }
 
 fn cancel_listener(to_cancel: &mut Vec<u64>, index: u32, listener: &mut Listening) {

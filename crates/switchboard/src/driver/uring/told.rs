@@ -46,3 +46,18 @@ impl Told {
         cqueue::more(self.flags)
     }
 }
+
+/// Whether a receive that ended so is to be armed anew, if it is wanted.
+pub(super) fn is_harmless(error: i32) -> bool {
+    matches!(
+        error,
+        libc::ENOBUFS | libc::ECANCELED | libc::EINTR | libc::EAGAIN
+    )
+}
+
+pub(super) fn is_out_of_resources(error: i32) -> bool {
+    matches!(
+        error,
+        libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM
+    )
+}

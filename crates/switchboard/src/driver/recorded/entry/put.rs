@@ -164,6 +164,7 @@ pub(in crate::driver::recorded) fn put_event(out: &mut Vec<u8>, token: Token, ev
         Event::Datagram(datagram) => return put_datagram(out, token, datagram),
         Event::Undelivered(_) => tag::UNDELIVERED,
         Event::Unsent(_) => tag::UNSENT,
+        Event::File(_) => tag::FILE,
         Event::ReceivedWith(..) | Event::Ready(_) | Event::Done(_) => return,
     };
     out.push(tag);
@@ -184,6 +185,7 @@ pub(in crate::driver::recorded) fn put_event(out: &mut Vec<u8>, token: Token, ev
             host.encode(out);
             addresses.encode(out);
         }
+        Event::File(done) => done.encode(out),
         _ => {}
     }
 }
@@ -221,6 +223,7 @@ pub(in crate::driver::recorded) fn put_call(out: &mut Vec<u8>, call: &Call, answ
         Call::ConnectUnix(token, address) => put_asked(out, tag::CONNECT_UNIX, *token, address),
         Call::Resolve(token, endpoint) => put_asked(out, tag::RESOLVE, *token, endpoint),
         Call::Offload(token, job) => put_asked(out, tag::OFFLOAD, *token, job),
+        Call::AskFile(token, what) => put_asked(out, tag::ASK_FILE, *token, what),
         Call::Forward(token, range) => {
             put_asked(out, tag::FORWARD, *token, &(range.start, range.end));
         }
