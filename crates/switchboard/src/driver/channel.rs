@@ -119,6 +119,12 @@ impl Channel {
         }
     }
 
+    /// An end of a pipe that nobody else has: on every system, what it does can be changed.
+    pub(crate) fn own_pipe(fd: OwnedFd, way: Way) -> io::Result<Channel> {
+        rustix::io::ioctl_fionbio(&fd, true)?;
+        Ok(Channel::new(fd, Kind::NonBlocking, way))
+    }
+
     fn new(fd: OwnedFd, kind: Kind, way: Way) -> Channel {
         Channel {
             fd,

@@ -1,11 +1,14 @@
 //! A program that is to run as a child process, before it runs.
 //! It must never start it: the reactor does that, since it waits for its end as well.
 
+use std::os::fd::OwnedFd;
 use std::process::Command;
 use std::{fmt, io};
 
 use rustix::process::Signal;
 
+use crate::driver::Channel;
+use crate::sources::Way;
 use crate::{Result, Stream};
 
 /// A program to [spawn](crate::LoopContext::spawn), the pipes to it, and what becomes of it when its
@@ -88,7 +91,7 @@ impl Process {
     pub fn stdin_pipe(&mut self) -> Result<Stream> {
         let (theirs, ours) = io::pipe()?;
         self.command.stdin(theirs);
-        ours.try_into()
+        own(ours, Way::Writer)
     }
 
     /// A pipe from the standard output of the process: what the stream reads. Its end
@@ -103,7 +106,7 @@ impl Process {
     pub fn stdout_pipe(&mut self) -> Result<Stream> {
         let (ours, theirs) = io::pipe()?;
         self.command.stdout(theirs);
-        ours.try_into()
+        own(ours, Way::Reader)
     }
 
     /// A pipe from the standard error of the process, as [`stdout_pipe`](Self::stdout_pipe).
@@ -113,7 +116,7 @@ impl Process {
     pub fn stderr_pipe(&mut self) -> Result<Stream> {
         let (ours, theirs) = io::pipe()?;
         self.command.stderr(theirs);
-        ours.try_into()
+        own(ours, Way::Reader)
     }
 
     pub(crate) fn takes(signal: i32) -> bool {
@@ -128,6 +131,10 @@ impl Process {
         self.kill_on_close = kill;
         self
     }
+}
+
+fn own(end: impl Into<OwnedFd>, way: Way) -> Result<Stream> {
+    Ok(Stream::of_channel(Channel::own_pipe(end.into(), way)?))
 }
 
 impl From<Command> for Process {
