@@ -240,6 +240,8 @@ struct TurnedAway;
 impl Handler<Server> for TurnedAway {}
 
 /// Ctrl-C once: finish what is under way. Twice: do not.
+///
+/// (`stop_on_signals` would end the process then, without the log's last lines and a recording's end.)
 struct Signals;
 
 impl Handler<Server> for Signals {
