@@ -381,6 +381,9 @@ impl<S: 'static> Core<S> {
     #[cold]
     fn begin_shutdown(&mut self, level: u8) {
         let before = std::mem::replace(&mut self.stop.seen, level);
+        if before == RUN {
+            self.report_stop();
+        }
         if self.stop.seen == ABORT {
             return self.abort_all();
         }
@@ -432,7 +435,7 @@ impl<S: 'static> Core<S> {
         if self.sources.len() > 0 || !self.finishing.is_empty() {
             return false;
         }
-        let quiet = self.timers.len() == 0 && self.jobs == 0;
+        let quiet = self.timers.len() == self.report_timers() && self.jobs == 0;
         if self.stop.is_stopping() {
             // What was asked of files is done, unless that takes too long.
             return self.stop.waits_for_nothing() || self.files.are_idle();

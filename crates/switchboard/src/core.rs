@@ -25,6 +25,7 @@ use crate::outbox::Outbox;
 use crate::program::Program;
 use crate::remote::Posts;
 use crate::sending::Forward;
+use crate::service::Report;
 use crate::sources::{Kind, Phase, Source, Sources, Way};
 use crate::stage::Stage;
 use crate::timeouts::Due;
@@ -116,6 +117,8 @@ pub(crate) struct Core<S: 'static> {
     pub(crate) seen: Option<Vec<Seen>>,
     /// Whether the driver is to be told of what no recording can hold.
     pub(crate) is_recorded: bool,
+    /// What a service manager hears of this reactor.
+    pub(crate) report: Option<Box<Report>>,
     /// A panic under `OnPanic::Stop`.
     pub(crate) panicked: Option<String>,
     #[expect(
@@ -166,6 +169,7 @@ impl<S: 'static> Core<S> {
             files: Files::default(),
             seen: matches!(driver, Driver::Simulated(_)).then(Vec::new),
             is_recorded: driver.is_recorded(),
+            report: None,
             panicked: None,
             spare_outboxes: Vec::new(),
             config,

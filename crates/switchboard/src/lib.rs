@@ -86,6 +86,7 @@ mod replayable;
 #[cfg(feature = "tls")]
 mod securing;
 mod sending;
+pub mod service;
 pub mod sim;
 mod sources;
 mod spawning;

@@ -285,6 +285,10 @@ impl<S: 'static> Reactor<S> {
         self.core.stop.handle().clone()
     }
 
+    pub(crate) fn parts(&mut self) -> (&mut Core<S>, &Driver) {
+        (&mut self.core, &self.driver)
+    }
+
     /// From now on its shutdown is that of a group.
     pub(crate) fn join(&mut self, group: &Arc<Joint>) {
         self.core.stop.join(group);

@@ -40,6 +40,8 @@ pub(crate) enum Due<S: 'static> {
     Limit(Token, Limit),
     Listeners,
     Shutdown,
+    /// To tell the service manager that the loop runs.
+    Report,
 }
 
 impl<S: 'static> Due<S> {
@@ -51,7 +53,7 @@ impl<S: 'static> Due<S> {
             | Due::Attempt(token)
             | Due::Done(token, _)
             | Due::Limit(token, _) => Some(*token),
-            Due::Closure(_) | Due::Listeners | Due::Shutdown => None,
+            Due::Closure(_) | Due::Listeners | Due::Shutdown | Due::Report => None,
         }
     }
 }
@@ -110,6 +112,7 @@ impl<S: 'static> Core<S> {
                     self.stop.is_overdue = true;
                     self.abort_all();
                 }
+                Some(Due::Report) => self.report_due(),
                 Some(Due::Handler { .. }) | None => {}
             }
         }
