@@ -9,6 +9,7 @@ use bytes::Bytes;
 use crate::core::{Core, Request};
 use crate::handler::Handler;
 use crate::io::{FileAsk, FileDone, FileId, FileOp, OpenOptions, check_end};
+use crate::net::copy_of;
 use crate::program::Program;
 use crate::sources::{Kind, Phase};
 use crate::transfers::Transfer;
@@ -34,6 +35,8 @@ struct Open {
     users: usize,
     /// Nothing more is asked of it: who closes it, and by which job.
     closing: Option<(Token, JobId)>,
+    /// Why it could not be opened, if it is yet to be closed.
+    failure: Option<std::io::Error>,
 }
 
 /// Something under way.
@@ -46,7 +49,7 @@ struct FileJob {
     transfer: Option<JobId>,
 }
 
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 enum Step {
     Open,
     Use,
@@ -296,7 +299,8 @@ impl<S: 'static> Context<'_, S> {
 
     fn ask_file(&mut self, file: FileId, bytes: usize, op: FileOp) -> Result<JobId> {
         let token = self.token();
-        self.core.ask_file(token, file, bytes, op)
+        self.core.check_file_job(token, bytes)?;
+        Ok(self.core.start_file_job(token, file, bytes, op))
     }
 }
 
@@ -312,6 +316,22 @@ impl Files {
 
     pub(crate) fn appends(&self, file: FileId) -> Result<bool> {
         self.get(file).map(|open| open.appends)
+    }
+
+    /// Forgets a file that is closed, or could not be opened, but for one that is yet to be closed.
+    fn ended(&mut self, step: Step, done: &mut FileDone) {
+        match (step, &done.result, self.open.get_mut(&done.file)) {
+            (Step::Open, Err(error), Some(open)) if open.closing.is_some() => {
+                open.failure = Some(copy_of(error));
+            }
+            (Step::Close, ..) | (Step::Open, Err(_), _) => {
+                let open = self.open.remove(&done.file);
+                if let Some(failure) = open.and_then(|open| open.failure) {
+                    done.result = Err(failure); // as with all that was asked of it
+                }
+            }
+            _ => {}
+        }
     }
 
     /// A transfer begins to use a file.
@@ -348,16 +368,12 @@ impl<S: 'static> Core<S> {
             appends: options.append,
             users: 0,
             closing: None,
+            failure: None,
         };
         self.files.open.insert(file, open);
         let op = FileOp::Open(path.to_owned(), options);
         self.start_file_job(token, file, 0, op);
         file
-    }
-
-    fn ask_file(&mut self, token: Token, file: FileId, bytes: usize, op: FileOp) -> Result<JobId> {
-        self.check_file_job(token, bytes)?;
-        Ok(self.start_file_job(token, file, bytes, op))
     }
 
     /// Whether a source may ask for something that holds as many bytes.
@@ -458,13 +474,11 @@ impl<S: 'static> Core<S> {
 
     /// Tells the source that asked. If that is gone or closing, nobody is told.
     #[cold]
-    pub(crate) fn file_done(&mut self, program: &mut Program<S>, token: Token, done: FileDone) {
+    pub(crate) fn file_done(&mut self, program: &mut Program<S>, token: Token, mut done: FileDone) {
         self.jobs -= 1;
         if let Some(job) = self.files.jobs.remove(&done.job) {
             self.files.bytes -= job.bytes;
-            if job.step == Step::Close || job.step == Step::Open && done.result.is_err() {
-                self.files.open.remove(&done.file);
-            }
+            self.files.ended(job.step, &mut done);
             if let Some(transfer) = job.transfer {
                 return self.part_done(program, transfer, done);
             }

@@ -372,6 +372,7 @@ suite! {
         a_copy_goes_behind_the_end_of_what_is_appended_to
         a_copy_that_fails_says_why_once
         a_copy_ends_with_the_source_that_asked
+        a_file_that_is_not_there_is_closed_after_its_copy_has_failed
         a_file_is_sent_to_a_peer_that_reads_slowly
         a_part_of_a_file_is_sent
         what_lies_behind_the_end_of_a_file_is_nothing_to_send

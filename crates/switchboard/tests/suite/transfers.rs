@@ -115,6 +115,25 @@ pub fn a_copy_ends_with_the_source_that_asked(world: &mut World) {
     drive_until_noted(world, "next", "Copied { len: 3000000 }");
 }
 
+/// All is asked before anybody knows that there is no such file.
+pub fn a_file_that_is_not_there_is_closed_after_its_copy_has_failed(world: &mut World) {
+    let (missing, to) = (world.path("missing"), world.path("to"));
+    world.put(&to, b"");
+    let probe = opener("near", move |_, cx, to| {
+        let from = cx.open_file(&missing, to_read())?;
+        cx.copy_file(from, to)?;
+        cx.close_file(from)?;
+        cx.close_file(to).map(drop)
+    });
+    let token = world.open_file(&to, OpenOptions::new().write(true), probe);
+    world.drive_until("the open, the copy and the close have failed", |world| {
+        world.log().count("near", "NotFound") == 3
+    });
+    drive_until_noted(world, "near", "Closed");
+    world.with(|cx| cx.close_source(token));
+    world.drive_until("the end of all", |world| world.reactor.is_done());
+}
+
 pub fn a_file_is_sent_to_a_peer_that_reads_slowly(world: &mut World) {
     let peer = sender(world, 0..u64::MAX);
     world.set_reads(peer, false);
