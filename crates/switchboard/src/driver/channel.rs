@@ -114,8 +114,11 @@ impl Channel {
             }
         );
         match may_reopen.then(|| reopen(&fd, way)).flatten() {
-            Some(own) => Ok(Channel::new(own, Kind::NonBlocking, way)),
-            None => Ok(Channel::new(fd, kind, way)),
+            // A FIFO whose writer has gone tells of its end only where that writer was known.
+            Some(own) if !has_lost_its_writer(&fd, way) => {
+                Ok(Channel::new(own, Kind::NonBlocking, way))
+            }
+            _ => Ok(Channel::new(fd, kind, way)),
         }
     }
 
@@ -256,6 +259,13 @@ impl AsFd for Channel {
 
 fn is_master(device: rustix::fs::Dev) -> bool {
     (rustix::fs::major(device), rustix::fs::minor(device)) == MAKES_TERMINALS
+}
+
+/// Looked at once it is opened anew: of a writer that goes later, both know.
+fn has_lost_its_writer(fd: &OwnedFd, way: Way) -> bool {
+    let mut fds = [PollFd::new(fd, PollFlags::IN)];
+    let polled = poll(&mut fds, Some(&Timespec::default()));
+    way == Way::Reader && polled.is_ok() && fds[0].revents().contains(PollFlags::HUP)
 }
 
 /// Opens what is behind a descriptor once more, so that it can be non-blocking for us alone. `None`

@@ -536,6 +536,8 @@ suite! {
         what_is_not_read_is_for_others
         reading_can_be_shut_down
         a_fifo_and_a_file_are_streams
+        a_fifo_whose_writer_has_gone_already_has_an_end
+        what_comes_behind_the_end_is_for_others
         both_ends_of_a_terminal_are_streams
     }
     unix {

@@ -4,6 +4,7 @@
 use std::fs::{self, File};
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, fcntl_getfl, mknodat};
@@ -194,6 +195,52 @@ pub fn a_fifo_and_a_file_are_streams(world: &mut World) {
     let null = File::open("/dev/null").expect("it is there");
     register(world, null, Probe::new("null"));
     assert_eq!(world.drive_to_end("null"), "Eof");
+}
+
+/// The reading end of a new FIFO, which waits for nobody.
+fn fifo(path: &Path) -> OwnedFd {
+    mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("it is ours");
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    rustix::fs::open(path, flags, Mode::empty()).expect("it waits for nobody")
+}
+
+fn write_to(path: &Path, bytes: &[u8]) {
+    let mut far = File::options().write(true).open(path).expect("it is read");
+    far.write_all(bytes).expect("it holds a few bytes");
+}
+
+/// Whoever opens it anew knows nothing of the writer that there was.
+pub fn a_fifo_whose_writer_has_gone_already_has_an_end(world: &mut World) {
+    for (name, bytes) in [("some", &b"hello"[..]), ("none", b"")] {
+        let path = world.path(name);
+        let near = fifo(&path);
+        write_to(&path, bytes);
+        register(world, near, Probe::new(name));
+        assert_eq!(world.drive_to_end(name), "Eof");
+        assert_eq!(world.log().bytes(name), bytes);
+    }
+}
+
+pub fn what_comes_behind_the_end_is_for_others(world: &mut World) {
+    let path = world.path("fifo");
+    let near = fifo(&path);
+    let mut ours = File::from(near.try_clone().expect("a descriptor is free"));
+    let probe = Probe::new("fifo").on_eof(|_, _| Ok(()));
+    let token = register(world, near, probe);
+    world.settle();
+    write_to(&path, b"a");
+    world.drive_until("the end", |world| world.log().has("fifo", "eof"));
+    write_to(&path, b"b");
+    world.settle();
+    let turns = world.elapse(Duration::from_millis(30));
+    assert!(turns <= 5, "{turns} turns in 30 ms for nothing");
+    let mut rest = [0; 2];
+    let len = ours.read(&mut rest).expect("it is there");
+    assert_eq!(&rest[..len], b"b");
+    assert_eq!(world.log().bytes("fifo"), b"a");
+    assert_eq!(world.log().count("fifo", "eof"), 1);
+    world.with(|cx| cx.close_source(token));
+    assert_eq!(world.drive_to_end("fifo"), "Eof");
 }
 
 /// The two ends of a terminal, of which the second does not show what is typed.
