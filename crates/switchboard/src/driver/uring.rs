@@ -376,11 +376,7 @@ impl Uring {
             Kind::Listener(listener) => {
                 listener.waiting.clear();
                 listener.file = None; // removed while the socket is still listened on
-                for socket in &listener.sockets {
-                    // Nobody is let in any more, though the kernel holds it for a moment longer.
-                    let _ = rustix::net::shutdown(&socket.fd, rustix::net::Shutdown::Both);
-                }
-                None
+                None // and never shut down: others may listen on the same sockets
             }
             _ => None,
         };

@@ -1,7 +1,7 @@
 //! Listeners: what they accept, and when they leave a connection in the kernel's queue.
 
 use std::io::ErrorKind;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
@@ -50,6 +50,23 @@ pub fn a_connection_that_waits_for_a_slot_may_wait_long(world: &mut World) {
     assert_eq!(world.log().count("listener", "accepted"), 1);
     world.leave(first);
     is_echoed(world, second);
+}
+
+/// As a parent's, or that of a new version which takes over.
+pub fn a_listener_that_others_have_too_goes_on_without_us(world: &mut World) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
+    let address = listener.local_addr().expect("it is bound");
+    let theirs = listener.try_clone().expect("a descriptor is free");
+    let listener = listener.try_into().expect("it can be non-blocking");
+    let token = world.reactor.listen_on(listener, echoes());
+    let token = token.expect("there is room");
+    let first = world.dial(address);
+    is_echoed(world, first);
+    world.with(|cx| cx.close_source(token));
+    assert_eq!(world.drive_to_end("listener"), "Requested");
+    let _second = TcpStream::connect(address).expect("they listen");
+    theirs.accept().expect("it is in the queue");
+    is_echoed(world, first);
 }
 
 pub fn a_listener_waits_too_when_another_source_took_the_last_slot(world: &mut World) {

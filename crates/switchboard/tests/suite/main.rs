@@ -443,6 +443,7 @@ suite! {
     }
     listening {
         a_paused_listener_leaves_connections_in_the_queue
+        a_listener_that_others_have_too_goes_on_without_us
     }
     embedding {
         the_descriptor_tells_that_bytes_have_come
