@@ -97,8 +97,8 @@ impl Builder {
     /// leaves bytes unread is closed with that error.
     ///
     /// On io_uring the kernel receives on its own, and what it has received for sources that are
-    /// paused waits in the driver: up to as many bytes again. At that bound, the source for which
-    /// further ones come fails.
+    /// paused waits in the driver: up to as many bytes again, or 8 MiB if that is more. At that
+    /// bound, the source for which further ones come fails.
     pub fn max_buffered(mut self, bytes: usize) -> Builder {
         self.max_buffered = bytes;
         self

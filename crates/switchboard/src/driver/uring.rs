@@ -153,11 +153,12 @@ pub(crate) struct Uring {
 }
 
 impl Uring {
-    pub(crate) fn new(threads: usize, max_kept: usize) -> io::Result<Uring> {
-        let setup = Setup {
-            max_kept,
-            ..Setup::default()
-        };
+    pub(crate) fn new(threads: usize, max_buffered: usize) -> io::Result<Uring> {
+        let mut setup = Setup::default();
+        // The ring's memory is there in any case, so a lower bound would only make sources fail
+        // that are paused, which on other drivers just wait.
+        let in_ring = usize::from(setup.buffers) * setup.buffer;
+        setup.max_kept = max_buffered.max(in_ring);
         Uring::with(threads, &setup)
     }
 

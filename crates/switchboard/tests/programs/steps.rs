@@ -225,8 +225,9 @@ fn perform_on(state: &mut State, cx: &mut LoopContext<'_, State>, step: &Step, i
             state.model.set_paused(id, false);
         }
         Step::SetBounds(_, bounds) => {
+            let outbox = cx.source_outbox_len(token);
             let result = cx.set_source_options(token, bounds.options());
-            state.model.bounds_set(id, *bounds, &result);
+            state.model.bounds_set(id, *bounds, outbox, &result);
         }
         Step::Timer(_, millis) => {
             let delay = Duration::from_millis(*millis);
@@ -335,7 +336,7 @@ pub fn open(
                 .opened(token, Kind::Stream, Phase::Open, Some(far));
             if let Some(bounds) = bounds {
                 let result = cx.set_source_options(token, bounds.options());
-                state.model.bounds_set(id, bounds, &result);
+                state.model.bounds_set(id, bounds, 0, &result);
             }
         }
         Err(_) => {
@@ -373,7 +374,7 @@ pub fn connect(
                 .opened(token, Kind::Stream, Phase::Connecting, far);
             if let Some(bounds) = bounds {
                 let result = cx.set_source_options(token, bounds.options());
-                state.model.bounds_set(id, bounds, &result);
+                state.model.bounds_set(id, bounds, 0, &result);
             }
         }
         Err(_) => state.model.refused(Answer::from(&result), sources),

@@ -205,7 +205,7 @@ impl Model {
         source.paused = paused;
     }
 
-    pub fn bounds_set(&mut self, id: Id, bounds: Bounds, result: &Result) {
+    pub fn bounds_set(&mut self, id: Id, bounds: Bounds, outbox: usize, result: &Result) {
         let source = &self.sources[id];
         let allowed = match (source.kind, source.phase) {
             (Kind::Listener, Phase::Ended) => vec![Answer::WrongKind, Answer::Stale],
@@ -222,7 +222,8 @@ impl Model {
                 ..bounds
             };
             source.drops |= bounds.policy == OutboxPolicy::DropOldest;
-            source.lifted |= source.outbox > bounds.low;
+            source.outbox = outbox; // io_uring may have given back some of it in this tick
+            source.lifted |= outbox > bounds.low;
             source.highest = source.highest.max(source.bounds.high);
         }
     }

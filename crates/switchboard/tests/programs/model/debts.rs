@@ -25,10 +25,11 @@ impl Model {
         let mut most = 0;
         for (id, outbox) in outboxes.iter().enumerate() {
             let source = &self.sources[id];
-            let high = source.highest;
+            let (high, low) = (source.highest, source.bounds.low);
             least += outbox;
             most += outbox + source.left.max(source.kept);
             self.sources[id].outbox = *outbox;
+            self.sources[id].lifted |= *outbox > low;
             self.sources[id].kept = self.sources[id].left;
             self.demand(
                 *outbox <= high,
