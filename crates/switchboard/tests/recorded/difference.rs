@@ -1,6 +1,8 @@
 //! What a program does otherwise than when it was recorded is found, and shown where it begins.
 
-use switchboard::{Divergence, Error, Reactor, Recording, Replay};
+use std::time::Duration;
+
+use switchboard::{Divergence, Error, Reactor, Recording, Replay, SourceOptions};
 
 use crate::program::{Log, Twist};
 use crate::tape::{Guest, PROGRAM, Tape, VERSION};
@@ -143,6 +145,33 @@ fn recordings_of_others_are_refused() {
         other.starts_with(&tape.path.display().to_string()),
         "{other}"
     );
+}
+
+/// A bound that most reactors do not have is missing where it is not set.
+#[test]
+fn a_bound_that_is_set_on_one_side_only_is_refused() {
+    let limited = || {
+        let options = SourceOptions::default().with_read_timeout(Duration::from_secs(5));
+        Reactor::builder().source_options(options)
+    };
+    for (then, now, shown) in [
+        (
+            limited(),
+            Reactor::builder(),
+            "read timeout at 5000000000, not none",
+        ),
+        (
+            Reactor::builder(),
+            limited(),
+            "read timeout at none, not 5000000000",
+        ),
+    ] {
+        let tape = Tape::new("one side");
+        drop(then.record(tape.recording()).build(()).unwrap());
+        let replay = tape.open().unwrap();
+        let refused = now.replay(&replay).build(()).unwrap_err().to_string();
+        assert!(refused.contains(shown), "{refused}");
+    }
 }
 
 #[test]

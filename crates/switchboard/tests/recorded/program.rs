@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use switchboard::signal::SIGUSR2;
 use switchboard::{
-    Builder, Bytes, Close, Context, Done, Error, Handler, OutboxPolicy, Reactor, Result,
+    Builder, Bytes, Close, Context, Done, Error, Handler, OutboxPolicy, Rate, Reactor, Result,
     SourceOptions, Stream, TimerId, Token,
 };
 
@@ -124,6 +124,11 @@ impl Guest {
                 cx.send(format!("{:?}\n", cx.now()))
             }
             "signals" => cx.send(format!("{}\n", log.has("signal "))),
+            "limits" => {
+                let rate = Rate::per_second(1000).with_burst(20);
+                let timeout = Duration::from_millis(30);
+                cx.set_options(cx.options().with_read_rate(rate).with_read_timeout(timeout))
+            }
             "timer" => cx.set_timer(Duration::from_millis(5)).map(drop),
             "after" => {
                 let me = cx.token();

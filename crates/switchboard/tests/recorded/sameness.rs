@@ -201,6 +201,20 @@ fn a_shutdown_from_another_thread_is_replayed(tape: &Tape) {
     assert_eq!(replay.outcome().unwrap(), ReplayEnd::Complete);
 }
 
+fn limits_are_replayed(tape: &Tape) {
+    let log = tape.record(|address| {
+        let mut guest = Guest::new(address);
+        guest.say("limits");
+        let long = format!("echo {}", "long ".repeat(20));
+        assert_eq!(guest.ask(&long), long.trim_end());
+        guest.say_part("never finished");
+        assert_eq!(guest.hear_all(), b"");
+        Guest::new(address).say("stop");
+    });
+    assert!(log.has("no whole message"), "{:?}", log.notes());
+    tape.assert_replays(&log, &ReplayEnd::Complete);
+}
+
 fn two_replays_of_one_recording_are_the_same(tape: &Tape) {
     let log = tape.record(|address| {
         let mut guest = Guest::new(address);
@@ -274,6 +288,7 @@ on_each_driver! {
     results_of_jobs_are_replayed_without_the_jobs
     signals_are_replayed_and_not_caught
     a_shutdown_from_another_thread_is_replayed
+    limits_are_replayed
     two_replays_of_one_recording_are_the_same
     a_reactor_that_is_dropped_in_the_middle_is_replayed
 }

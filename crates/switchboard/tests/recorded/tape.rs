@@ -123,9 +123,12 @@ impl Guest {
     }
 
     pub fn say(&mut self, line: &str) {
-        let line = format!("{line}\n");
+        self.say_part(&format!("{line}\n"));
+    }
+
+    pub fn say_part(&mut self, text: &str) {
         let mut stream = self.stream.get_ref();
-        stream.write_all(line.as_bytes()).expect("it reads");
+        stream.write_all(text.as_bytes()).expect("it reads");
     }
 
     /// Its next line.

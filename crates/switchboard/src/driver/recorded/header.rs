@@ -105,20 +105,20 @@ impl Header {
         if let Some(seed) = seed.filter(|seed| *seed != self.seed) {
             return Err(format!("was made with the seed {}, not {seed}", self.seed));
         }
-        let differing = |(name, now): &(String, u64)| {
-            let then = self.bounds.iter().find(|(other, _)| other == name);
-            let then = then.map(|(_, then)| *then);
-            (then != Some(*now)).then(|| (name.clone(), then, *now))
+        let value = |bounds: &[(String, u64)], name: &str| {
+            let found = bounds.iter().find(|(other, _)| other == name);
+            found.map_or("none".to_owned(), |(_, value)| value.to_string())
         };
-        match bounds.iter().find_map(differing) {
-            Some((name, then, now)) => {
-                let then = then.map_or("unknown".to_owned(), |then| then.to_string());
-                Err(format!(
+        // Either side may have a bound that the other does not set.
+        for (name, _) in bounds.iter().chain(&self.bounds) {
+            let (then, now) = (value(&self.bounds, name), value(bounds, name));
+            if then != now {
+                return Err(format!(
                     "was made with the reactor's {name} at {then}, not {now}"
-                ))
+                ));
             }
-            None => Ok(()),
         }
+        Ok(())
     }
 }
 
