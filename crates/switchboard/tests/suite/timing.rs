@@ -8,7 +8,8 @@ use switchboard::{Error, TimerId};
 use crate::probe::Probe;
 use crate::world::World;
 
-const IDLE: Duration = Duration::from_millis(60);
+/// Longer than a busy machine sleeps between two of our turns.
+const IDLE: Duration = Duration::from_millis(250);
 
 pub fn an_idle_connection_is_closed_and_a_busy_one_is_not(world: &mut World) {
     world.with_options(|options| options.with_idle_timeout(IDLE));
