@@ -18,6 +18,8 @@ mod program;
 #[macro_use]
 #[path = "recorded/sameness.rs"]
 mod sameness;
+#[path = "recorded/names.rs"]
+mod names;
 #[path = "recorded/pipes.rs"]
 mod pipes;
 #[path = "recorded/secrets.rs"]
