@@ -52,9 +52,22 @@ impl Child {
         program: &OsStr,
         arguments: impl IntoIterator<Item = S>,
     ) -> Result<Self> {
+        Self::start_on(name, &[core], program, arguments)
+    }
+
+    /// The same, on several cores.
+    pub fn start_on<S: AsRef<OsStr>>(
+        name: &str,
+        cores: &[usize],
+        program: &OsStr,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Result<Self> {
         let own = std::env::current_exe().context("finding this program's file")?;
+        let cores = cores.iter().map(|core| format!("--core={core}"));
         let mut process = Command::new(own)
-            .args(["launch", "--core", &core.to_string(), "--"])
+            .arg("launch")
+            .args(cores)
+            .arg("--")
             .arg(program)
             .args(arguments)
             .stdin(Stdio::piped())
@@ -227,13 +240,13 @@ fn forward(
 ///
 /// This step between stands here because only the child itself can ask for
 /// these, and doing so between fork and exec would need unsafe code.
-pub fn enter(core: usize, program: &OsStr, arguments: &[std::ffi::OsString]) -> Result<()> {
+pub fn enter(cores: &[usize], program: &OsStr, arguments: &[std::ffi::OsString]) -> Result<()> {
     let parent = getppid();
     set_parent_process_death_signal(Some(Signal::KILL))?;
     if getppid() != parent {
         bail!("the tool ended");
     }
-    cores::pin_to(core)?;
+    cores::pin_to(cores)?;
     raise_descriptor_limit()?;
     let error = Command::new(program).args(arguments).exec();
     Err(error).with_context(|| format!("running {}", program.display()))

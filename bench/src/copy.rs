@@ -96,7 +96,7 @@ pub fn measure(arguments: &Arguments) -> Result<bool> {
     let (program, version, target) = peers::build_example("echo_and_copy")?;
     interrupt::check()?;
     let cores = Cores::choose()?;
-    cores::pin_to(cores.load)?;
+    cores::pin_to(&[cores.load])?;
     child::raise_descriptor_limit()?;
     let (size, rounds) = match arguments.quick {
         true => (256, 3),

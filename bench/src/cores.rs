@@ -4,7 +4,7 @@
 
 use std::fs;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// Two cores; the same one twice on a machine that has only one.
@@ -40,11 +40,44 @@ impl Cores {
     }
 }
 
-/// Keeps the calling thread, and the processes that it starts, on one core.
-pub fn pin_to(core: usize) -> Result<()> {
+/// Two cores for servers, and one for the load generators: the second of the two where there is
+/// no third.
+#[derive(Clone, Copy, Debug)]
+pub struct Crew {
+    /// For a server of two threads.
+    pub servers: [usize; 2],
+    /// For its load generator, and for the tool, which waits meanwhile.
+    pub load: usize,
+}
+
+impl Crew {
+    /// The cores of [`Cores::choose`] for the servers; another one for the load.
+    pub fn choose() -> Result<Self> {
+        let Cores { server, load } = Cores::choose()?;
+        ensure!(server != load, "two reactors need two cores");
+        let servers = [server, load];
+        let allowed = sched_getaffinity(None).context("reading the allowed cores")?;
+        let mut others = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core));
+        let third = others.find(|core| {
+            servers
+                .iter()
+                .all(|of| !twins_of(*of).contains(core) && of != core)
+        });
+        let load = third.unwrap_or(load);
+        Ok(Self { servers, load })
+    }
+
+    /// Whether the load takes a part of a server's core.
+    pub fn is_shared(&self) -> bool {
+        self.servers.contains(&self.load)
+    }
+}
+
+/// Keeps the calling thread, and the processes that it starts, on these cores.
+pub fn pin_to(cores: &[usize]) -> Result<()> {
     let mut set = CpuSet::new();
-    set.set(core);
-    sched_setaffinity(None, &set).with_context(|| format!("pinning to core {core}"))
+    cores.iter().for_each(|core| set.set(*core));
+    sched_setaffinity(None, &set).with_context(|| format!("pinning to {cores:?}"))
 }
 
 fn twins_of(core: usize) -> Vec<usize> {

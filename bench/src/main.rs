@@ -18,6 +18,7 @@ mod peers;
 mod plan;
 mod progress;
 mod protocol;
+mod reactors;
 mod report;
 mod runner;
 mod scenario;
@@ -76,6 +77,15 @@ enum Task {
     /// Measures the echo of 1,000 connections while their server copies a file, against the same
     /// while `cp` does.
     Copy(copy::Arguments),
+    /// Compares two reactors with one, where each message takes some 40 µs of computing.
+    Reactors {
+        /// Fewer and shorter slices; leaves bench/results alone.
+        #[arg(long)]
+        quick: bool,
+        /// Where reactors.md goes.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
     /// Generates load as told on standard input.
     #[command(hide = true)]
     Load,
@@ -83,7 +93,7 @@ enum Task {
     #[command(hide = true)]
     Launch {
         #[arg(long)]
-        core: usize,
+        core: Vec<usize>,
         #[arg(last = true, required = true)]
         program: Vec<OsString>,
     },
@@ -95,7 +105,10 @@ fn main() -> ExitCode {
         Some(Task::Copy(arguments)) => copy::measure(arguments),
         Some(Task::Load) => load::obey_commands().map(|()| true),
         Some(Task::Launch { core, program }) => {
-            child::enter(*core, &program[0], &program[1..]).map(|()| true)
+            child::enter(core, &program[0], &program[1..]).map(|()| true)
+        }
+        Some(Task::Reactors { quick, out }) => {
+            compare_reactors(*quick, out.as_deref()).map(|()| true)
         }
         None => measure(&arguments),
     };
@@ -109,13 +122,28 @@ fn main() -> ExitCode {
     }
 }
 
+/// Two reactors against one.
+fn compare_reactors(quick: bool, out: Option<&Path>) -> Result<()> {
+    interrupt::listen()?;
+    let (report, directory) = reactors::measure(quick)?;
+    print!("{report}");
+    let directory = out.unwrap_or(&directory);
+    fs::create_dir_all(directory)
+        .with_context(|| format!("creating {}; try --out DIR", directory.display()))?;
+    let path = directory.join("reactors.md");
+    fs::write(&path, report)
+        .with_context(|| format!("writing {}; try --out DIR", path.display()))?;
+    println!("wrote {}", path.display());
+    Ok(())
+}
+
 /// Runs all that was asked for; false if a peer failed.
 fn measure(arguments: &Arguments) -> Result<bool> {
     interrupt::listen()?;
     let field = peers::build(&arguments.only)?;
     interrupt::check()?;
     let cores = Cores::choose()?;
-    cores::pin_to(cores.load)?;
+    cores::pin_to(&[cores.load])?;
     let descriptors = child::raise_descriptor_limit()?;
     let scratch = field.target.join("bench-peers");
     let setting = Setting {

@@ -161,6 +161,18 @@ pub fn build(only: &[String]) -> Result<Field> {
     Ok(field)
 }
 
+/// Builds the server that computes for each message: its executable, and where cargo puts what it
+/// builds.
+pub fn build_work() -> Result<(PathBuf, PathBuf)> {
+    let mut cargo = Cargo::default();
+    cargo.build("switchboard", &["--example=work"])?;
+    let work = cargo.executable("work")?;
+    // `TARGET/release/examples/work` → `TARGET`
+    let target = work.ancestors().nth(3).map(Path::to_path_buf);
+    let target = target.context("cargo's target directory has no parent")?;
+    Ok((work, target))
+}
+
 impl Field {
     fn add(&mut self, name: &str, echo: PathBuf, version: String) -> &mut Peer {
         self.peers.push_mut(Peer {

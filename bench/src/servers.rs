@@ -51,6 +51,16 @@ impl Server {
 
     /// The same, with a program such as valgrind and its options in front.
     pub fn start_under(peer: &Peer, work: Work, core: usize, wrapper: &[OsString]) -> Result<Self> {
+        Self::start_on(peer, work, &[core], wrapper)
+    }
+
+    /// The same, on several cores.
+    pub fn start_on(
+        peer: &Peer,
+        work: Work,
+        cores: &[usize],
+        wrapper: &[OsString],
+    ) -> Result<Self> {
         let program = peer.programs.get(&work);
         let program = program.with_context(|| format!("{} has no server for this", peer.name))?;
         let mut line: Vec<&OsStr> = wrapper.iter().map(OsString::as_os_str).collect();
@@ -61,7 +71,7 @@ impl Server {
         if let Some(directory) = written {
             fs::create_dir_all(directory)?;
         }
-        let mut child = Child::start(&peer.name, core, line[0], &line[1..])?;
+        let mut child = Child::start_on(&peer.name, cores, line[0], &line[1..])?;
         let address: SocketAddr = child.wait_for("`listening on ADDR`", START_LIMIT, |line| {
             let Line::Out(text) = line else { return None };
             text.strip_prefix("listening on ")?.trim().parse().ok()
