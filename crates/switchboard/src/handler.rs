@@ -40,7 +40,7 @@ pub trait Handler<S: 'static>: 'static {
         Ok(())
     }
 
-    /// The TLS handshake of this connection is done: [`cx.tls()`](Context::tls) says what was agreed.
+    /// The TLS handshake of this connection is done: `cx.tls()` says what was agreed.
     /// Called before `handle_connect` and the first `handle_read`, and on TLS only: a handler need not
     /// know of it.
     fn handle_secured(&mut self, state: &mut S, cx: &mut Context<'_, S>) -> Result {
