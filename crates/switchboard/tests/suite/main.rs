@@ -613,6 +613,8 @@ suite! {
         bytes_are_sent_on_from_tls_to_plain_and_back
         plain_bytes_are_sent_on_over_tls
         a_peer_that_does_not_read_holds_a_close_no_longer_than_its_deadline
+        a_unix_socket_can_speak_it_too
+        little_is_encrypted_ahead_of_a_peer_that_does_not_read
     }
     handshakes {
         a_handshake_that_comes_byte_by_byte_is_as_good_as_any

@@ -342,3 +342,47 @@ pub fn a_peer_that_does_not_read_holds_a_close_no_longer_than_its_deadline(world
     assert_eq!(world.drive_to_end("server"), "TimedOut(Close)");
     assert_eq!(world.reactor.buffered(), 0);
 }
+
+pub fn a_unix_socket_can_speak_it_too(world: &mut World) {
+    let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
+    let [near, far] = [near, far].map(|end| switchboard::Stream::try_from(end).unwrap());
+    let near = near.with_tls(&server());
+    let far = far.with_tls(client().to("localhost").unwrap());
+    world.with(|cx| {
+        cx.register(near, Probe::echo("server")).unwrap();
+        let token = cx.register(far, Probe::new("client")).unwrap();
+        cx.send_to(token, "hello").unwrap();
+    });
+    world.drive_until("the echo", |world| world.log().bytes("client") == b"hello");
+}
+
+/// What is encrypted ahead of a peer that does not read has a bound; all else is in the outbox, and
+/// counted.
+pub fn little_is_encrypted_ahead_of_a_peer_that_does_not_read(world: &mut World) {
+    const ALL: usize = 32 << 20;
+    let probe = Probe::new("server").on_read(|_, cx| {
+        cx.recv(usize::MAX);
+        let options = cx.options().with_watermarks(64 * 1024, 64 << 20);
+        cx.set_options(options)?;
+        cx.send(pattern(ALL))
+    });
+    let peer = open(world, &server(), probe);
+    let mut wire = Wire::new(peer, &[&TLS13]);
+    wire.shake_hands(world);
+    wire.connection.writer().write_all(b"go").unwrap();
+    let bytes = wire.take();
+    world.set_reads(peer, false);
+    world.send(peer, bytes);
+    world.drive_until("a full network", |world| world.reactor.buffered() > 0);
+    world.settle();
+    // What the kernel holds is a few MiB at most.
+    assert!(
+        world.reactor.buffered() > ALL - (12 << 20),
+        "{}",
+        world.reactor.buffered()
+    );
+    world.set_reads(peer, true);
+    wire.drive_until(world, "all of it", |wire, _| wire.received.len() == ALL);
+    assert_same(&wire.received, &pattern(ALL));
+    assert_eq!(world.reactor.buffered(), 0);
+}
