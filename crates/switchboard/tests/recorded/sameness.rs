@@ -39,7 +39,7 @@ fn a_conversation_is_replayed(tape: &Tape) {
 }
 
 fn partial_writes_and_backpressure_are_replayed(tape: &Tape) {
-    const BYTES: usize = 12 << 20; // more than the network holds
+    const BYTES: usize = 6 << 20; // more than the network holds
     let log = tape.record(|address| {
         let mut guest = Guest::new(address);
         guest.say(&format!("big {BYTES}"));
@@ -57,9 +57,9 @@ fn partial_writes_and_backpressure_are_replayed(tape: &Tape) {
 fn a_feed_that_drops_the_oldest_is_replayed(tape: &Tape) {
     let log = tape.record(|address| {
         let mut guest = Guest::new(address);
-        guest.say("big 12000000"); // fills the network
+        guest.say("big 8000000"); // fills the network
         guest.say("echo"); // is read when there is room again
-        guest.hear_bytes(12_000_000);
+        guest.hear_bytes(8_000_000);
         assert_eq!(guest.hear(), "echo");
         guest.say("feed 1000");
         let last = (0..).find(|_| guest.hear().trim() == "999");
