@@ -8,6 +8,7 @@ use std::ops::{Deref, DerefMut};
 use bytes::Bytes;
 
 use super::{Codec, Frame};
+use crate::io::FileDone;
 use crate::offload::Done;
 use crate::{Close, Context, Error, Handler, Result, TimerId};
 
@@ -66,6 +67,15 @@ pub trait FrameHandler<S: 'static>: 'static {
         Ok(())
     }
 
+    /// As [`Handler::handle_secured`].
+    fn handle_secured(
+        &mut self,
+        state: &mut S,
+        cx: &mut FrameContext<'_, S, Self::Codec>,
+    ) -> Result {
+        Ok(())
+    }
+
     /// As [`Handler::handle_eof`].
     fn handle_eof(&mut self, state: &mut S, cx: &mut FrameContext<'_, S, Self::Codec>) -> Result {
         cx.close();
@@ -95,6 +105,16 @@ pub trait FrameHandler<S: 'static>: 'static {
         done: Done,
     ) -> Result {
         Err(Error::Unhandled("handle_done"))
+    }
+
+    /// As [`Handler::handle_file`].
+    fn handle_file(
+        &mut self,
+        state: &mut S,
+        cx: &mut FrameContext<'_, S, Self::Codec>,
+        done: FileDone,
+    ) -> Result {
+        Err(Error::Unhandled("handle_file"))
     }
 
     /// As [`Handler::handle_error`].
@@ -361,6 +381,12 @@ impl<S: 'static, C: Codec, H: FrameHandler<S, Codec = C>> Handler<S> for Framed<
         })
     }
 
+    fn handle_secured(&mut self, state: &mut S, cx: &mut Context<'_, S>) -> Result {
+        self.call_open(state, cx, |handler, state, cx| {
+            handler.handle_secured(state, cx)
+        })
+    }
+
     fn handle_write(&mut self, state: &mut S, cx: &mut Context<'_, S>) -> Result {
         self.call_open(state, cx, |handler, state, cx| {
             handler.handle_write(state, cx)
@@ -376,6 +402,12 @@ impl<S: 'static, C: Codec, H: FrameHandler<S, Codec = C>> Handler<S> for Framed<
     fn handle_done(&mut self, state: &mut S, cx: &mut Context<'_, S>, done: Done) -> Result {
         self.call_open(state, cx, |handler, state, cx| {
             handler.handle_done(state, cx, done)
+        })
+    }
+
+    fn handle_file(&mut self, state: &mut S, cx: &mut Context<'_, S>, done: FileDone) -> Result {
+        self.call_open(state, cx, |handler, state, cx| {
+            handler.handle_file(state, cx, done)
         })
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use switchboard::codec::{
     Codec, FrameContext, FrameHandler, Framed, LengthPrefixed, Lines, Terminated,
 };
-use switchboard::{Close, Context, Result, TimerId};
+use switchboard::{Close, Context, FileDone, OpenOptions, Result, TimerId};
 
 use crate::probe::{Log, Probe, brief};
 use crate::world::{World, assert_same, pattern};
@@ -52,6 +52,12 @@ impl<C: Codec> FrameHandler<Log> for Frames<C> {
     fn handle_timer(&mut self, log: &mut Log, cx: &mut Cx<'_, C>, _: TimerId) -> Result {
         log.note_of("near", "timer");
         (self.on_timer)(log, cx)
+    }
+
+    fn handle_file(&mut self, log: &mut Log, _: &mut Cx<'_, C>, done: FileDone) -> Result {
+        done.result?;
+        log.note_of("near", "file");
+        Ok(())
     }
 
     fn handle_eof(&mut self, log: &mut Log, cx: &mut Cx<'_, C>) -> Result {
@@ -313,4 +319,17 @@ pub fn after_close_no_frame_comes(world: &mut World) {
     world.finish(peer);
     assert_eq!(world.drive_to_end("near"), "Requested");
     assert_eq!(how_many(world), 1);
+}
+
+pub fn what_is_asked_of_a_file_is_told_too(world: &mut World) {
+    let path = world.path("text");
+    world.put(&path, b"from the file");
+    let handler = frames(Lines::new(), move |_, cx, _| {
+        let file = cx.open_file(&path, OpenOptions::new().read(true))?;
+        cx.send_file(file, ..).map(drop)
+    });
+    let (_, peer) = world.open(handler);
+    world.send(peer, "go\n");
+    world.drive_until_received(peer, "from the file");
+    world.drive_until("the news", |world| world.log().count("near", "file") == 2);
 }
