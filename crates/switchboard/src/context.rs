@@ -47,10 +47,10 @@ impl<'a, S: 'static> Context<'a, S> {
         }
     }
 
-    /// What the driver has lent.
+    /// What the driver has lent. From now on this is copied like any other bytes when it is sent.
     #[cfg(feature = "tls")]
-    pub(crate) fn lent(&self) -> &'a [u8] {
-        self.inner.lent
+    pub(crate) fn take_lent(&mut self) -> &'a [u8] {
+        std::mem::take(&mut self.inner.lent)
     }
 
     /// The token of this source.

@@ -83,6 +83,15 @@ impl Limited {
 }
 
 impl Source {
+    /// How much may be read of it: what its inbox has room for, and its rate allows.
+    pub(crate) fn room(&self, now: Time) -> usize {
+        let room = (self.options.inbox_limit as usize).saturating_sub(self.inbox_len());
+        match &self.limits {
+            Some(limits) => room.min(limits.available(now) as usize),
+            None => room,
+        }
+    }
+
     pub(crate) fn set_limits(&mut self, limits: Option<Box<Limited>>) -> Option<Box<Limited>> {
         let has_rate = limits.as_ref().is_some_and(|limits| limits.has_rate());
         self.apart = self.eof || has_rate && self.kind == Kind::Stream;
@@ -97,10 +106,7 @@ impl<S: 'static> Core<S> {
         let Some(source) = self.sources.get(token) else {
             return;
         };
-        let mut room = (source.options.inbox_limit as usize).saturating_sub(source.inbox_len());
-        if let Some(limits) = &source.limits {
-            room = room.min(limits.available(self.now) as usize);
-        }
+        let room = source.room(self.now);
         self.requests.push(Request::SetRoom(token, room));
     }
 

@@ -121,14 +121,13 @@ impl<S: 'static> Core<S> {
         if source.phase == Phase::Finishing {
             return; // it could not be registered
         }
-        let room = source.options.inbox_limit as usize;
         let start = StartTls {
             role,
             plain,
             unread,
             is_connected,
             reads: source.reads(),
-            room: room.saturating_sub(source.inbox_len()),
+            room: source.room(self.now),
         };
         if let Err(error) = driver.start_tls(token, start) {
             self.finish(token, Close::Io(error));
@@ -320,7 +319,9 @@ impl<S: 'static> Context<'_, S> {
     /// }
     /// ```
     pub fn start_tls(&mut self, role: impl Into<Role>) -> Result {
-        let (token, lent) = (self.token(), self.lent());
+        // What was lent came in the clear, and a forward of it would go out like that: ahead of this
+        // request.
+        let (token, lent) = (self.token(), self.take_lent());
         self.core.keep_forward(lent);
         let unread = self.data().to_vec();
         let len = unread.len();
