@@ -46,6 +46,8 @@ pub(crate) struct Layer {
     links: Vec<Option<Box<Link>>>,
     /// Those that have something to tell, each once.
     ready: VecDeque<Token>,
+    /// Those whose bytes came back: they go out with the next `wait`.
+    unsent: Vec<Token>,
     work: Work,
     lent: Lent,
     datagram: Option<KeptDatagram>,
@@ -94,6 +96,7 @@ impl Layer {
             inner,
             links: Vec::new(),
             ready: VecDeque::new(),
+            unsent: Vec::new(),
             work: Work::default(),
             lent: Lent::Inner,
             datagram: None,
@@ -147,6 +150,9 @@ impl Layer {
         }
         if is_new && link.is_paused {
             self.inner.set_reading(token, false);
+        }
+        if is_new {
+            self.finish(token); // our half-close may have waited for it
         }
     }
 
@@ -303,14 +309,10 @@ impl Layer {
             Event::Unsent(mut rest) => {
                 rest.append(&mut link.wire);
                 link.wire = *rest;
-                return None; // `Sent` follows
+                self.unsent.push(token); // the reason, if there is one, comes first
             }
             Event::Sent => {
-                if let Err(error) = ship(&mut self.inner, link, token, &mut self.work) {
-                    link.fail(error);
-                }
-                self.finish(token);
-                self.settle(token);
+                self.send_on(token);
                 let link = self.link(token)?;
                 return (link.wire.is_empty() && link.stage == Stage::Open).then_some(Event::Sent);
             }
@@ -320,12 +322,32 @@ impl Layer {
         None
     }
 
-    /// Shuts our side down, once the kernel has all that was said before.
+    /// Goes on with what the driver below did not take.
+    fn send_on(&mut self, token: Token) {
+        let Some(link) = find(&mut self.links, token) else {
+            return;
+        };
+        if let Err(error) = ship(&mut self.inner, link, token, &mut self.work) {
+            link.fail(error);
+        }
+        self.finish(token);
+        self.settle(token);
+    }
+
+    /// Says that we have finished if that is due, and shuts our side down once the kernel has all
+    /// of it.
     fn finish(&mut self, token: Token) {
         let Some(link) = find(&mut self.links, token) else {
             return;
         };
-        if link.finish == Finish::Due && link.wire.is_empty() && self.inner.is_flushed(token) {
+        if link.finish != Finish::Due || matches!(link.stage, Stage::Dialling | Stage::Handshake) {
+            return; // a handshake goes both ways
+        }
+        link.notify(&mut self.work);
+        if let Err(error) = ship(&mut self.inner, link, token, &mut self.work) {
+            link.fail(error);
+        }
+        if link.wire.is_empty() && self.inner.is_flushed(token) {
             link.finish = Finish::Done;
             self.inner.shutdown(token, Shutdown::Write);
         }
@@ -376,11 +398,7 @@ impl Layer {
             self.inner.shutdown(token, Shutdown::Read);
         }
         if how != Shutdown::Read {
-            link.notify(&mut self.work);
             link.finish = Finish::Due;
-            if let Err(error) = ship(&mut self.inner, link, token, &mut self.work) {
-                link.fail(error);
-            }
             self.finish(token);
         }
         self.settle(token);
@@ -394,6 +412,10 @@ impl Layer {
     }
 
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        for token in std::mem::take(&mut self.unsent) {
+            self.send_on(token);
+            self.inner.is_flushed(token); // who waits for that hears of it by a `Sent`
+        }
         let timeout = match self.ready.is_empty() {
             true => timeout,
             false => Some(Duration::ZERO),

@@ -2,6 +2,7 @@
 //! with it.
 
 use std::io::Write;
+use std::net::Shutdown;
 use std::time::Duration;
 
 use switchboard::tls::rustls::version::TLS13;
@@ -121,6 +122,27 @@ pub fn a_pause_does_not_stop_a_handshake(world: &mut World) {
     wire.drive_until(world, "the welcome", |wire, _| wire.received == b"welcome");
     world.settle();
     assert!(world.log().bytes("server").is_empty());
+}
+
+pub fn a_half_close_waits_for_the_handshake(world: &mut World) {
+    let listener = world.reactor.bind("127.0.0.1:0").unwrap();
+    let address = listener.local().unwrap().ip().unwrap();
+    let probe = Probe::new("listener").on_accepted(|_, cx, stream| {
+        let token = cx.register(stream, Probe::new("server"))?;
+        cx.shutdown_source(token, Shutdown::Write) // it only listens
+    });
+    let token = world.reactor.listen_on(listener.with_tls(&server()), probe);
+    token.unwrap();
+    let peer = world.dial(address);
+    world.settle();
+    assert_eq!(world.end(peer), None);
+    let mut wire = Wire::new(peer, &[&TLS13]);
+    wire.connection.writer().write_all(b"hello").unwrap();
+    wire.drive_until(world, "the bytes", |_, world| {
+        world.log().bytes("server") == b"hello"
+    });
+    wire.drive_until(world, "the end", |_, world| world.end(peer).is_some());
+    assert!(wire.is_finished, "no close_notify");
 }
 
 pub fn who_trusts_another_authority_does_not_connect(world: &mut World) {

@@ -404,6 +404,7 @@ suite! {
         an_unfinished_frame_is_an_error_at_the_end
         what_is_behind_a_frame_goes_to_the_handler_that_takes_over
         after_close_no_frame_comes
+        what_is_asked_of_a_file_is_told_too
     }
     datagrams {
         a_datagram_comes_whole_with_its_sender_and_can_be_answered
@@ -615,6 +616,9 @@ suite! {
         a_peer_that_does_not_read_holds_a_close_no_longer_than_its_deadline
         a_unix_socket_can_speak_it_too
         little_is_encrypted_ahead_of_a_peer_that_does_not_read
+        a_failure_is_told_to_who_waits_for_room
+        bytes_that_are_lost_by_a_close_are_the_reason
+        a_handler_of_frames_hears_of_it_as_well
     }
     handshakes {
         a_handshake_that_comes_byte_by_byte_is_as_good_as_any
@@ -624,6 +628,7 @@ suite! {
         a_server_that_is_silent_ends_at_the_deadline
         a_handshake_that_is_done_has_no_deadline
         a_pause_does_not_stop_a_handshake
+        a_half_close_waits_for_the_handshake
         who_trusts_another_authority_does_not_connect
         who_expects_another_name_does_not_connect
         an_address_can_be_expected_too
@@ -644,5 +649,8 @@ suite! {
         a_client_upgrades_too
         once_is_enough
         a_handler_can_be_replaced_by_one_that_knows_nothing_of_it
+        what_came_in_the_clear_and_is_sent_back_afterwards_is_encrypted
+        many_pieces_that_were_sent_before_all_go_out_first
+        a_read_rate_holds_from_the_first_byte_on
     }
 }

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
+use switchboard::codec::{FrameContext, FrameHandler, Framed, Lines};
 use switchboard::tls::rustls::version::{TLS12, TLS13};
-use switchboard::tls::{Client, Server, Version};
+use switchboard::tls::{Client, Server, Session, Version};
 use switchboard::{ConnectOptions, Context, Result, Token};
 
 use crate::certificates::{Wire, client, client_options, server, server_options};
@@ -385,4 +386,107 @@ pub fn little_is_encrypted_ahead_of_a_peer_that_does_not_read(world: &mut World)
     wire.drive_until(world, "all of it", |wire, _| wire.received.len() == ALL);
     assert_same(&wire.received, &pattern(ALL));
     assert_eq!(world.reactor.buffered(), 0);
+}
+
+/// A handler that waits for room in its outbox leaves bytes unread meanwhile. When the connection
+/// fails then, there will never be room.
+pub fn a_failure_is_told_to_who_waits_for_room(world: &mut World) {
+    let config = server();
+    world.with_options(|options| {
+        let options = options.with_watermarks(4 * 1024, 10 * 1024);
+        options.with_inbox_limit(4 * 1024)
+    });
+    let (_, peer) = world.open_narrow(Probe::new("server").on_read(move |log, cx| {
+        if cx.tls().is_none() {
+            return cx.start_tls(&config);
+        }
+        let data = cx.data();
+        let fits = cx.options().high_watermark() - cx.outbox_len();
+        let part = &data[..data.len().min(fits)];
+        if part.len() < data.len() {
+            log.note("waits");
+        }
+        cx.consume(part.len());
+        cx.send(part)
+    }));
+    let mut wire = Wire::new(peer, &[&TLS13]);
+    wire.shake_hands(world);
+    world.set_reads(peer, false);
+    for _ in 0..20 {
+        wire.connection
+            .writer()
+            .write_all(&pattern(30_000))
+            .unwrap();
+        let sealed = wire.take();
+        world.send(peer, sealed);
+    }
+    world.drive_until("no room", |world| world.log().has("server", "waits"));
+    world.settle();
+    world.reset(peer);
+    let why = world.drive_to_end("server");
+    assert!(why.starts_with("Io("), "{why}");
+}
+
+pub fn bytes_that_are_lost_by_a_close_are_the_reason(world: &mut World) {
+    let peer = open(
+        world,
+        &server(),
+        Probe::new("server")
+            .on_read(|log, cx| {
+                log.keep(cx.recv(usize::MAX));
+                cx.pause_reading(); // the loss is seen by the send first
+                cx.set_timer(Duration::from_millis(30)).map(drop)
+            })
+            .on_timer(|_, cx, _| {
+                cx.send("lost")?;
+                cx.close();
+                Ok(())
+            }),
+    );
+    let mut wire = Wire::new(peer, &[&TLS13]);
+    wire.connection.writer().write_all(b"hello").unwrap();
+    wire.drive_until(world, "the bytes", |_, world| {
+        world.log().bytes("server") == b"hello"
+    });
+    world.reset(peer);
+    let why = world.drive_to_end("server");
+    assert!(why.starts_with("Io("), "{why}");
+}
+
+/// Sends a line back once it knows with whom it speaks.
+struct Greeter;
+
+impl FrameHandler<Log> for Greeter {
+    type Codec = Lines;
+
+    fn handle_secured(&mut self, _: &mut Log, cx: &mut FrameContext<'_, Log, Lines>) -> Result {
+        let text = format!("{:?}", cx.tls().map(Session::version));
+        cx.send_frame(text)
+    }
+
+    fn handle_frame(
+        &mut self,
+        _: &mut Log,
+        cx: &mut FrameContext<'_, Log, Lines>,
+        line: &[u8],
+    ) -> Result {
+        cx.send_frame(line)
+    }
+}
+
+pub fn a_handler_of_frames_hears_of_it_as_well(world: &mut World) {
+    let listener = world.reactor.bind("127.0.0.1:0").unwrap();
+    let address = listener.local().unwrap().ip().unwrap();
+    let probe = Probe::new("listener").on_accepted(|_, cx, stream| {
+        let handler = Framed::new(Lines::new(), Greeter);
+        cx.register(stream, handler).map(drop)
+    });
+    let token = world.reactor.listen_on(listener.with_tls(&server()), probe);
+    token.unwrap();
+    let peer = world.dial(address);
+    let mut wire = Wire::new(peer, &[&TLS13]);
+    wire.connection.writer().write_all(b"hello\n").unwrap();
+    wire.drive_until(world, "both lines", |wire, _| {
+        wire.received == b"Some(Tls13)\nhello\n"
+    });
 }

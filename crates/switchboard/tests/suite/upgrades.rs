@@ -4,11 +4,11 @@ use std::io::Write;
 
 use switchboard::tls::Server;
 use switchboard::tls::rustls::version::TLS13;
-use switchboard::{Error, Handler};
+use switchboard::{Error, Handler, Rate};
 
 use crate::certificates::{NAME, Wire, client, server};
 use crate::probe::{Log, Probe};
-use crate::world::{World, pattern};
+use crate::world::{World, assert_same, pattern};
 
 /// Takes lines; upgrades at `STARTTLS`, and says what it heard over TLS.
 fn mail(server: Server) -> Probe {
@@ -150,4 +150,73 @@ pub fn a_handler_can_be_replaced_by_one_that_knows_nothing_of_it(world: &mut Wor
     let mut wire = Wire::new(peer, &[&TLS13]);
     wire.connection.writer().write_all(b"hello").unwrap();
     wire.drive_until(world, "the echo", |wire, _| wire.received == b"hello");
+}
+
+pub fn what_came_in_the_clear_and_is_sent_back_afterwards_is_encrypted(world: &mut World) {
+    let config = server();
+    let (_, peer) = world.open(Probe::new("server").on_read(move |_, cx| {
+        if cx.tls().is_some() {
+            cx.recv(usize::MAX);
+            return Ok(());
+        }
+        let data = cx.recv(usize::MAX); // long enough to be sent on without a copy
+        cx.start_tls(&config)?;
+        cx.send(data)
+    }));
+    world.send_at_once(peer, pattern(5_000));
+    world.settle();
+    world.assert_received(peer, "");
+    let mut wire = Wire::new(peer, &[&TLS13]);
+    wire.drive_until(world, "the bytes", |wire, _| wire.received.len() == 5_000);
+    assert_same(&wire.received, &pattern(5_000));
+}
+
+pub fn many_pieces_that_were_sent_before_all_go_out_first(world: &mut World) {
+    let config = server();
+    let all = pattern(200 * 2_000);
+    let pieces = all.clone();
+    let (_, peer) = world.open(Probe::new("server").on_read(move |_, cx| {
+        cx.recv(usize::MAX);
+        for piece in pieces.chunks(2_000) {
+            cx.send(piece.to_vec())?; // each stays in one piece
+        }
+        cx.start_tls(&config)?;
+        cx.send("secret")
+    }));
+    world.send(peer, "go");
+    world.drive_until("the plain part", |world| {
+        world.received(peer).len() == all.len()
+    });
+    world.assert_received(peer, &all);
+    let mut wire = Wire::new(peer, &[&TLS13]);
+    wire.skip(all.len());
+    wire.drive_until(world, "the secret", |wire, _| wire.received == b"secret");
+}
+
+pub fn a_read_rate_holds_from_the_first_byte_on(world: &mut World) {
+    const BURST: usize = 1_000;
+    let rate = Rate::per_second(4_000).with_burst(BURST as u32);
+    let config = server();
+    world.with_options(|options| options.with_read_rate(rate));
+    let (_, peer) = world.open(Probe::new("server").on_read(move |log, cx| {
+        if cx.tls().is_none() {
+            cx.recv(usize::MAX);
+            return cx.start_tls(&config);
+        }
+        let data = cx.recv(usize::MAX);
+        assert!(data.len() <= BURST, "{} bytes at once", data.len());
+        log.keep(data);
+        Ok(())
+    }));
+    world.send(peer, "go");
+    world.settle();
+    let mut wire = Wire::new(peer, &[&TLS13]);
+    wire.connection
+        .writer()
+        .write_all(&pattern(3 * BURST))
+        .unwrap();
+    wire.drive_until(world, "all", |_, world| {
+        world.log().bytes("server").len() == 3 * BURST
+    });
+    assert_same(world.log().bytes("server"), &pattern(3 * BURST));
 }

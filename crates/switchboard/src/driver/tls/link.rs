@@ -63,6 +63,8 @@ pub(super) struct Link {
     end_due: bool,
     /// Why it has failed, until that is told.
     failure: Option<io::Error>,
+    /// Who waits to send was told to look, since what is unread holds that back.
+    has_hinted: bool,
     /// It has failed here, and the peer is told by an alert first.
     pub(super) is_alerting: bool,
     /// We have said that we have finished.
@@ -95,6 +97,7 @@ impl Link {
             is_ended: false,
             end_due: false,
             failure: None,
+            has_hinted: false,
             is_alerting: false,
             has_notified: false,
             finish: Finish::NotYet,
@@ -153,7 +156,10 @@ impl Link {
         mem::swap(&mut work.incoming, &mut self.rest);
         match is_done {
             true => Ok(()),
-            false => Err(self.failure.take().unwrap_or_else(exhausted)),
+            false => {
+                work.sealed.clear(); // it would go out on another connection
+                Err(self.failure.take().unwrap_or_else(exhausted))
+            }
         }
     }
 
@@ -229,12 +235,26 @@ impl Link {
         self.unread.is_empty() && !self.is_secured && !self.is_paused && len <= self.room
     }
 
+    /// Whether the core takes what was decrypted.
+    fn is_read(&self) -> bool {
+        !self.is_paused && self.room > 0
+    }
+
+    /// Why it has failed, if that is to be told behind bytes that the core does not take: it may
+    /// wait for room in an outbox that will never have any.
+    pub(super) fn take_withheld(&mut self) -> Option<io::Error> {
+        match self.unread.is_empty() || self.is_read() {
+            true => None,
+            false => self.failure.take(),
+        }
+    }
+
     /// Whether [`news`](Self::news) has an answer.
     pub(super) fn has_news(&self) -> bool {
         if self.is_secured {
             true
         } else if !self.unread.is_empty() {
-            !self.is_paused && self.room > 0
+            self.is_read() || self.failure.is_some() && !self.has_hinted
         } else if self.end_due {
             !self.is_paused
         } else {
@@ -251,7 +271,12 @@ impl Link {
             let session = Box::new(self.engine.session());
             return Some(News::Event(Event::Secured(session)));
         }
+        if !self.unread.is_empty() && !self.is_read() {
+            self.has_hinted = true;
+            return Some(News::Event(Event::Sent));
+        }
         if !self.unread.is_empty() {
+            self.has_hinted = false;
             mem::swap(&mut work.plain, &mut self.unread);
             self.unread = Vec::new(); // an idle connection holds nothing
             let len = work.plain.len().min(self.room);

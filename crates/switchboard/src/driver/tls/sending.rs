@@ -26,7 +26,8 @@ impl Layer {
             return self.inner.send(token, outbox);
         };
         if link.stage != Stage::Open {
-            return Ok(()); // `Secured` or `Failed` will come
+            // `Secured` or `Failed` will come; unless nobody takes what has to be told before.
+            return link.take_withheld().map_or(Ok(()), Err);
         }
         let mut ahead = 0;
         ship(&mut self.inner, link, token, &mut self.work)?;
@@ -35,9 +36,9 @@ impl Layer {
                 return Ok(()); // `Sent` will come
             }
             let sealed = seal_front(link, outbox, &mut self.work)?;
-            outbox.advance(sealed);
-            ahead += sealed;
             ship(&mut self.inner, link, token, &mut self.work)?;
+            outbox.advance(sealed); // not before: if it is lost, the core has to see that
+            ahead += sealed;
         }
         Ok(())
     }
