@@ -43,13 +43,16 @@
 //!   somebody in between: that is `Close::Io` with
 //!   [`UnexpectedEof`](std::io::ErrorKind::UnexpectedEof). Our side says so whenever it is shut down
 //!   or closed, but not when it is aborted.
+//! - *Time.* What arrives counts once its record is whole (up to 16 KiB): on a line so slow that a
+//!   record takes longer than an [idle timeout](crate::SourceOptions::with_idle_timeout), the
+//!   connection is idle.
 //! - *Renegotiation and early data* (0-RTT) are not offered: the first is gone from TLS 1.3, and the
 //!   second can be replayed by anybody.
 //!
 //! # Bounds
 //! Plaintext counts in the inbox and the outbox, as everywhere. Beside these a connection holds at most
 //! one read as it was decrypted (if its handler has paused or its inbox is full), one record that
-//! has not arrived as a whole (about 16 KiB; 64 KiB during the handshake), and about 320 KiB that are
+//! has not arrived as a whole (about 16 KiB; 128 KiB of a message of the handshake), and about 320 KiB that are
 //! encrypted and not sent.
 //!
 //! # Cost

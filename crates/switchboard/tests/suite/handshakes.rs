@@ -61,6 +61,17 @@ pub fn a_handshake_that_is_cut_anywhere_ends_the_connection(world: &mut World) {
     assert_eq!(world.log().count("server", "eof"), 0);
 }
 
+/// The headers of the pieces are many times what is in them.
+pub fn a_message_in_tiny_pieces_is_not_waited_for(world: &mut World) {
+    let peer = open(world, &server(), Probe::new("server"));
+    let mut pieces = vec![22, 3, 1, 0, 4, 1, 0, 0xff, 0xf0]; // a record, and a long ClientHello in it
+    for _ in 0..40_000 {
+        pieces.extend([22, 3, 1, 0, 1, 0]);
+    }
+    world.send(peer, pieces);
+    assert_eq!(world.drive_to_end("server"), "Io(InvalidData)");
+}
+
 pub fn who_does_not_speak_tls_is_told_so(world: &mut World) {
     let peer = open(
         world,

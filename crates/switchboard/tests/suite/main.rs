@@ -623,6 +623,7 @@ suite! {
     handshakes {
         a_handshake_that_comes_byte_by_byte_is_as_good_as_any
         a_handshake_that_is_cut_anywhere_ends_the_connection
+        a_message_in_tiny_pieces_is_not_waited_for
         who_does_not_speak_tls_is_told_so
         a_client_that_is_silent_ends_at_the_deadline
         a_server_that_is_silent_ends_at_the_deadline

@@ -10,6 +10,10 @@ use crate::driver::{Event, READ_BUFFER};
 use crate::guard::guard;
 use crate::outbox::Outbox;
 
+/// What of a message that has not come as a whole is kept, in bytes. `rustls` takes messages of up to
+/// 64 KiB, but counts neither the headers of the records they come in nor empty ones.
+const MESSAGE: usize = 128 * 1024;
+
 /// How far a connection has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -131,6 +135,10 @@ impl Link {
             },
         };
         match work.incoming.get(used..) {
+            Some(rest) if rest.len() > MESSAGE => {
+                let text = "TLS: a message comes in too many pieces";
+                self.fail(io::Error::new(io::ErrorKind::InvalidData, text));
+            }
             Some(rest) if !rest.is_empty() => self.rest.extend_from_slice(rest),
             _ => self.rest = Vec::new(), // an idle connection holds nothing
         }
