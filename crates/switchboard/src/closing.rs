@@ -162,6 +162,9 @@ impl<S: 'static> Core<S> {
     /// next tick, so that a chain of them cannot hold this one.
     pub(crate) fn finish_closing(&mut self, program: &mut Program<S>, driver: &mut Driver) {
         self.submit(driver); // what was registered and closed in one `handle_write` has to be there
+        if self.is_draining {
+            self.drain_on(driver);
+        }
         for token in std::mem::take(&mut self.finishing) {
             self.end_source(program, driver, token);
         }
@@ -169,6 +172,9 @@ impl<S: 'static> Core<S> {
             tracing::error!(%error, "sockets are not closed yet"); // the next wait fails, too
         }
         self.tell_refused();
+        if self.is_draining {
+            self.end_drained();
+        }
         if self.stop.is_stopping() {
             self.finish_rest();
         }
@@ -278,6 +284,11 @@ impl Stop {
 
     pub(crate) fn handle(&self) -> &ShutdownHandle {
         &self.handle
+    }
+
+    /// Shuts this reactor down, and no other one of its group.
+    pub(crate) fn shutdown_own(&self) {
+        self.level.fetch_max(DRAIN, Ordering::AcqRel);
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

@@ -44,6 +44,7 @@ pub(crate) enum Request {
     Offload(Token, Job),
     File(FileAsk),
     SetReading(Token, bool),
+    StopAccepting(Token),
     SetRoom(Token, usize),
     Shutdown(Token, Shutdown),
     KillChild(Token, i32),
@@ -67,6 +68,8 @@ pub(crate) struct Core<S: 'static> {
     pub(crate) timers: Wheel<Due<S>>,
     pub(crate) posts: Arc<Posts<S>>,
     pub(crate) stop: Stop,
+    /// Nobody is let in any more, and the last connection ends the reactor.
+    pub(crate) is_draining: bool,
     pub(crate) now: Time,
     /// The wall clock when it was read last, and when that was.
     pub(crate) wall_clock: (Time, SystemTime),
@@ -136,6 +139,7 @@ impl<S: 'static> Core<S> {
             timers: Wheel::new(config.max_timers),
             posts: Arc::new(Posts::new(config.max_posts, Arc::clone(&waker))),
             stop: Stop::new(waker),
+            is_draining: false,
             now,
             wall_clock: (now, driver.wall_time()),
             random: config
@@ -214,7 +218,7 @@ impl<S: 'static> Core<S> {
         phase: Phase,
         handler: impl Handler<S>,
     ) -> Result<Token> {
-        if self.stop.is_stopping() {
+        if self.stop.is_stopping() || self.is_draining && kind == Kind::Listener {
             return Err(Error::ShuttingDown);
         }
         let options = self.config.options;
@@ -389,6 +393,7 @@ impl<S: 'static> Core<S> {
             }
             Request::File(ask) => driver.ask_file(ask),
             Request::SetReading(token, reading) => driver.set_reading(token, reading),
+            Request::StopAccepting(token) => driver.stop_accepting(token),
             Request::SetRoom(token, room) => driver.set_room(token, room),
             Request::Shutdown(token, how) => driver.shutdown(token, how),
             Request::KillChild(token, signal) => driver.kill_child(token, signal),

@@ -8,7 +8,6 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use crate::closing::Joint;
 use crate::guard::guard;
-use crate::net::cannot_listen;
 use crate::{
     Address, Builder, Error, Listener, Reactor, Remote, Result, ShutdownHandle, ToEndpoint,
 };
@@ -152,15 +151,35 @@ impl ReactorGroup {
     /// An address that cannot be bound; a Unix socket, which cannot be listened on twice: have one
     /// reactor listen, and hand streams to others through their remotes.
     pub fn bind(&mut self, endpoint: impl ToEndpoint) -> Result<Address> {
-        let endpoint = endpoint.to_endpoint()?;
-        let count = self.listeners.len();
-        let listeners = Listener::bind_shared(&endpoint, count);
-        let listeners = listeners.map_err(|error| cannot_listen(&endpoint, &error))?;
+        let listeners = Listener::bind_several(endpoint, self.listeners.len())?;
         let address = listeners[0].local()?; // a group has one reactor at least
-        for (of_one, listener) in self.listeners.iter_mut().zip(listeners) {
-            of_one.push(listener);
-        }
+        self.listen_on(listeners)?;
         Ok(address)
+    }
+
+    /// Gives these listeners to the reactors, in turn: those that were
+    /// [bound](Listener::bind_several) for them, inherited from a
+    /// [service manager](crate::service), or taken over in an [upgrade](crate::upgrade). If there are
+    /// fewer than reactors, some are listened on by several: so a single Unix socket can serve all. A
+    /// system call for each of those.
+    ///
+    /// # Errors
+    /// There is none to give; no descriptor is left; one is [simulated](crate::sim).
+    pub fn listen_on(&mut self, mut listeners: Vec<Listener>) -> Result {
+        let (count, reactors) = (listeners.len(), self.listeners.len());
+        if count == 0 {
+            return Err(Error::other(
+                "there is no listener that a group could serve",
+            ));
+        }
+        for index in count..reactors {
+            let duplicate = listeners[index % count].duplicate()?;
+            listeners.push(duplicate);
+        }
+        for (index, listener) in listeners.into_iter().enumerate() {
+            self.listeners[index % reactors].push(listener);
+        }
+        Ok(())
     }
 
     /// A way to shut all reactors down, from any thread, before or while they run.

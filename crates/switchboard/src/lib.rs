@@ -58,6 +58,7 @@ mod context;
 mod core;
 mod datagrams;
 mod descriptors;
+mod draining;
 mod driver;
 mod error;
 mod files;
@@ -97,6 +98,8 @@ mod timers;
 #[cfg(feature = "tls")]
 pub mod tls;
 mod transfers;
+#[cfg(target_os = "linux")]
+pub mod upgrade;
 
 pub use bytes::Bytes;
 

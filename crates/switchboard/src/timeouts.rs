@@ -42,6 +42,10 @@ pub(crate) enum Due<S: 'static> {
     Shutdown,
     /// To tell the service manager that the loop runs.
     Report,
+    /// A reactor that drains has had its time.
+    Drain,
+    /// A tick has to look what is left to drain.
+    DrainBegins,
 }
 
 impl<S: 'static> Due<S> {
@@ -53,7 +57,12 @@ impl<S: 'static> Due<S> {
             | Due::Attempt(token)
             | Due::Done(token, _)
             | Due::Limit(token, _) => Some(*token),
-            Due::Closure(_) | Due::Listeners | Due::Shutdown | Due::Report => None,
+            Due::Closure(_)
+            | Due::Listeners
+            | Due::Shutdown
+            | Due::Report
+            | Due::Drain
+            | Due::DrainBegins => None,
         }
     }
 }
@@ -113,7 +122,8 @@ impl<S: 'static> Core<S> {
                     self.abort_all();
                 }
                 Some(Due::Report) => self.report_due(),
-                Some(Due::Handler { .. }) | None => {}
+                Some(Due::Drain) => self.stop.shutdown_own(),
+                Some(Due::Handler { .. } | Due::DrainBegins) | None => {}
             }
         }
     }

@@ -40,6 +40,8 @@
 //! - `bind_udp`, `listen_udp`, `send_datagrams`: see `datagrams.rs`.
 //! - `set_reading(false)`: from now on the source has no `Received`, `Datagram`, `Accepted`,
 //!   `EndOfFile` or `Ready`; what has arrived already waits in the driver until `set_reading(true)`.
+//! - `stop_accepting`: from now on a listener lets nobody in; who has been let in has an `Accepted`.
+//!   `has_stopped_accepting` says when that was the last.
 //! - `set_room`: no `Received` of the source is longer than this; at zero there is none.
 //! - `keeps`: whether the driver itself holds bytes that it has taken, and has to wait until the
 //!   kernel takes them. Asked when `is_flushed` has said no.
@@ -328,6 +330,26 @@ impl Driver {
     /// Whether completions of a source are wanted: bytes, connections, readiness.
     pub(crate) fn set_reading(&mut self, token: Token, reading: bool) {
         each_driver!(self, driver => driver.set_reading(token, reading));
+    }
+
+    /// A listener lets nobody in any more; who has been let in already still comes.
+    pub(crate) fn stop_accepting(&mut self, token: Token) {
+        match self {
+            #[cfg(target_os = "linux")]
+            Driver::Uring(driver) => driver.stop_accepting(token),
+            Driver::Recorder(recorder) => recorder.stop_accepting(token),
+            other => other.set_reading(token, false), // a connection is accepted when it is told of
+        }
+    }
+
+    /// Whether nobody comes any more after `stop_accepting`.
+    pub(crate) fn has_stopped_accepting(&mut self, token: Token) -> bool {
+        match self {
+            #[cfg(target_os = "linux")]
+            Driver::Uring(driver) => driver.has_stopped_accepting(token),
+            Driver::Recorder(recorder) => recorder.has_stopped_accepting(token),
+            _ => true,
+        }
     }
 
     /// How many bytes one completion may bring at most.

@@ -337,6 +337,15 @@ impl Recorder {
         self.note(&Call::SetReading(token, reading), &Answer::Nothing);
     }
 
+    /// A reactor that drains has ended its recording.
+    pub(crate) fn stop_accepting(&mut self, token: Token) {
+        self.inner.stop_accepting(token);
+    }
+
+    pub(crate) fn has_stopped_accepting(&mut self, token: Token) -> bool {
+        self.inner.has_stopped_accepting(token)
+    }
+
     pub(crate) fn set_room(&mut self, token: Token, room: usize) {
         self.inner.set_room(token, room);
         self.note(&Call::SetRoom(token, room), &Answer::Nothing);

@@ -19,7 +19,7 @@ pub struct PeerCredentials {
 
 #[cfg(target_os = "linux")]
 impl PeerCredentials {
-    pub(super) fn of(socket: &impl std::os::fd::AsFd) -> std::io::Result<PeerCredentials> {
+    pub(crate) fn of(socket: &impl std::os::fd::AsFd) -> std::io::Result<PeerCredentials> {
         use nix::sys::socket::{getsockopt, sockopt};
         // Of another kind of socket, the system answers with numbers that are nobody's.
         let family = rustix::net::sockopt::socket_domain(socket)?;

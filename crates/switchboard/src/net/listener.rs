@@ -8,14 +8,14 @@ use std::os::fd::OwnedFd;
 use rustix::io::Errno;
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
-use super::socket_file::{self, SocketFile};
+use super::socket_file::{self, FileClaim, SocketFile};
 use super::{Address, Endpoint, UnixAddress, not_of_the_system, resolve};
 use crate::sim::SimulatedListener;
 use crate::{Result, ToEndpoint};
 
 /// Connections that the kernel holds for us before we accept them. Linux caps it at
 /// `net.core.somaxconn` (4096 by default since 5.4).
-pub(super) const BACKLOG: i32 = 4096;
+pub(crate) const BACKLOG: i32 = 4096;
 
 /// How many ports to try when port 0 is asked for on several addresses of one name.
 const PORT_TRIES: usize = 16;
@@ -117,9 +117,52 @@ impl Listener {
         }
     }
 
+    /// Sockets that somebody else has opened, at least one, and may listen on as well.
+    pub(crate) fn inherited(fds: Vec<OwnedFd>, file: Option<SocketFile>) -> io::Result<Listener> {
+        for fd in &fds {
+            SockRef::from(fd).set_nonblocking(true)?;
+        }
+        Ok(Listener::of(ListenerEnd::System(Sockets { file, fds })))
+    }
+
+    /// Its sockets once more, and its file.
+    pub(crate) fn share(&self) -> io::Result<(Vec<OwnedFd>, Option<FileClaim>)> {
+        let ListenerEnd::System(sockets) = &self.end else {
+            return Err(not_of_the_system());
+        };
+        let fds = sockets.fds.iter().map(OwnedFd::try_clone);
+        let fds = fds.collect::<io::Result<Vec<_>>>()?;
+        Ok((fds, sockets.file.as_ref().map(SocketFile::claim)))
+    }
+
+    /// One more that listens on the same sockets, in the same way; the file stays with this one.
+    pub(crate) fn duplicate(&self) -> io::Result<Listener> {
+        let (fds, _) = self.share()?;
+        let duplicate = Listener::inherited(fds, None)?;
+        #[cfg(feature = "tls")]
+        let duplicate = Listener {
+            role: self.role.clone(),
+            ..duplicate
+        };
+        Ok(duplicate)
+    }
+
     /// A listener that there was when it was recorded.
     pub(crate) fn replayed(addresses: Vec<Address>) -> Listener {
         Listener::of(ListenerEnd::Replayed(addresses))
+    }
+
+    /// So many listeners on every address that `endpoint` names, each with sockets of its own on the
+    /// same ports (`SO_REUSEPORT`), among which the system spreads connections: for the reactors of a
+    /// [group](crate::ReactorGroup::listen_on). Port 0 is one that is free, and the same for all.
+    ///
+    /// # Errors
+    /// An address that cannot be bound, because somebody listens there for example; a Unix socket,
+    /// which cannot be listened on twice.
+    pub fn bind_several(endpoint: impl ToEndpoint, count: usize) -> Result<Vec<Listener>> {
+        let endpoint = endpoint.to_endpoint()?;
+        let listeners = Listener::bind_shared(&endpoint, count);
+        Ok(listeners.map_err(|error| cannot_listen(&endpoint, &error))?)
     }
 
     /// Listens on the system's sockets. Blocks while a name is looked up.

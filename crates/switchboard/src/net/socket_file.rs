@@ -14,6 +14,8 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use rustix::fs::{FlockOperation, Mode, OFlags};
@@ -32,6 +34,22 @@ pub(crate) struct SocketFile {
     /// From the root, so that it is found from another current directory too.
     path: PathBuf,
     identity: Identity,
+    /// Somebody else removes it.
+    stays: Arc<AtomicBool>,
+}
+
+/// A way to decide who removes a file, for whoever hands its socket over.
+#[derive(Debug)]
+pub(crate) struct FileClaim {
+    pub(crate) path: PathBuf,
+    stays: Arc<AtomicBool>,
+}
+
+impl FileClaim {
+    /// Whether the process that the file was claimed in leaves it where it is.
+    pub(crate) fn set_stays(&self, stays: bool) {
+        self.stays.store(stays, Ordering::Release);
+    }
 }
 
 /// Which file a path leads to. The number of one that was removed may be given to the next, so the
@@ -56,7 +74,27 @@ impl Identity {
 impl SocketFile {
     fn at(path: PathBuf) -> io::Result<SocketFile> {
         let identity = Identity::of(&fs::symlink_metadata(&path)?);
-        Ok(SocketFile { path, identity })
+        let stays = Arc::default();
+        Ok(SocketFile {
+            path,
+            identity,
+            stays,
+        })
+    }
+
+    /// The file of a socket that was handed over; it stays until somebody else
+    /// [decides](FileClaim::set_stays).
+    pub(crate) fn adopt(path: PathBuf) -> io::Result<SocketFile> {
+        let file = SocketFile::at(path)?;
+        file.stays.store(true, Ordering::Release);
+        Ok(file)
+    }
+
+    pub(crate) fn claim(&self) -> FileClaim {
+        FileClaim {
+            path: self.path.clone(),
+            stays: Arc::clone(&self.stays),
+        }
     }
 }
 
@@ -64,6 +102,9 @@ impl SocketFile {
 /// puts another in its place between the look and the removal.
 impl Drop for SocketFile {
     fn drop(&mut self) {
+        if self.stays.load(Ordering::Acquire) {
+            return;
+        }
         if let Err(error) = remove_if_same(&self.path, &self.identity) {
             tracing::debug!(path = %self.path.display(), %error, "a socket's file stays behind");
         }

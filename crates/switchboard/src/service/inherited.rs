@@ -3,6 +3,7 @@
 //! It must never guess: a descriptor that is of another kind than expected is an error.
 
 use std::env;
+use std::os::fd::OwnedFd;
 
 use listenfd::ListenFd;
 use socket2::SockRef;
@@ -18,10 +19,11 @@ const UNNAMED: &str = "unknown";
 /// Sockets that were open before this program ran, each with a name. Several may have the same
 /// one. What is not taken is closed when this is dropped.
 ///
-/// They come from a service manager ([`from_service_manager`](Self::from_service_manager)).
+/// They come from a service manager ([`from_service_manager`](Self::from_service_manager)), or from
+/// the process that was the service before ([`Upgrade::inherited`](crate::upgrade::Upgrade::inherited)).
 #[derive(Debug, Default)]
 pub struct Inherited {
-    sockets: Vec<(String, Socket)>,
+    pub(crate) sockets: Vec<(String, Socket)>,
 }
 
 /// Something that can be inherited.
@@ -158,16 +160,21 @@ fn named(names: Option<String>, count: usize) -> Result<Vec<String>> {
 fn take(descriptors: &mut ListenFd, index: usize) -> Result<Socket> {
     if let Ok(Some(tcp)) = descriptors.take_tcp_listener(index) {
         must_listen(&SockRef::from(&tcp))?;
-        return Ok(Socket::Listener(tcp.try_into()?));
+        return Ok(Socket::Listener(inherited(tcp.into())?));
     }
     if let Ok(Some(unix)) = descriptors.take_unix_listener(index) {
         must_listen(&SockRef::from(&unix))?;
-        return Ok(Socket::Listener(unix.try_into()?));
+        return Ok(Socket::Listener(inherited(unix.into())?));
     }
     if let Ok(Some(udp)) = descriptors.take_udp_socket(index) {
         return Ok(Socket::Udp(udp.try_into()?));
     }
     Err("is not open, or of another kind than TCP, UDP and Unix stream sockets".into())
+}
+
+/// The manager listens on it as well, and goes on when this process has ended.
+fn inherited(socket: OwnedFd) -> Result<Listener> {
+    Ok(Listener::inherited(vec![socket], None)?)
 }
 
 fn must_listen(socket: &SockRef<'_>) -> Result {

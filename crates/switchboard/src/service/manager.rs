@@ -172,14 +172,18 @@ impl ServiceManager {
     }
 
     pub(super) fn leave(&self, member: usize) {
-        self.with_members(|members| members.heard[member] = None);
+        self.with_members(|members| {
+            if let Some(heard) = members.heard.get_mut(member) {
+                *heard = None;
+            }
+        });
     }
 
     /// The loop of one reactor runs. The manager is told when those of all do: a stuck one must not
     /// hide behind another.
     pub(super) fn beat(&self, member: usize) -> Result {
         let message = self.with_members(|members| {
-            members.heard[member] = Some(true);
+            *members.heard.get_mut(member)? = Some(true);
             if members.heard.contains(&Some(false)) {
                 return None;
             }
@@ -192,6 +196,14 @@ impl ServiceManager {
             }
         });
         message.map_or(Ok(()), |message| self.tell(message))
+    }
+
+    /// Another process is the service from now on: of this one nothing more is to be heard.
+    pub(super) fn retire(&self) {
+        self.with_members(|members| {
+            members.heard.clear();
+            members.is_stopping = true;
+        });
     }
 
     /// The first of the reactors shuts down.

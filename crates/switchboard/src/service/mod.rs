@@ -41,5 +41,6 @@ mod manager;
 mod reporting;
 
 pub use inherited::Inherited;
+pub(crate) use inherited::Socket;
 pub use manager::ServiceManager;
 pub(crate) use reporting::Report;

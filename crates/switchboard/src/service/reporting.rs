@@ -97,6 +97,7 @@ impl<S: 'static> Core<S> {
             return;
         };
         log(report.manager.beat(report.member));
+
         let watchdog = report.manager.watchdog();
         report.is_due = false;
         let Some(watchdog) = watchdog else { return };
@@ -112,6 +113,18 @@ impl<S: 'static> Core<S> {
     pub(crate) fn report_stop(&mut self) {
         if let Some(report) = &self.report {
             log(report.manager.stop());
+        }
+    }
+
+    /// Another process is the service from now on: the manager is told which, and hears no more of
+    /// this one, nor of the other reactors of its group.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn report_successor(&mut self, process: Option<u32>) {
+        if let Some(report) = &self.report {
+            if let Some(process) = process {
+                log(report.manager.main_process(process));
+            }
+            report.manager.retire();
         }
     }
 

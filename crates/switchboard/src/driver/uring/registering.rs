@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd};
 
 use super::Uring;
-use super::table::{Kind, Listening, Socket, Watch};
+use super::table::{Kind, LEAVING, Listening, PAUSED, Socket, TO_ARM, Watch};
 use crate::driver::batches::DatagramSocket;
 use crate::driver::{Notifier, Resource};
 use crate::io::{Child, SignalSet};
@@ -27,6 +27,7 @@ impl Uring {
                     file,
                     sockets: fds.into_iter().map(Socket::new).collect(),
                     waiting: VecDeque::new(),
+                    is_swept: false,
                 }))
             }
             Resource::Watch(source, interest) => {
@@ -55,6 +56,35 @@ impl Uring {
 
     pub(crate) fn bind(&mut self, endpoint: &Endpoint) -> io::Result<Listener> {
         Listener::bind_system(endpoint)
+    }
+
+    /// Has nobody let in any more. Who was let in already is handed out, even in a pause.
+    pub(crate) fn stop_accepting(&mut self, token: Token) {
+        let Some((index, place)) = self.table.find(token) else {
+            return;
+        };
+        place.set(LEAVING);
+        place.clear(PAUSED | TO_ARM);
+        self.cancel_main(index);
+        self.hand_out_later(index);
+    }
+
+    /// Whether nobody will come any more after [`stop_accepting`](Self::stop_accepting).
+    pub(crate) fn has_stopped_accepting(&mut self, token: Token) -> bool {
+        let Some((index, place)) = self.table.find(token) else {
+            return true;
+        };
+        let Kind::Listener(listener) = &mut place.kind else {
+            return true;
+        };
+        if place.under_way > 0 || !listener.waiting.is_empty() {
+            return false;
+        }
+        if !std::mem::replace(&mut listener.is_swept, true) {
+            listener.sweep();
+            self.hand_out_later(index);
+        }
+        !self.table.at(index).has_offer()
     }
 
     pub(crate) fn listen(&mut self, token: Token, addresses: &[SocketAddr]) -> io::Result<()> {

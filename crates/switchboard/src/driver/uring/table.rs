@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
+use rustix::io::Errno;
+use rustix::net::{SocketFlags, accept_with};
 use socket2::SockAddr;
 
 use super::kept::Kept;
@@ -14,7 +16,7 @@ use crate::driver::batches::DatagramSocket;
 use crate::driver::channel::Channel;
 use crate::driver::{Notifier, READ_BUFFER};
 use crate::io::Interest;
-use crate::net::SocketFile;
+use crate::net::{BACKLOG, SocketFile};
 
 /// What is registered in one place.
 pub(super) enum Kind {
@@ -54,6 +56,29 @@ pub(super) struct Listening {
     pub(super) sockets: Vec<Socket>,
     /// Accepted in a pause, or beyond what one tick may hand out.
     pub(super) waiting: VecDeque<OwnedFd>,
+    /// Who was in the queue at the end has been let in.
+    pub(super) is_swept: bool,
+}
+
+impl Listening {
+    /// Lets in who is in the queue. The kernel wakes a single one of those that accept on a socket, so
+    /// of a connection that came right before our accepts were cancelled nobody else knows: without
+    /// this it would wait until another one comes. Those that come from now on are others'.
+    pub(super) fn sweep(&mut self) {
+        for socket in &self.sockets {
+            for _ in 0..LONGEST_QUEUE {
+                match accept_with(&socket.fd, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
+                    Ok(fd) => self.waiting.push_back(fd),
+                    Err(Errno::INTR | Errno::CONNABORTED) => {}
+                    Err(Errno::AGAIN) => break,
+                    Err(error) => {
+                        tracing::warn!(%error, "connections may wait until another one comes");
+                        break;
+                    }
+                }
+            }
+        }
+    }
 }
 
 pub(super) struct Socket {
@@ -81,6 +106,9 @@ pub(super) struct Watch {
     pub(super) interest: Interest,
 }
 
+/// No queue has more: who was in one before so many were let in has been let in, too.
+const LONGEST_QUEUE: usize = BACKLOG as usize + 1;
+
 /// The kernel receives for it, or polls it.
 pub(super) const ARMED: u16 = 1;
 /// In the list of what to arm before the next wait.
@@ -106,6 +134,8 @@ pub(super) const QUEUED: u16 = 1 << 10;
 pub(super) const SATED: u16 = 1 << 11;
 /// It has had more than its share, and receives once at a time until that brings little.
 pub(super) const GREEDY: u16 = 1 << 12;
+/// A listener that lets nobody in any more.
+pub(super) const LEAVING: u16 = 1 << 13;
 
 pub(super) struct Place {
     pub(super) kind: Kind,
@@ -173,7 +203,7 @@ impl Place {
 
     /// Whether an operation should be under way that is not.
     pub(super) fn wants_arming(&self) -> bool {
-        if self.any(ARMED | CLOSED | ENDED) {
+        if self.any(ARMED | CLOSED | ENDED | LEAVING) {
             return false;
         }
         match &self.kind {
