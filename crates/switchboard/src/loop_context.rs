@@ -15,8 +15,8 @@ use crate::options::Limits;
 use crate::sources::{Kind, Phase, Way};
 use crate::timeouts::Due;
 use crate::{
-    Error, Interest, Listener, Payload, Rate, Remote, Result, SourceOptions, Stream, Time, TimerId,
-    ToEndpoint, Token,
+    Endpoint, Error, Interest, Listener, Payload, Rate, Remote, Result, SourceOptions, Stream,
+    Time, TimerId, ToEndpoint, Token,
 };
 
 /// What posted closures, timer closures and [`Reactor::with`](crate::Reactor::with) get, and
@@ -100,7 +100,9 @@ impl<S: 'static> LoopContext<'_, S> {
         #[cfg(feature = "tls")]
         let role = self.role_to(&endpoint, &mut options)?;
         let token = self.core.insert(Kind::Stream, Phase::Connecting, handler)?;
-        self.core.carry_descriptors(token, options.descriptors);
+        if let Endpoint::Unix(_) = endpoint {
+            self.core.carry_descriptors(token, options.descriptors);
+        }
         #[cfg(feature = "tls")]
         if let Some(role) = role {
             self.core.secure(token, role, false);

@@ -294,6 +294,21 @@ pub fn what_cannot_carry_them_says_so(world: &mut World) {
     let mut near = Stream::try_from(near).expect("a socket can");
     near.enable_descriptors(1).expect_err("TCP carries none");
     assert!(near.as_fd().is_some(), "it is as it was");
+    // Nor does a connection of ours over TCP, whatever its options say.
+    let server = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = server.local_addr().expect("it is bound");
+    let (mut reader, writer) = pipe_to_watch();
+    let refused = world.with(|cx| {
+        let options = ConnectOptions::default().with_descriptors(LIMIT);
+        let token = cx.connect_with(address, options, Probe::new("dialled"));
+        let token = token.expect("there is room");
+        cx.send_with_descriptors_to(token, "x", vec![writer.into()])
+    });
+    assert!(
+        matches!(refused, Err(Error::WrongKind { .. })),
+        "{refused:?}"
+    );
+    assert!(is_closed(&mut reader));
     let [near, _] = ends(world, [LIMIT; 2], [Probe::new("near"), Probe::new("far")]);
     let empty = world.with(|cx| cx.send_with_descriptors_to(near, "", vec![saying("")]));
     assert!(matches!(empty, Err(Error::WrongKind { .. })), "{empty:?}");
