@@ -316,6 +316,9 @@ impl Uring {
             if matches!(place.kind, Kind::Watch(_)) && place.any(ARMED) {
                 place.set(STALE); // others may take what it will tell of
             }
+            if matches!(place.kind, Kind::Listener(_)) {
+                self.cancel_main(index); // others may accept what comes meanwhile
+            }
         }
     }
 

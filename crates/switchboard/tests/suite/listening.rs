@@ -69,6 +69,26 @@ pub fn a_listener_that_others_have_too_goes_on_without_us(world: &mut World) {
     is_echoed(world, first);
 }
 
+/// What nobody has been told of is not ours yet.
+pub fn a_connection_that_comes_in_a_pause_is_for_others_too(world: &mut World) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
+    let address = listener.local_addr().expect("it is bound");
+    let theirs = listener.try_clone().expect("a descriptor is free");
+    let listener = listener.try_into().expect("it can be non-blocking");
+    let token = world.reactor.listen_on(listener, echoes());
+    let token = token.expect("there is room");
+    let first = world.dial(address);
+    is_echoed(world, first);
+    world.with(|cx| cx.pause_source(token));
+    world.settle();
+    let waits = TcpStream::connect(address).expect("there is a queue");
+    world.settle();
+    world.with(|cx| cx.close_source(token));
+    assert_eq!(world.drive_to_end("listener"), "Requested");
+    let (_, from) = theirs.accept().expect("it is in the queue");
+    assert_eq!(from, waits.local_addr().expect("it is connected"));
+}
+
 pub fn a_listener_waits_too_when_another_source_took_the_last_slot(world: &mut World) {
     world.rebuild(|builder| builder.max_sources(2));
     let (_, address) = world.listen(echoes());

@@ -445,6 +445,7 @@ suite! {
     listening {
         a_paused_listener_leaves_connections_in_the_queue
         a_listener_that_others_have_too_goes_on_without_us
+        a_connection_that_comes_in_a_pause_is_for_others_too
     }
     embedding {
         the_descriptor_tells_that_bytes_have_come
