@@ -241,6 +241,10 @@ impl ResolvesServerCert for Asked {
         }
         self.resolver.resolve(hello)
     }
+
+    fn only_raw_public_keys(&self) -> bool {
+        self.resolver.only_raw_public_keys()
+    }
 }
 
 struct Named {
@@ -285,4 +289,33 @@ pub(super) fn protocols(names: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Ve
         .into_iter()
         .map(|name| name.as_ref().to_vec())
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct RawKeys;
+
+    impl ResolvesServerCert for RawKeys {
+        fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+            None
+        }
+
+        fn only_raw_public_keys(&self) -> bool {
+            true
+        }
+    }
+
+    #[test]
+    fn a_resolver_of_raw_keys_stays_one() {
+        let config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(RawKeys));
+        let (config, _) = Server::from_rustls(config).for_one();
+        assert!(config.cert_resolver.only_raw_public_keys()); // RFC 7250
+    }
 }
