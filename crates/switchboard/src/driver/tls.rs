@@ -15,6 +15,7 @@ mod sending;
 
 use std::collections::VecDeque;
 use std::io;
+use std::mem;
 use std::net::Shutdown;
 use std::ops::Range;
 use std::time::Duration;
@@ -66,7 +67,7 @@ impl Driver {
             Driver::Replayer(replayer) => replayer.start_tls(token, &start),
             Driver::Tls(layer) => layer.start_tls(token, start),
             plain => {
-                let inner = std::mem::replace(plain, Driver::Moving);
+                let inner = mem::replace(plain, Driver::Moving);
                 let mut layer = Box::new(Layer::new(inner));
                 let started = layer.start_tls(token, start);
                 *plain = Driver::Tls(layer);
@@ -334,14 +335,21 @@ impl Layer {
         self.settle(token);
     }
 
-    /// Says that we have finished if that is due, and shuts our side down once the kernel has all
-    /// of it.
+    /// Shuts down what is to be: for receiving at once, and for sending once we have said so and the
+    /// kernel has all of it.
     fn finish(&mut self, token: Token) {
         let Some(link) = find(&mut self.links, token) else {
             return;
         };
-        if link.finish != Finish::Due || matches!(link.stage, Stage::Dialling | Stage::Handshake) {
+        if matches!(link.stage, Stage::Dialling | Stage::Handshake) {
             return; // a handshake goes both ways
+        }
+        if mem::take(&mut link.is_deaf) {
+            link.cut(true);
+            self.inner.shutdown(token, Shutdown::Read);
+        }
+        if link.finish != Finish::Due {
+            return;
         }
         link.notify(&mut self.work);
         if let Err(error) = ship(&mut self.inner, link, token, &mut self.work) {
@@ -394,13 +402,12 @@ impl Layer {
             return self.inner.shutdown(token, how);
         };
         if how != Shutdown::Write {
-            link.cut(true);
-            self.inner.shutdown(token, Shutdown::Read);
+            link.is_deaf = true;
         }
         if how != Shutdown::Read {
             link.finish = Finish::Due;
-            self.finish(token);
         }
+        self.finish(token);
         self.settle(token);
     }
 
@@ -412,7 +419,7 @@ impl Layer {
     }
 
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        for token in std::mem::take(&mut self.unsent) {
+        for token in mem::take(&mut self.unsent) {
             self.send_on(token);
             self.inner.is_flushed(token); // who waits for that hears of it by a `Sent`
         }

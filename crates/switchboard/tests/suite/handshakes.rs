@@ -156,6 +156,22 @@ pub fn a_half_close_waits_for_the_handshake(world: &mut World) {
     assert!(wire.is_finished, "no close_notify");
 }
 
+pub fn who_wants_to_hear_nothing_shakes_hands_all_the_same(world: &mut World) {
+    let listener = world.reactor.bind("127.0.0.1:0").unwrap();
+    let address = listener.local().unwrap().ip().unwrap();
+    let probe = Probe::new("listener").on_accepted(|_, cx, stream| {
+        let server = Probe::new("server").on_eof(|_, cx| cx.send("news"));
+        let token = cx.register(stream, server)?;
+        cx.shutdown_source(token, Shutdown::Read)
+    });
+    let token = world.reactor.listen_on(listener.with_tls(&server()), probe);
+    token.unwrap();
+    let peer = world.dial(address);
+    let mut wire = Wire::new(peer, &[&TLS13]);
+    wire.drive_until(world, "the news", |wire, _| wire.received == b"news");
+    assert_eq!(world.log().of("server"), ["secured", "eof"]);
+}
+
 pub fn who_trusts_another_authority_does_not_connect(world: &mut World) {
     let client = ClientOptions::new(stranger().roots()).build().unwrap();
     let (server, client) = meet(world, &server(), &client);

@@ -631,6 +631,7 @@ suite! {
         a_handshake_that_is_done_has_no_deadline
         a_pause_does_not_stop_a_handshake
         a_half_close_waits_for_the_handshake
+        who_wants_to_hear_nothing_shakes_hands_all_the_same
         who_trusts_another_authority_does_not_connect
         who_expects_another_name_does_not_connect
         an_address_can_be_expected_too

@@ -71,6 +71,8 @@ pub(super) struct Link {
     has_hinted: bool,
     /// It has failed here, and the peer is told by an alert first.
     pub(super) is_alerting: bool,
+    /// We are about to stop listening, after the handshake if need be.
+    pub(super) is_deaf: bool,
     /// We have said that we have finished.
     has_notified: bool,
     pub(super) finish: Finish,
@@ -99,6 +101,7 @@ impl Link {
             told_room: READ_BUFFER,
             is_secured: false,
             is_ended: false,
+            is_deaf: false,
             end_due: false,
             failure: None,
             has_hinted: false,
