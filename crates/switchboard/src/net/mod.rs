@@ -21,7 +21,9 @@ pub(crate) use known::{KnownEnds, copy_of};
 pub(crate) use listener::BACKLOG;
 pub use listener::Listener;
 pub(crate) use listener::{Sockets, cannot_listen};
-pub(crate) use socket_file::{FileClaim, SocketFile};
+#[cfg(target_os = "linux")]
+pub(crate) use socket_file::FileClaim;
+pub(crate) use socket_file::SocketFile;
 use stream::not_of_the_system;
 pub use stream::{ConnectOptions, Stream};
 pub(crate) use stream::{Taken, dial_unix, open_stream};

@@ -177,6 +177,13 @@ fn inherited(socket: OwnedFd) -> Result<Listener> {
     Ok(Listener::inherited(vec![socket], None)?)
 }
 
+/// Others do not tell (Apple's): there, the first `accept` does.
+#[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
+fn must_listen(_: &SockRef<'_>) -> Result {
+    Ok(())
+}
+
+#[cfg(any(target_os = "linux", target_os = "freebsd"))]
 fn must_listen(socket: &SockRef<'_>) -> Result {
     match socket.is_listener()? {
         true => Ok(()),

@@ -78,8 +78,10 @@ impl ServiceManager {
     /// The address cannot be one; no descriptor is left. Nothing is sent yet, so that nobody listens
     /// there shows later.
     pub fn at(address: &UnixAddress, watchdog: Option<Duration>) -> Result<ServiceManager> {
+        let socket = Socket::new(Domain::UNIX, Type::DGRAM, None)?;
+        socket.set_nonblocking(true)?;
         let shared = Shared {
-            socket: Socket::new(Domain::UNIX, Type::DGRAM.nonblocking(), None)?,
+            socket,
             address: address.to_system()?,
             watchdog,
             members: Mutex::default(),

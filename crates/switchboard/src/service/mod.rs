@@ -41,6 +41,7 @@ mod manager;
 mod reporting;
 
 pub use inherited::Inherited;
+#[cfg(target_os = "linux")]
 pub(crate) use inherited::Socket;
 pub use manager::ServiceManager;
 pub(crate) use reporting::Report;
