@@ -39,6 +39,7 @@ impl DatagramSocket {
         }
     }
 
+    #[cfg(target_os = "linux")] // a ring has to know before it asks
     pub(super) fn has_kept(&self) -> bool {
         !self.kept.is_empty()
     }

@@ -33,17 +33,29 @@ pub enum Driver {
     Readiness,
     /// io_uring, on Linux 6.0 or later: one system call for all that a tick sends, receives and
     /// accepts. Building the reactor fails where it is missing or forbidden.
+    #[cfg(target_os = "linux")]
     IoUring,
     /// None of the operating system: that of a host in a [simulation](crate::sim), or of a
     /// [replay](crate::Builder::replay). It can't be asked for.
     Virtual,
 }
 
+/// Those that can be asked for by name, and how an error lists them.
+#[cfg(target_os = "linux")]
+const NAMED: [Driver; 3] = [Driver::Auto, Driver::Readiness, Driver::IoUring];
+#[cfg(not(target_os = "linux"))]
+const NAMED: [Driver; 2] = [Driver::Auto, Driver::Readiness];
+#[cfg(target_os = "linux")]
+const EXPECTED: &str = "auto, readiness or io_uring";
+#[cfg(not(target_os = "linux"))]
+const EXPECTED: &str = "auto or readiness; io_uring is a part of Linux";
+
 impl std::fmt::Display for Driver {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Driver::Auto => "auto",
             Driver::Readiness => "readiness",
+            #[cfg(target_os = "linux")]
             Driver::IoUring => "io_uring",
             Driver::Virtual => "virtual",
         })
@@ -55,12 +67,9 @@ impl std::str::FromStr for Driver {
     type Err = crate::Error;
 
     fn from_str(name: &str) -> Result<Driver, crate::Error> {
-        let all = [Driver::Auto, Driver::Readiness, Driver::IoUring];
-        let found = all.into_iter().find(|driver| driver.to_string() == name);
+        let found = NAMED.into_iter().find(|driver| driver.to_string() == name);
         found.ok_or_else(|| {
-            crate::Error::other(format!(
-                "{name:?} is no driver: expected auto, readiness or io_uring"
-            ))
+            crate::Error::other(format!("{name:?} is no driver: expected {EXPECTED}"))
         })
     }
 }
@@ -69,6 +78,7 @@ impl Driver {
     pub(crate) fn start(self, threads: usize, max_buffered: usize) -> io::Result<Running> {
         match self {
             Driver::Readiness => Ok(Running::Readiness(Readiness::new(threads)?)),
+            #[cfg(target_os = "linux")]
             Driver::IoUring => io_uring(threads, max_buffered),
             Driver::Auto => auto(threads, max_buffered),
             Driver::Virtual => Err(io::Error::new(
@@ -97,14 +107,6 @@ fn io_uring(threads: usize, max_buffered: usize) -> io::Result<Running> {
             let text = format!("no io_uring here: {why} ({error}); use another driver");
             io::Error::new(error.kind(), text)
         })
-}
-
-#[cfg(not(target_os = "linux"))]
-fn io_uring(_: usize, _: usize) -> io::Result<Running> {
-    Err(io::Error::new(
-        io::ErrorKind::Unsupported,
-        "io_uring is a part of Linux; use another driver",
-    ))
 }
 
 #[cfg(target_os = "linux")]

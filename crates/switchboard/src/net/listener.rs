@@ -8,8 +8,8 @@ use std::os::fd::OwnedFd;
 use rustix::io::Errno;
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
-use super::socket_file::{self, FileClaim, SocketFile};
-use super::{Address, Endpoint, UnixAddress, not_of_the_system, resolve};
+use super::socket_file::{self, SocketFile};
+use super::{Address, Endpoint, UnixAddress, not_of_the_system, resolve, socket};
 use crate::sim::SimulatedListener;
 use crate::{Result, ToEndpoint};
 
@@ -125,20 +125,24 @@ impl Listener {
         Ok(Listener::of(ListenerEnd::System(Sockets { file, fds })))
     }
 
+    fn sockets(&self) -> io::Result<&Sockets> {
+        match &self.end {
+            ListenerEnd::System(sockets) => Ok(sockets),
+            _ => Err(not_of_the_system()),
+        }
+    }
+
     /// Its sockets once more, and its file.
-    pub(crate) fn share(&self) -> io::Result<(Vec<OwnedFd>, Option<FileClaim>)> {
-        let ListenerEnd::System(sockets) = &self.end else {
-            return Err(not_of_the_system());
-        };
-        let fds = sockets.fds.iter().map(OwnedFd::try_clone);
-        let fds = fds.collect::<io::Result<Vec<_>>>()?;
-        Ok((fds, sockets.file.as_ref().map(SocketFile::claim)))
+    #[cfg(target_os = "linux")]
+    pub(crate) fn share(&self) -> io::Result<(Vec<OwnedFd>, Option<super::FileClaim>)> {
+        let sockets = self.sockets()?;
+        let claim = sockets.file.as_ref().map(SocketFile::claim);
+        Ok((copies(&sockets.fds)?, claim))
     }
 
     /// One more that listens on the same sockets, in the same way; the file stays with this one.
     pub(crate) fn duplicate(&self) -> io::Result<Listener> {
-        let (fds, _) = self.share()?;
-        let duplicate = Listener::inherited(fds, None)?;
+        let duplicate = Listener::inherited(copies(&self.sockets()?.fds)?, None)?;
         #[cfg(feature = "tls")]
         let duplicate = Listener {
             role: self.role.clone(),
@@ -173,7 +177,7 @@ impl Listener {
                 Ok(Listener::new(vec![socket.into()], Some(file)))
             }
             Endpoint::Unix(address) => {
-                let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
+                let socket = socket(Domain::UNIX, Type::STREAM, None)?;
                 socket.bind(&address.to_system()?)?;
                 socket.listen(BACKLOG)?;
                 Ok(Listener::new(vec![socket.into()], None))
@@ -335,6 +339,10 @@ pub(crate) fn cannot_listen(endpoint: &Endpoint, error: &io::Error) -> io::Error
     )
 }
 
+fn copies(fds: &[OwnedFd]) -> io::Result<Vec<OwnedFd>> {
+    fds.iter().map(OwnedFd::try_clone).collect()
+}
+
 /// Whether others of this user may listen on the same address.
 #[derive(Clone, Copy, PartialEq)]
 enum Sharing {
@@ -343,11 +351,7 @@ enum Sharing {
 }
 
 fn listen_on(address: SocketAddr, sharing: Sharing) -> io::Result<Socket> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM.nonblocking(),
-        None,
-    )?;
+    let socket = socket(Domain::for_address(address), Type::STREAM, None)?;
     if address.is_ipv6() {
         // Otherwise `[::]:80` would take the IPv4 port too, and `0.0.0.0:80` beside it fail.
         socket.set_only_v6(true)?;

@@ -7,6 +7,7 @@ mod known;
 mod listener;
 #[cfg(feature = "tls")]
 mod secured;
+mod socket;
 mod socket_file;
 mod stream;
 mod udp;
@@ -21,6 +22,7 @@ pub(crate) use known::{KnownEnds, copy_of};
 pub(crate) use listener::BACKLOG;
 pub use listener::Listener;
 pub(crate) use listener::{Sockets, cannot_listen};
+pub(crate) use socket::socket;
 #[cfg(target_os = "linux")]
 pub(crate) use socket_file::FileClaim;
 pub(crate) use socket_file::SocketFile;

@@ -22,7 +22,7 @@ use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::BACKLOG;
+use super::{BACKLOG, socket};
 
 /// How often the lock is asked for. Who holds it does so for a few system calls; a whole directory
 /// that somebody else keeps locked must not stop us.
@@ -39,12 +39,14 @@ pub(crate) struct SocketFile {
 }
 
 /// A way to decide who removes a file, for whoever hands its socket over.
+#[cfg(target_os = "linux")]
 #[derive(Debug)]
 pub(crate) struct FileClaim {
     pub(crate) path: PathBuf,
     stays: Arc<AtomicBool>,
 }
 
+#[cfg(target_os = "linux")]
 impl FileClaim {
     /// Whether the process that the file was claimed in leaves it where it is.
     pub(crate) fn set_stays(&self, stays: bool) {
@@ -81,7 +83,11 @@ impl SocketFile {
             stays,
         })
     }
+}
 
+/// Sockets are handed over where a peer is known by the kernel's word.
+#[cfg(target_os = "linux")]
+impl SocketFile {
     /// The file of a socket that was handed over; it stays until somebody else
     /// [decides](FileClaim::set_stays).
     pub(crate) fn adopt(path: PathBuf) -> io::Result<SocketFile> {
@@ -124,7 +130,7 @@ fn remove_if_same(path: &Path, identity: &Identity) -> io::Result<()> {
 pub(super) fn open(path: &Path, mode: Option<u32>, kind: Type) -> io::Result<(Socket, SocketFile)> {
     let address = SockAddr::unix(path)?;
     let path = std::path::absolute(path)?;
-    let socket = Socket::new(Domain::UNIX, kind.nonblocking(), None)?;
+    let socket = socket(Domain::UNIX, kind, None)?;
     let lock = lock_directory(&path);
     match socket.bind(&address) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
@@ -189,7 +195,7 @@ fn remove_stale(path: &Path, name: (&SockAddr, Type), is_locked: bool) -> io::Re
 
 /// Whether somebody is there. One whose queue is full is, and one for another kind of socket.
 fn knock((address, kind): (&SockAddr, Type)) -> io::Result<()> {
-    let socket = Socket::new(Domain::UNIX, kind.nonblocking(), None)?;
+    let socket = socket(Domain::UNIX, kind, None)?;
     match socket.connect(address) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
         result => result,

@@ -7,9 +7,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::io::Errno;
-use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
+use socket2::{Domain, SockRef, TcpKeepalive, Type};
 
-use super::{Address, KnownEnds, UnixAddress};
+use super::{Address, KnownEnds, UnixAddress, socket};
 use crate::Result;
 use crate::driver::Channel;
 use crate::sim::SimulatedStream;
@@ -391,11 +391,7 @@ impl ConnectOptions {
 
 /// A non-blocking socket of the right kind for `address`, not yet connected.
 pub(crate) fn open_stream(address: SocketAddr, options: &ConnectOptions) -> io::Result<OwnedFd> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM.nonblocking(),
-        None,
-    )?;
+    let socket = socket(Domain::for_address(address), Type::STREAM, None)?;
     if let Some(idle) = options.keepalive {
         socket.set_tcp_keepalive(&keepalive(idle))?;
     }
@@ -408,7 +404,7 @@ pub(crate) fn open_stream(address: SocketAddr, options: &ConnectOptions) -> io::
 /// A connection to a Unix socket. That never takes time: whoever listens there has a queue for it,
 /// or has not.
 pub(crate) fn dial_unix(address: &UnixAddress, options: &ConnectOptions) -> io::Result<Stream> {
-    let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
+    let socket = socket(Domain::UNIX, Type::STREAM, None)?;
     socket.connect(&address.to_system()?)?;
     let fd = socket.into();
     Ok(match options.descriptors {

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockRef, Socket, Type};
 
 use super::stream::not_of_the_system;
-use super::{Address, Endpoint, SocketFile, UnixDatagram, resolve};
+use super::{Address, Endpoint, SocketFile, UnixDatagram, resolve, socket};
 use crate::sim::SimulatedUdp;
 use crate::{Result, ToEndpoint};
 
@@ -387,7 +387,7 @@ fn first_bound(
 ) -> io::Result<UdpSocket> {
     let bind = |address: &SocketAddr| -> io::Result<UdpSocket> {
         let domain = Domain::for_address(*address);
-        let socket = Socket::new(domain, Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
+        let socket = socket(domain, Type::DGRAM, Some(Protocol::UDP))?;
         if address.is_ipv6() {
             // As with listeners: the IPv4 port of that number stays free.
             socket.set_only_v6(true)?;

@@ -29,10 +29,11 @@ use crate::{Error, Result};
 /// assert_eq!(Path::new("/run/x.sock").to_endpoint()?, Endpoint::Unix(path.clone()));
 /// assert_eq!(path.to_string(), "unix:///run/x.sock");
 ///
+/// # #[cfg(target_os = "linux")] {
 /// let name = UnixAddress::Abstract(b"name".to_vec());
 /// assert_eq!(name.to_string(), "unix:@name");
-/// # #[cfg(target_os = "linux")]
 /// assert_eq!("unix:@name".to_endpoint()?, Endpoint::Unix(name));
+/// # }
 /// # Ok::<(), switchboard::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -41,6 +42,7 @@ pub enum UnixAddress {
     /// A file, which is a socket.
     Path(PathBuf),
     /// A name in Linux's abstract namespace, without the zero byte that the kernel puts before it.
+    #[cfg(target_os = "linux")]
     Abstract(Vec<u8>),
     /// What a client has that was not bound to a name: nobody can connect to that.
     Unnamed,
@@ -51,7 +53,14 @@ impl UnixAddress {
     pub(super) fn parse(text: &str) -> Result<UnixAddress> {
         let text = text.strip_prefix("//").unwrap_or(text);
         let address = match text.strip_prefix('@') {
+            #[cfg(target_os = "linux")]
             Some(name) => UnixAddress::Abstract(name.as_bytes().to_vec()),
+            #[cfg(not(target_os = "linux"))]
+            Some(_) => {
+                return Err(Error::BadAddress(format!(
+                    "unix:{text} is not an address: only Linux has abstract names; give a path"
+                )));
+            }
             None => UnixAddress::Path(text.into()),
         };
         address.check()?;
@@ -69,12 +78,10 @@ impl UnixAddress {
             UnixAddress::Path(path) if path.as_os_str().is_empty() => {
                 bad("expected unix://PATH, such as unix:///run/x.sock")
             }
+            #[cfg(target_os = "linux")]
             UnixAddress::Abstract(name) if name.is_empty() => bad("the name after @ is missing"),
-            UnixAddress::Abstract(_) if !cfg!(target_os = "linux") => {
-                bad("only Linux has abstract names; give a path")
-            }
             UnixAddress::Unnamed => bad("a socket without a name cannot be found"),
-            UnixAddress::Path(_) | UnixAddress::Abstract(_) => match self.to_system() {
+            _ => match self.to_system() {
                 Ok(_) => Ok(()),
                 Err(_) => bad("it is longer than the system takes (about 100 bytes), or has a NUL"),
             },
@@ -85,6 +92,7 @@ impl UnixAddress {
     pub(crate) fn to_system(&self) -> io::Result<SockAddr> {
         match self {
             UnixAddress::Path(path) => SockAddr::unix(path),
+            #[cfg(target_os = "linux")]
             UnixAddress::Abstract(name) => {
                 let mut name = name.clone();
                 name.insert(0, 0);
@@ -99,6 +107,7 @@ impl UnixAddress {
         if let Some(path) = address.as_pathname() {
             return Some(UnixAddress::Path(path.into()));
         }
+        #[cfg(target_os = "linux")]
         if let Some(name) = address.as_abstract_namespace() {
             return Some(UnixAddress::Abstract(name.into()));
         }
@@ -109,7 +118,7 @@ impl UnixAddress {
     pub fn path(&self) -> Option<&Path> {
         match self {
             UnixAddress::Path(path) => Some(path),
-            UnixAddress::Abstract(_) | UnixAddress::Unnamed => None,
+            _ => None,
         }
     }
 }
@@ -123,6 +132,7 @@ impl fmt::Display for UnixAddress {
                 let here = if is_like_a_name { "./" } else { "" };
                 write!(f, "unix://{here}{}", path.display())
             }
+            #[cfg(target_os = "linux")]
             UnixAddress::Abstract(name) => write!(f, "unix:@{}", String::from_utf8_lossy(name)),
             UnixAddress::Unnamed => f.write_str("unix:"),
         }
@@ -133,6 +143,7 @@ impl Replayable for UnixAddress {
     fn encode(&self, out: &mut Vec<u8>) {
         let (kind, name) = match self {
             UnixAddress::Path(path) => (0, path.as_os_str().as_bytes()),
+            #[cfg(target_os = "linux")]
             UnixAddress::Abstract(name) => (1, &name[..]),
             UnixAddress::Unnamed => (2, &[][..]),
         };
@@ -144,6 +155,7 @@ impl Replayable for UnixAddress {
         let (kind, name) = (u8::decode(bytes)?, take_slice(bytes)?);
         Some(match kind {
             0 => UnixAddress::Path(OsStr::from_bytes(name).into()),
+            #[cfg(target_os = "linux")]
             1 => UnixAddress::Abstract(name.to_vec()),
             2 => UnixAddress::Unnamed,
             _ => return None,

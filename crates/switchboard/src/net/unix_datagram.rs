@@ -4,11 +4,11 @@
 use std::io;
 use std::os::fd::BorrowedFd;
 
-use socket2::{Domain, SockRef, Socket, Type};
+use socket2::{Domain, SockRef, Type};
 
 use super::socket_file;
 use super::udp::{UdpSocket, cannot_bind};
-use super::{Address, Endpoint, UnixAddress};
+use super::{Address, Endpoint, UnixAddress, socket};
 use crate::{Error, Result, ToEndpoint};
 
 /// A datagram socket for this machine alone, that no reactor has yet: as a
@@ -75,7 +75,7 @@ impl UnixDatagram {
     /// # Errors
     /// The process is out of descriptors.
     pub fn unbound() -> Result<UnixDatagram> {
-        let socket = Socket::new(Domain::UNIX, Type::DGRAM.nonblocking(), None)?;
+        let socket = socket(Domain::UNIX, Type::DGRAM, None)?;
         Ok(UnixDatagram(UdpSocket::of_unix(socket.into(), None)))
     }
 
@@ -86,7 +86,7 @@ impl UnixDatagram {
                 (socket, Some(file))
             }
             Endpoint::Unix(address) => {
-                let socket = Socket::new(Domain::UNIX, Type::DGRAM.nonblocking(), None)?;
+                let socket = socket(Domain::UNIX, Type::DGRAM, None)?;
                 socket.bind(&address.to_system()?)?;
                 (socket, None)
             }

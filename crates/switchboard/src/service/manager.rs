@@ -78,10 +78,8 @@ impl ServiceManager {
     /// The address cannot be one; no descriptor is left. Nothing is sent yet, so that nobody listens
     /// there shows later.
     pub fn at(address: &UnixAddress, watchdog: Option<Duration>) -> Result<ServiceManager> {
-        let socket = Socket::new(Domain::UNIX, Type::DGRAM, None)?;
-        socket.set_nonblocking(true)?;
         let shared = Shared {
-            socket,
+            socket: crate::net::socket(Domain::UNIX, Type::DGRAM, None)?,
             address: address.to_system()?,
             watchdog,
             members: Mutex::default(),
@@ -201,6 +199,7 @@ impl ServiceManager {
     }
 
     /// Another process is the service from now on: of this one nothing more is to be heard.
+    #[cfg(target_os = "linux")]
     pub(super) fn retire(&self) {
         self.with_members(|members| {
             members.heard.clear();
@@ -226,6 +225,7 @@ impl ServiceManager {
 
 fn address(name: &OsStr) -> Result<UnixAddress> {
     match name.as_bytes() {
+        #[cfg(target_os = "linux")]
         [b'@', rest @ ..] if !rest.is_empty() => Ok(UnixAddress::Abstract(rest.to_vec())),
         [b'/', ..] => Ok(UnixAddress::Path(name.into())),
         _ => Err(Error::other(format!(
@@ -257,8 +257,11 @@ mod tests {
     fn a_path_or_an_abstract_name_is_a_manager() {
         let path = address(OsStr::new("/run/x")).unwrap();
         assert_eq!(path, UnixAddress::Path("/run/x".into()));
-        let name = address(OsStr::new("@x")).unwrap();
-        assert_eq!(name, UnixAddress::Abstract(b"x".to_vec()));
+        #[cfg(target_os = "linux")]
+        assert_eq!(
+            address(OsStr::new("@x")).unwrap(),
+            UnixAddress::Abstract(b"x".to_vec())
+        );
         for other in ["x", "@", "vsock:2:1234"] {
             address(OsStr::new(other)).unwrap_err();
         }

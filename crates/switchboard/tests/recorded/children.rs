@@ -10,7 +10,6 @@ use switchboard::{
     Builder, Close, Context, Handler, Process, Reactor, Replay, ReplayEnd, Result, TimerId,
 };
 
-use crate::drivers;
 use crate::tape::{PROGRAM, Tape, VERSION};
 
 type Notes = Vec<String>;
@@ -108,7 +107,7 @@ fn processes_are_replayed(tape: &Tape) {
 
 #[test]
 fn processes_are_replayed_as_they_were_and_not_started_again() {
-    for driver in drivers::working() {
+    for driver in crate::drivers::working() {
         processes_are_replayed(&Tape::on(driver, "children"));
     }
 }

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use switchboard::{Address, Close, Context, Driver, Error, Handler, Reactor, ReplayEnd, Result};
 
-use crate::drivers;
 use crate::tape::Tape;
 
 const BOUND: Duration = Duration::from_secs(20);
@@ -154,7 +153,7 @@ fn replay(tape: &Tape, twist: Twist) -> (Vec<String>, Result<ReplayEnd>) {
 
 #[test]
 fn a_replay_brings_the_same_datagrams_and_refusals() {
-    for driver in drivers::working() {
+    for driver in crate::drivers::working() {
         let tape = Tape::on(driver, "datagrams");
         let recorded = record(&tape);
         assert_eq!(recorded.len(), 9, "{recorded:?}");

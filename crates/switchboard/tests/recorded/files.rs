@@ -9,7 +9,6 @@ use switchboard::{
     ReplayEnd, Result,
 };
 
-use crate::drivers;
 use crate::tape::Tape;
 
 /// Copies the words of a file to the end of another one, and syncs that.
@@ -67,7 +66,7 @@ fn run(builder: Builder, from: &Path, to: &Path, words: &'static str) -> Result<
 
 #[test]
 fn files_are_replayed_without_being_there() {
-    for driver in drivers::working() {
+    for driver in crate::drivers::working() {
         a_copy_is_replayed(&Tape::on(driver, "files"));
     }
 }

@@ -8,7 +8,6 @@ use switchboard::{
     TimerId,
 };
 
-use crate::drivers;
 use crate::tape::{PROGRAM, Tape, VERSION};
 
 type Notes = Vec<String>;

@@ -5,7 +5,6 @@ use std::io::{PipeReader, Write, pipe};
 use switchboard::{Builder, Context, Driver, Handler, Reactor, ReplayEnd, Result, Stream, Token};
 use switchboard::{Recording, Replay};
 
-use crate::drivers;
 use crate::tape::{PROGRAM, Tape, VERSION};
 
 /// Sends on what comes, and keeps it.

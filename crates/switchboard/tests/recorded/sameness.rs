@@ -8,7 +8,6 @@ use std::thread;
 use rustix::process::{Signal, getpid, kill_process};
 use switchboard::{Driver, Reactor, ReplayEnd};
 
-use crate::drivers;
 use crate::program::{Log, builder};
 use crate::tape::{Guest, Tape};
 
@@ -266,10 +265,11 @@ macro_rules! on_each_driver {
             use super::*;
         }
 
+        #[cfg(target_os = "linux")]
         mod io_uring {
             $(#[test]
             fn $case() {
-                if drivers::working().contains(&Driver::IoUring) {
+                if crate::drivers::working().contains(&Driver::IoUring) {
                     super::$case(&Tape::on(Driver::IoUring, stringify!($case)));
                 }
             })*

@@ -15,7 +15,6 @@ use switchboard::tls::rustls::{
 use switchboard::tls::{Identity, Server, ServerOptions};
 use switchboard::{Builder, Close, Context, Driver, Handler, Reactor, ReplayEnd, Result, Stream};
 
-use crate::drivers;
 use crate::tape::Tape;
 
 type Notes = Arc<Mutex<Vec<String>>>;
@@ -138,7 +137,7 @@ fn a_server_that_speaks_tls_is_replayed(driver: Driver) {
 
 #[test]
 fn secrets_are_replayed_from_what_was_not_encrypted() {
-    for driver in drivers::working() {
+    for driver in crate::drivers::working() {
         a_server_that_speaks_tls_is_replayed(driver);
     }
 }

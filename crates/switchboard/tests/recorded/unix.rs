@@ -5,7 +5,6 @@ use std::io::pipe;
 use switchboard::{Address, Recording, Replay, Stream};
 use switchboard::{Builder, ConnectOptions, Context, Driver, Handler, Reactor, ReplayEnd, Result};
 
-use crate::drivers;
 use crate::tape::{PROGRAM, Tape, VERSION};
 
 /// What the two ends of a connection, both of one reactor, were told.

@@ -12,6 +12,7 @@ use switchboard::{Builder, Reactor, Recording};
 #[derive(Clone, Copy, Debug)]
 pub enum Driver {
     Readiness,
+    #[cfg(target_os = "linux")]
     IoUring,
     /// The readiness driver, while all that passes is recorded: nobody may notice.
     Recorded,
@@ -23,6 +24,7 @@ impl fmt::Display for Driver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Driver::Readiness => "readiness",
+            #[cfg(target_os = "linux")]
             Driver::IoUring => "io_uring",
             Driver::Recorded => "recorded",
             Driver::Simulated => "simulated",
@@ -31,8 +33,9 @@ impl fmt::Display for Driver {
 }
 
 impl Driver {
-    pub const ALL: [Driver; 4] = [
+    pub const ALL: &[Driver] = &[
         Driver::Readiness,
+        #[cfg(target_os = "linux")]
         Driver::IoUring,
         Driver::Recorded,
         Driver::Simulated,
@@ -74,6 +77,7 @@ impl Tape {
     pub fn builder(&self, driver: Driver) -> Builder {
         match driver {
             Driver::Readiness | Driver::Simulated => Reactor::builder(),
+            #[cfg(target_os = "linux")]
             Driver::IoUring => Reactor::builder().driver(switchboard::Driver::IoUring),
             Driver::Recorded => {
                 let recording = Recording::new(&self.0, "the suite", "1").with_earlier(0);

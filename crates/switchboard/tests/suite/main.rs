@@ -70,7 +70,7 @@ macro_rules! suite {
         fn main() -> ExitCode {
             located::keep_quiet();
             let mut suite = Suite::new();
-            for driver in Driver::ALL {
+            for &driver in Driver::ALL {
                 let works = driver.works();
                 suite!(add to suite, driver, works: $($topic $cases)*);
                 if driver.has_a_system() {

@@ -82,6 +82,7 @@ impl World {
         match self.driver {
             Driver::Readiness | Driver::Recorded | Driver::Simulated => 0,
             // The kernel has found no buffer for them: they are asked for again with the next wait.
+            #[cfg(target_os = "linux")]
             Driver::IoUring => 1,
         }
     }

@@ -3,14 +3,12 @@
 //! that is idle.
 
 use std::collections::VecDeque;
-use std::io;
 use std::sync::Arc;
 
 use super::{Files, System, Task};
-use crate::JobId;
 use crate::Token;
 use crate::driver::Waker;
-use crate::io::{FileAsk, FileDone, FileOp, FileOutcome};
+use crate::io::{FileAsk, FileDone, FileOp};
 use crate::offload::{Outcome, Pool};
 
 /// Threads for files, apart from those of jobs: a long job must not keep a program from its log.
@@ -33,35 +31,6 @@ impl Pooled {
             native: None,
             ended: VecDeque::new(),
         }
-    }
-
-    /// From now on the driver itself reads, writes and syncs. (The pool opens and closes: each is
-    /// several system calls, which a ring would have threads of its own make one by one.)
-    #[cfg(target_os = "linux")]
-    pub(in crate::driver) fn leave_to_driver(&mut self) {
-        self.native = Some(Vec::new());
-    }
-
-    /// What the driver has to begin, and to [end](Self::end_native).
-    #[cfg(target_os = "linux")]
-    pub(in crate::driver) fn take_native(&mut self) -> Vec<Task<System>> {
-        self.native.as_mut().map(std::mem::take).unwrap_or_default()
-    }
-
-    #[cfg(target_os = "linux")]
-    pub(in crate::driver) fn has_native(&self) -> bool {
-        self.native.as_ref().is_some_and(|tasks| !tasks.is_empty())
-    }
-
-    #[cfg(target_os = "linux")]
-    pub(in crate::driver) fn end_native(
-        &mut self,
-        job: JobId,
-        result: io::Result<FileOutcome>,
-    ) -> Option<FileDone> {
-        let (done, next) = self.files.end(job, result)?;
-        self.begin(next);
-        Some(done)
     }
 
     pub(in crate::driver) fn ask(&mut self, ask: FileAsk) {
@@ -105,5 +74,34 @@ impl Pooled {
                 next = then;
             }
         }
+    }
+}
+
+/// For a driver that reads, writes and syncs by itself.
+#[cfg(target_os = "linux")]
+impl Pooled {
+    /// From now on the driver itself reads, writes and syncs. (The pool opens and closes: each is
+    /// several system calls, which a ring would have threads of its own make one by one.)
+    pub(in crate::driver) fn leave_to_driver(&mut self) {
+        self.native = Some(Vec::new());
+    }
+
+    /// What the driver has to begin, and to [end](Self::end_native).
+    pub(in crate::driver) fn take_native(&mut self) -> Vec<Task<System>> {
+        self.native.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    pub(in crate::driver) fn has_native(&self) -> bool {
+        self.native.as_ref().is_some_and(|tasks| !tasks.is_empty())
+    }
+
+    pub(in crate::driver) fn end_native(
+        &mut self,
+        job: crate::JobId,
+        result: std::io::Result<crate::io::FileOutcome>,
+    ) -> Option<FileDone> {
+        let (done, next) = self.files.end(job, result)?;
+        self.begin(next);
+        Some(done)
     }
 }

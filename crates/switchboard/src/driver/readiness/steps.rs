@@ -5,7 +5,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SocketFlags};
+use rustix::net::RecvFlags;
 
 use super::connecting::Connecting;
 use crate::driver::batches::DatagramSocket;
@@ -255,6 +255,7 @@ pub(super) fn notifier_step(source: &mut Notifying, flags: &mut Flags) -> (Optio
 
 #[cfg(not(target_vendor = "apple"))]
 fn accept(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    use rustix::net::SocketFlags;
     rustix::net::accept_with(fd, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)
 }
 
