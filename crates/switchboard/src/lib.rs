@@ -46,7 +46,10 @@
 //! ```
 
 #[cfg(not(unix))]
-compile_error!("switchboard runs on Unix: it waits for descriptors with epoll or kqueue");
+compile_error!(
+    "switchboard runs on Unix: it waits for descriptors with epoll or kqueue (on Windows, use WSL; \
+     what a port takes is in ARCHITECTURE.md under \"Only 64-bit Unix\")"
+);
 
 mod builder;
 mod calling;
