@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use switchboard::codec::{FrameContext, FrameHandler, Framed, Terminated};
-use switchboard::sim::Simulation;
+use switchboard::sim::{Faults, Simulation};
 use switchboard::{
     Builder, Close, Context, Deadline, Driver, Handler, Listener, OnPanic, Reactor, Result,
     SourceOptions, Stream, Time, TimerId,
@@ -203,6 +203,7 @@ fn connect_all(reactor: &mut Reactor<Seen>, to: &str, slow: usize, every: Durati
 fn simulate(slow: usize) -> Duration {
     const TIMEOUT: Duration = Duration::from_secs(10);
     let mut sim = Simulation::new(7);
+    sim.faults(Faults::none().backlog(1024)); // as many as a listener of the system keeps
     let boot = |reactor: &mut Reactor<Served>| reactor.listen("0.0.0.0:80", Server).map(drop);
     let served = sim
         .host_with("server", server(TIMEOUT), Served::default, boot)
@@ -214,7 +215,7 @@ fn simulate(slow: usize) -> Duration {
     sim.run_until(|sim| sim.state(seen).good_ended == GOOD)
         .expect("all goes well");
     let served = sim.state(served);
-    assert_eq!(served.timed_out, slow);
+    assert_eq!(served.timed_out, slow, "others: {:?}", served.other_ends);
     // From its first byte on, which comes soon after the connection.
     let late = served.longest.saturating_sub(TIMEOUT);
     assert!(late < Duration::from_millis(20), "{:?}", served.longest);
@@ -273,7 +274,7 @@ fn run(driver: Driver) {
          at worst",
         served.longest, seen.answers, seen.worst
     );
-    assert_eq!(served.timed_out, slow);
+    assert_eq!(served.timed_out, slow, "others: {:?}", served.other_ends);
     assert_eq!((seen.slow_ended, seen.good_ended), (slow, GOOD));
     let all_went = |why: &String| why == &Close::Eof.to_string();
     assert!(
