@@ -59,6 +59,8 @@ struct Clerk {
     here: SocketAddr,
     others: Vec<SocketAddr>,
     budget: u32,
+    /// A send was refused, and nobody has said since that there is room.
+    is_refused: bool,
 }
 
 impl Clerk {
@@ -84,6 +86,7 @@ impl Clerk {
                 Err(error) => {
                     let is_too_large = matches!(error, Error::TooLarge { .. });
                     assert!(error.is_full() || is_too_large, "{error}");
+                    self.is_refused |= !is_too_large;
                 }
             }
         }
@@ -98,6 +101,8 @@ impl Clerk {
 
 impl Handler<Town> for Clerk {
     fn handle_timer(&mut self, town: &mut Town, cx: &mut Context<'_, Town>, _: TimerId) -> Result {
+        let is_owed = self.is_refused && cx.outbox_len() == 0;
+        assert!(!is_owed, "there is room, and nobody was told");
         match self.rng.u8(..16) {
             0 => cx.pause_reading(),
             1..4 => cx.resume_reading(),
@@ -139,6 +144,7 @@ impl Handler<Town> for Clerk {
     }
 
     fn handle_write(&mut self, town: &mut Town, cx: &mut Context<'_, Town>) -> Result {
+        self.is_refused = false;
         match self.budget {
             0 => Ok(()),
             _ => self.write(town, cx),
@@ -202,6 +208,7 @@ pub fn datagrams(sim: &mut Simulation) -> Result {
                 here,
                 others: others.clone(),
                 budget: 20,
+                is_refused: false,
             };
             let socket = reactor.bind_udp(here)?;
             let token = life::register_udp(reactor, socket, clerk)?;
