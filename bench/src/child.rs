@@ -158,7 +158,7 @@ impl Child {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.lines.recv_timeout(left) {
                 Ok(line) => self.remember(line),
-                Err(RecvTimeoutError::Disconnected) => self.reap(),
+                Err(RecvTimeoutError::Disconnected) => self.see_end(deadline)?,
                 Err(RecvTimeoutError::Timeout) => {
                     bail!("{} did not end within {limit:?}", self.name)
                 }
@@ -176,7 +176,19 @@ impl Child {
         }
     }
 
-    /// Both its outputs are closed: it has ended, or is about to.
+    /// Both its outputs are closed, which `cp` does some moments before it ends: to end it by force
+    /// then would make a failure of its success.
+    fn see_end(&mut self, deadline: Instant) -> Result<()> {
+        while self.status.is_none() {
+            if Instant::now() >= deadline {
+                bail!("{} closed its outputs and did not end", self.name);
+            }
+            self.status = self.process.try_wait()?;
+            thread::yield_now();
+        }
+        Ok(())
+    }
+
     fn reap(&mut self) {
         let _ = self.process.kill();
         self.status = self.process.wait().ok();
