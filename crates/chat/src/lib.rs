@@ -6,6 +6,7 @@
 
 pub mod answers;
 pub mod backoff;
+pub mod chat;
 pub mod cli;
 pub mod descriptors;
 pub mod escape;
@@ -24,6 +25,7 @@ pub mod rate;
 pub mod receipts;
 pub mod replies;
 pub mod session;
+pub mod store;
 pub mod stream;
 pub mod talk;
 pub mod terminal;

@@ -1,0 +1,119 @@
+//! What can be asked of the archive, and how it answers. It must never say who may ask.
+
+use std::sync::Arc;
+
+use super::record::Happening;
+use crate::chat::event::Message;
+use crate::chat::ids::Msgid;
+
+/// Whose history.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Conversation {
+    /// A room, by its folded name.
+    Room(Arc<str>),
+    /// Two accounts, by their folded names.
+    Between(Arc<str>, Arc<str>),
+}
+
+/// A place in a history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Anchor {
+    /// A message, whether or not it is (still) there.
+    Msgid(Msgid),
+    /// A time in milliseconds since 1970.
+    Time(u64),
+}
+
+/// Which part of a history. All bounds are exclusive; at most `limit` entries come, in order of
+/// time whatever was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Span {
+    /// The last ones, after the anchor if there is one.
+    Latest(Option<Anchor>),
+    /// The last ones before it.
+    Before(Anchor),
+    /// The first ones after it.
+    After(Anchor),
+    /// About half before it, and half from it on, itself included.
+    Around(Anchor),
+    /// From the first towards the second, beginning at the first, either may be the later one.
+    Between(Anchor, Anchor),
+}
+
+/// A question.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Query {
+    /// A part of a history.
+    History {
+        /// Whose.
+        conversation: Conversation,
+        /// Which.
+        span: Span,
+        /// At most so many.
+        limit: usize,
+        /// With what else happened in the room (joins, topics, ...).
+        happenings: bool,
+    },
+    /// Where something was said between two times: the name of each conversation of `account` and
+    /// the time of its last message.
+    Targets {
+        /// The account's folded name, if the asker has one.
+        account: Option<Arc<str>>,
+        /// The rooms that count, by their folded names.
+        rooms: Vec<Arc<str>>,
+        /// Between these times, either may be the later one.
+        between: (u64, u64),
+        /// At most so many.
+        limit: usize,
+    },
+    /// Full text.
+    Search {
+        /// Where.
+        conversations: Vec<Conversation>,
+        /// What, in words as people type them: all of them must be there.
+        words: String,
+        /// Only from this nick or account.
+        from: Option<Arc<str>>,
+        /// Only before this place.
+        before: Option<Anchor>,
+        /// At most so many, the newest ones.
+        limit: usize,
+    },
+    /// One message.
+    Message(Msgid),
+    /// Up to where an account has read: all of its marks.
+    ReadMarks {
+        /// The account's folded name.
+        account: Arc<str>,
+    },
+    /// The newest entries of the audit log.
+    Audit {
+        /// At most so many.
+        limit: usize,
+    },
+}
+
+/// One entry of a history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry {
+    /// A message, or that there was one.
+    Message(Arc<Message>),
+    /// Something else.
+    Happening(Arc<Happening>),
+}
+
+/// The answer to a [`Query`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// To `History` and `Search`, in order of time.
+    Entries(Vec<Entry>),
+    /// To `Targets`: a room's or the other account's name as it is shown, and a time in
+    /// milliseconds since 1970.
+    Targets(Vec<(Arc<str>, u64)>),
+    /// To `Message`.
+    Message(Option<Arc<Message>>),
+    /// To `ReadMarks`: the target's folded name, and a time.
+    ReadMarks(Vec<(Arc<str>, u64)>),
+    /// To `Audit`: when, who, what.
+    Audit(Vec<(u64, Arc<str>, Arc<str>)>),
+}
