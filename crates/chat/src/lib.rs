@@ -14,6 +14,7 @@ pub mod explain;
 pub mod framing;
 pub mod history;
 pub mod host_port;
+pub mod irc;
 pub mod keys;
 pub mod limits;
 pub mod line;
