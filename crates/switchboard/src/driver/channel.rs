@@ -138,6 +138,10 @@ impl Channel {
         }
     }
 
+    pub(crate) fn is_socket(&self) -> bool {
+        matches!(self.kind, Kind::Socket)
+    }
+
     /// Reads what is there now, if anything is. Less than asked for does not mean that it was all: a
     /// read ends behind a line of a terminal, or behind the bytes that descriptors came with.
     pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<Read> {

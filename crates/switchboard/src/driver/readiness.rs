@@ -10,6 +10,7 @@ mod channels;
 mod connecting;
 mod datagrams;
 mod registering;
+mod room;
 mod sending;
 mod steps;
 
@@ -33,6 +34,7 @@ use crate::offload::Job;
 use crate::outbox::Outbox;
 use crate::{Time, Token};
 use registering::unpack;
+use room::Told;
 use steps::{
     BLOCKED, ENDING, Entry, Flags, PAUSED, QUEUED, READABLE, Slot, Step, Then, WRITABLE, stream,
 };
@@ -59,7 +61,7 @@ pub(crate) struct Readiness {
     bytes_left: usize,
     accepts_left: usize,
     watched: Watched,
-    /// Watched sources to arm again before the next wait.
+    /// Sources of which the kernel is to be asked anew before the next wait.
     rearm: Vec<Token>,
     /// What a read has found that was not just bytes to be handed out: `next` goes on from there.
     unusual_read: Option<(Token, (Option<Step>, Then))>,
@@ -112,7 +114,7 @@ impl Readiness {
     }
 
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        self.rearm_watches();
+        self.rearm();
         let timeout = if self.has_backlog() {
             Some(Duration::ZERO)
         } else {
@@ -302,6 +304,9 @@ impl Readiness {
         match &step {
             Some(Step::Bytes(n) | Step::BytesWith(n, _)) => self.bytes_left -= n,
             Some(Step::Datagram) => self.count_datagram(),
+            Some(Step::Event(Event::Sent)) if flags.told_of_room == Told::Asked => {
+                self.rearm.push(token);
+            }
             _ => {}
         }
         step
@@ -336,13 +341,13 @@ impl Readiness {
                 Ok(n) => {
                     outbox.advance(n);
                     if n < asked {
-                        flags.block();
+                        flags.block(token, &mut self.rearm);
                         return Ok(());
                     }
                 }
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => {
-                    flags.block();
+                    flags.block(token, &mut self.rearm);
                     return Ok(());
                 }
                 Err(error) => return Err(error.into()),
@@ -353,7 +358,10 @@ impl Readiness {
 
     pub(crate) fn forward(&mut self, token: Token, lent: Range<usize>) -> io::Result<usize> {
         match stream(&mut self.slots, token) {
-            Some((fd, flags)) => sending::some(fd, flags, &self.buffer[lent]),
+            Some((fd, flags)) => {
+                let whose = (token, &mut self.rearm);
+                sending::some(fd, flags, whose, &self.buffer[lent])
+            }
             None => Ok(0),
         }
     }
@@ -361,7 +369,7 @@ impl Readiness {
     #[inline(always)]
     pub(crate) fn send_bytes(&mut self, token: Token, bytes: &[u8]) -> io::Result<usize> {
         match stream(&mut self.slots, token) {
-            Some((fd, flags)) => sending::some(fd, flags, bytes),
+            Some((fd, flags)) => sending::some(fd, flags, (token, &mut self.rearm), bytes),
             None => Ok(0),
         }
     }

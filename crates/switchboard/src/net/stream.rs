@@ -175,10 +175,6 @@ impl Stream {
     /// # Errors
     /// It is no Unix socket, or a simulated one.
     pub fn enable_descriptors(&mut self, limit: usize) -> Result {
-        let is_unix = |fd: &OwnedFd| {
-            let local = SockRef::from(fd).local_addr();
-            local.is_ok_and(|address| address.is_unix())
-        };
         self.end = match std::mem::replace(&mut self.end, StreamEnd::Replayed(0)) {
             StreamEnd::System(fd) if is_unix(&fd) => {
                 StreamEnd::Channel(Box::new(Channel::carrying(fd, limit)))
@@ -227,7 +223,7 @@ impl Stream {
     pub fn set_keepalive(&self, idle: Duration) -> io::Result<()> {
         match &self.end {
             StreamEnd::System(fd) => {
-                tcp_only(SockRef::from(fd).set_tcp_keepalive(&keepalive(idle)))
+                tcp_only(SockRef::from(fd).set_tcp_keepalive(&keepalive(idle))).map(drop)
             }
             StreamEnd::Simulated(stream) => {
                 stream.set_keepalive(idle.max(Duration::from_secs(1)));
@@ -250,10 +246,15 @@ impl Stream {
     pub(crate) fn take(self) -> io::Result<Taken> {
         match self.end {
             StreamEnd::System(fd) => {
-                if self.nodelay {
-                    tcp_only(SockRef::from(&fd).set_tcp_nodelay(true))?;
-                }
-                Ok(Taken::Socket(fd))
+                let is_tcp = match self.nodelay {
+                    true => tcp_only(SockRef::from(&fd).set_tcp_nodelay(true))?,
+                    false => !is_unix(&fd),
+                };
+                Ok(if is_tcp {
+                    Taken::Tcp(fd)
+                } else {
+                    Taken::Unix(fd)
+                })
             }
             StreamEnd::Channel(channel) => Ok(Taken::Channel(channel)),
             StreamEnd::Simulated(_) | StreamEnd::Replayed(_) => Err(not_of_the_system()),
@@ -277,16 +278,23 @@ fn keepalive(idle: Duration) -> TcpKeepalive {
 
 /// What a driver of the operating system's takes a stream for.
 pub(crate) enum Taken {
-    Socket(OwnedFd),
+    Tcp(OwnedFd),
+    Unix(OwnedFd),
     Channel(Box<Channel>),
 }
 
-/// What a Unix socket answers to an option of TCP's does not matter.
-fn tcp_only(result: io::Result<()>) -> io::Result<()> {
+/// What a Unix socket answers to an option of TCP's does not matter, but shows that it is one: then
+/// it is false.
+fn tcp_only(result: io::Result<()>) -> io::Result<bool> {
     match result {
-        Err(error) if error.raw_os_error() == Some(Errno::OPNOTSUPP.raw_os_error()) => Ok(()),
-        result => result,
+        Err(error) if error.raw_os_error() == Some(Errno::OPNOTSUPP.raw_os_error()) => Ok(false),
+        result => result.map(|()| true),
     }
+}
+
+fn is_unix(fd: &OwnedFd) -> bool {
+    let local = SockRef::from(fd).local_addr();
+    local.is_ok_and(|address| address.is_unix())
 }
 
 /// Makes the stream non-blocking.

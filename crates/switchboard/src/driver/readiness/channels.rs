@@ -7,7 +7,8 @@ use std::os::fd::AsFd;
 
 use rustix::io::Errno;
 
-use super::registering::BOTH;
+use super::registering::READ;
+use super::room::Told;
 use super::steps::{
     BLOCKED, CONNECTING, ENDING, Entry, Flags, PAUSED, READABLE, Slot, Step, Then, WRITABLE,
 };
@@ -28,14 +29,15 @@ impl Readiness {
         options: &ConnectOptions,
     ) -> io::Result<()> {
         match dial_unix(address, options)?.take()? {
-            Taken::Socket(fd) => self.add_attempt(token, fd)?,
+            Taken::Tcp(fd) | Taken::Unix(fd) => self.add_attempt(token, fd, READ)?,
             Taken::Channel(channel) => {
-                self.arm(channel.as_fd(), token, BOTH)?;
+                self.arm(channel.as_fd(), token, READ)?;
                 let slot = self.occupy(token, Entry::Channel(channel));
                 slot.flags.set(CONNECTING);
             }
         }
         let flags = &mut self.slots[token.slot as usize].flags;
+        flags.told_of_room = Told::Unasked;
         enqueue(&mut self.next_tick, token, flags);
         Ok(())
     }
@@ -50,7 +52,7 @@ impl Readiness {
             && !flags.any(BLOCKED | CONNECTING)
             && !channel.send(outbox)?
         {
-            flags.block(); // a `Sent` completion will come
+            flags.block(token, &mut self.rearm); // a `Sent` completion will come
         }
         Ok(())
     }

@@ -37,12 +37,17 @@ impl Readiness {
             Ok(()) | Err(Errno::INPROGRESS | Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
-        self.add_attempt(token, fd)
+        self.add_attempt(token, fd, BOTH)
     }
 
     /// One more attempt, which may have succeeded already.
-    pub(super) fn add_attempt(&mut self, token: Token, fd: OwnedFd) -> io::Result<()> {
-        self.arm(fd.as_fd(), token, BOTH)?;
+    pub(super) fn add_attempt(
+        &mut self,
+        token: Token,
+        fd: OwnedFd,
+        interest: mio::Interest,
+    ) -> io::Result<()> {
+        self.arm(fd.as_fd(), token, interest)?;
         let slot = self.slots.get_mut(token.slot as usize);
         let slot = slot.filter(|slot| slot.flags.generation == token.generation);
         if let Some(Entry::Connecting(connecting)) = slot.map(|slot| &mut slot.entry) {

@@ -49,7 +49,7 @@ impl Readiness {
         match batches::send(socket.as_fd(), queue) {
             Sending::Done => None,
             Sending::Blocked => {
-                slot.flags.block();
+                slot.flags.block(token, &mut self.rearm);
                 None
             }
             Sending::Undelivered(undelivered) => Some(undelivered),

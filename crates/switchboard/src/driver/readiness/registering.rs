@@ -8,10 +8,10 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use mio::unix::SourceFd;
 use rustix::io::Errno;
 
+use super::room::{self, Told};
 use super::steps::{Entry, Flags, Listening, Notifying, PAUSED, READABLE, Slot, WRITABLE, Watch};
 use super::{Readiness, enqueue};
 use crate::driver::batches::DatagramSocket;
-use crate::driver::channel::Channel;
 use crate::driver::{Notifier, READ_BUFFER, Resource};
 use crate::io::{Child, Interest, SignalSet};
 use crate::net::{Endpoint, Sockets, Taken};
@@ -22,20 +22,11 @@ impl Readiness {
     pub(crate) fn register(&mut self, token: Token, resource: Resource) -> io::Result<()> {
         let mut always = false;
         let entry = match resource {
-            Resource::Stream(stream) => match stream.take()? {
-                Taken::Socket(fd) => {
-                    self.arm(fd.as_fd(), token, BOTH)?;
-                    Entry::Stream(fd)
-                }
-                Taken::Channel(channel) => {
-                    always = self.arm_channel(&channel, token)?;
-                    Entry::Channel(channel)
-                }
-            },
+            Resource::Stream(stream) => return self.register_stream(token, stream.take()?),
             Resource::Listener(listener) => {
                 let Sockets { file, fds } = listener.into_sockets()?;
                 for fd in &fds {
-                    self.arm(fd.as_fd(), token, mio::Interest::READABLE)?;
+                    self.arm(fd.as_fd(), token, READ)?;
                 }
                 Entry::Listener(Box::new(Listening {
                     _file: file,
@@ -64,8 +55,10 @@ impl Readiness {
             }
             Resource::Datagrams(socket) => {
                 let socket = DatagramSocket::new(socket.into_end()?);
-                self.arm(socket.as_fd(), token, BOTH)?;
-                Entry::Datagrams(Box::new(socket))
+                self.arm(socket.as_fd(), token, READ)?;
+                let slot = self.occupy(token, Entry::Datagrams(Box::new(socket)));
+                slot.flags.told_of_room = Told::Unasked;
+                return Ok(());
             }
             Resource::Signals(signals) => {
                 self.notified(token, Notifier::Signals(SignalSet::new(&signals)?))?
@@ -74,33 +67,50 @@ impl Readiness {
                 self.notified(token, Notifier::Child(Child::spawn(process)?))?
             }
         };
-        let slot = self.occupy(token, entry);
+        self.occupy(token, entry);
         if always {
-            slot.flags.set(READABLE | WRITABLE);
-            enqueue(
-                &mut self.next_tick,
-                token,
-                &mut self.slots[token.slot as usize].flags,
-            );
+            self.note_always_ready(token);
         }
         Ok(())
     }
 
-    /// Says whether it is always ready.
-    fn arm_channel(&self, channel: &Channel, token: Token) -> io::Result<bool> {
-        let interest = match channel.way {
-            Way::Connection | Way::Both => BOTH,
-            Way::Reader => mio::Interest::READABLE,
-            Way::Writer => mio::Interest::WRITABLE,
+    fn register_stream(&mut self, token: Token, taken: Taken) -> io::Result<()> {
+        let told_of_room = room::of_stream(&taken);
+        let interest = match &taken {
+            Taken::Channel(channel) if channel.way == Way::Writer => mio::Interest::WRITABLE,
+            Taken::Channel(channel) if channel.way == Way::Reader => READ,
+            _ if told_of_room == Told::Unasked => READ,
+            _ => BOTH,
         };
-        match self.arm(channel.as_fd(), token, interest) {
-            Err(error) if is_always_ready(&error) => Ok(true),
-            result => result.map(|()| false),
+        let mut always = false;
+        let entry = match taken {
+            Taken::Tcp(fd) | Taken::Unix(fd) => {
+                self.arm(fd.as_fd(), token, interest)?;
+                Entry::Stream(fd)
+            }
+            Taken::Channel(channel) => {
+                match self.arm(channel.as_fd(), token, interest) {
+                    Err(error) if is_always_ready(&error) => always = true,
+                    result => result?,
+                }
+                Entry::Channel(channel)
+            }
+        };
+        self.occupy(token, entry).flags.told_of_room = told_of_room;
+        if always {
+            self.note_always_ready(token);
         }
+        Ok(())
+    }
+
+    fn note_always_ready(&mut self, token: Token) {
+        let flags = &mut self.slots[token.slot as usize].flags;
+        flags.set(READABLE | WRITABLE);
+        enqueue(&mut self.next_tick, token, flags);
     }
 
     fn notified(&self, token: Token, notifier: Notifier) -> io::Result<Entry> {
-        self.arm(notifier.as_fd(), token, mio::Interest::READABLE)?;
+        self.arm(notifier.as_fd(), token, READ)?;
         let pending = Vec::new();
         Ok(Entry::Notifier(Box::new(Notifying { notifier, pending })))
     }
@@ -175,32 +185,38 @@ impl Readiness {
         }
     }
 
-    /// Bare readiness is level-triggered for its users, since they may read as little as they
-    /// like: asking the kernel again reports what is still ready.
-    pub(super) fn rearm_watches(&mut self) {
+    /// Asks the kernel anew for what is wanted of some sources. It then tells what of that is there
+    /// already: bare readiness is level-triggered for its users by that, since they may read as
+    /// little as they like.
+    pub(super) fn rearm(&mut self) {
         for token in std::mem::take(&mut self.rearm) {
-            let Some(slot) = self.slots.get_mut(token.slot as usize) else {
+            let Some(Slot { entry, flags }) = self.slots.get_mut(token.slot as usize) else {
                 continue;
             };
-            if slot.flags.generation != token.generation || slot.flags.any(PAUSED) {
+            if flags.generation != token.generation {
                 continue;
             }
-            let Entry::Watch(watch) = &slot.entry else {
-                continue;
+            let (fd, interest) = match entry {
+                Entry::Watch(_) if flags.any(PAUSED) => continue,
+                Entry::Watch(watch) => (watch.fd, to_mio(watch.interest)),
+                entry => match room::wanted(entry, flags) {
+                    Some(wanted) => wanted,
+                    None => continue,
+                },
             };
-            let interest = to_mio(watch.interest);
             let registry = self.poll.registry();
-            if let Err(error) = registry.reregister(&mut SourceFd(&watch.fd), pack(token), interest)
-            {
+            if let Err(error) = registry.reregister(&mut SourceFd(&fd), pack(token), interest) {
                 tracing::debug!(%token, %error, "cannot watch any longer");
-                slot.flags.set(READABLE | WRITABLE); // the handler's own read finds out why
-                enqueue(&mut self.next_tick, token, &mut slot.flags);
+                flags.set(READABLE | WRITABLE); // the next read or send finds out why
+                flags.told_of_room = Told::Unasked;
+                enqueue(&mut self.next_tick, token, flags);
             }
         }
     }
 }
 
-pub(super) const BOTH: mio::Interest = mio::Interest::READABLE.add(mio::Interest::WRITABLE);
+pub(super) const READ: mio::Interest = mio::Interest::READABLE;
+pub(super) const BOTH: mio::Interest = READ.add(mio::Interest::WRITABLE);
 
 pub(super) fn pack(token: Token) -> mio::Token {
     mio::Token((token.generation as usize) << 32 | token.slot as usize)
@@ -220,7 +236,7 @@ fn is_always_ready(error: &io::Error) -> bool {
 
 fn to_mio(interest: Interest) -> mio::Interest {
     match interest {
-        Interest::Read => mio::Interest::READABLE,
+        Interest::Read => READ,
         Interest::Write => mio::Interest::WRITABLE,
         Interest::ReadWrite => BOTH,
     }

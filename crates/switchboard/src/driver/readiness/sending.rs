@@ -8,6 +8,7 @@ use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendFlags};
 
 use super::steps::{BLOCKED, Flags};
+use crate::Token;
 use crate::outbox::Outbox;
 
 /// Chunks given to the kernel in one call; Linux takes up to 1024, and copies the array first.
@@ -20,25 +21,34 @@ pub(super) fn single(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize, Errno> {
 
 /// Sends what the kernel takes of `bytes` now, and says how much that was.
 #[inline]
-pub(super) fn some(fd: BorrowedFd<'_>, flags: &mut Flags, bytes: &[u8]) -> io::Result<usize> {
+pub(super) fn some(
+    fd: BorrowedFd<'_>,
+    flags: &mut Flags,
+    whose: (Token, &mut Vec<Token>),
+    bytes: &[u8],
+) -> io::Result<usize> {
     if flags.any(BLOCKED) {
         return Ok(0); // a `Sent` completion will come
     }
     match single(fd, bytes) {
         Ok(n) => {
             if n < bytes.len() {
-                flags.block();
+                flags.block(whose.0, whose.1);
             }
             Ok(n)
         }
-        Err(error) => refused(flags, error),
+        Err(error) => refused(flags, whose, error),
     }
 }
 
 #[cold]
-fn refused(flags: &mut Flags, error: Errno) -> io::Result<usize> {
+fn refused(
+    flags: &mut Flags,
+    (token, rearm): (Token, &mut Vec<Token>),
+    error: Errno,
+) -> io::Result<usize> {
     match error {
-        Errno::AGAIN => flags.block(),
+        Errno::AGAIN => flags.block(token, rearm),
         Errno::INTR => {}
         _ => return Err(error.into()),
     }

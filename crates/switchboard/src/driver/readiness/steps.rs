@@ -8,6 +8,7 @@ use rustix::io::Errno;
 use rustix::net::RecvFlags;
 
 use super::connecting::Connecting;
+use super::room::Told;
 use crate::driver::batches::DatagramSocket;
 use crate::driver::channel::Channel;
 use crate::driver::{Event, Notifier};
@@ -74,6 +75,7 @@ pub(super) struct Flags {
     /// How many bytes one read may bring: what the inbox has room for.
     pub(super) room: u32,
     pub(super) bits: u8,
+    pub(super) told_of_room: Told,
 }
 
 impl Flags {
@@ -90,12 +92,6 @@ impl Flags {
     #[inline]
     pub(super) fn clear(&mut self, bits: u8) {
         self.bits &= !bits;
-    }
-
-    /// The kernel takes nothing more until it says so.
-    pub(super) fn block(&mut self) {
-        self.clear(WRITABLE);
-        self.set(BLOCKED);
     }
 }
 

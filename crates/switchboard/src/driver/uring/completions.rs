@@ -12,8 +12,8 @@ use super::files::FILE;
 use super::kept::End;
 use super::table::Table;
 use super::table::{
-    ARMED, BLOCKED, CANCELLED, CLOSED, ENDED, GREEDY, Kind, PAUSED, QUEUED, ROOM_ARMED, SATED,
-    STALE, TO_ARM,
+    ARMED, BLOCKED, CANCELLED, CLOSED, ENDED, GREEDY, Kind, PAUSED, QUEUED, ROOM_ARMED,
+    ROOM_CANCELLED, SATED, STALE, TO_ARM,
 };
 use super::tick::{ROOM, WAKE, socket_of};
 use super::told::{is_harmless, is_out_of_resources};
@@ -337,11 +337,12 @@ impl Uring {
     fn room_to_send(&mut self, index: u32, told: &Told) -> Option<(Token, Found)> {
         let place = self.table.at(index);
         if !told.more() {
-            place.clear(ROOM_ARMED);
+            place.clear(ROOM_ARMED | ROOM_CANCELLED);
             place.under_way -= 1;
         }
         let token = place.token;
         if !place.any(BLOCKED) {
+            self.cancel_room(index); // or a Unix socket's would tell of all that its peer takes
             return None;
         }
         if told.result > 0 && told.result & ROOM_OR_FAILURE != 0 {

@@ -18,7 +18,7 @@ impl Uring {
     pub(crate) fn register(&mut self, token: Token, resource: Resource) -> io::Result<()> {
         let kind = match resource {
             Resource::Stream(stream) => match stream.take()? {
-                Taken::Socket(fd) => Kind::Stream(fd),
+                Taken::Tcp(fd) | Taken::Unix(fd) => Kind::Stream(fd),
                 Taken::Channel(channel) => Kind::Channel(channel),
             },
             Resource::Listener(listener) => {

@@ -136,6 +136,8 @@ pub(super) const SATED: u16 = 1 << 11;
 pub(super) const GREEDY: u16 = 1 << 12;
 /// A listener that lets nobody in any more.
 pub(super) const LEAVING: u16 = 1 << 13;
+/// The watch for room is being cancelled.
+pub(super) const ROOM_CANCELLED: u16 = 1 << 14;
 
 pub(super) struct Place {
     pub(super) kind: Kind,

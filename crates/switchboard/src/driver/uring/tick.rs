@@ -15,8 +15,8 @@ use super::files::FILE;
 use super::ring::{IGNORED, SEND};
 use super::table::Table;
 use super::table::{
-    ARMED, BLOCKED, CANCELLED, CLOSED, GREEDY, Kind, LAST_WORDS, Listening, ROOM_ARMED, SATED,
-    TO_ARM,
+    ARMED, BLOCKED, CANCELLED, CLOSED, GREEDY, Kind, LAST_WORDS, Listening, ROOM_ARMED,
+    ROOM_CANCELLED, SATED, TO_ARM,
 };
 use super::{Lent, Told, Uring};
 use crate::driver::{Event, READ_BUFFER, TICK_ACCEPTS, TICK_BYTES};
@@ -300,7 +300,15 @@ impl Uring {
     /// Has everything of a place end.
     pub(super) fn cancel_all(&mut self, index: u32) {
         self.cancel_main(index);
-        if self.table.at(index).any(ROOM_ARMED) {
+        self.cancel_room(index);
+    }
+
+    /// Has the poll for room end.
+    #[cold]
+    pub(super) fn cancel_room(&mut self, index: u32) {
+        let place = self.table.at(index);
+        if place.any(ROOM_ARMED) && !place.any(ROOM_CANCELLED) {
+            place.set(ROOM_CANCELLED);
             self.to_cancel.push(ROOM | u64::from(index));
         }
     }

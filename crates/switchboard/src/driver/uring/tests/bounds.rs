@@ -1,6 +1,8 @@
 //! What happens where something is used up: a source's share of a tick, the buffers, the ring's room.
 //! It must never need a second thread, nor a wait that nothing ends: each step has a bound.
 
+use std::os::unix::net::UnixStream;
+
 use super::*;
 
 /// One that floods gets its share of a tick, in order, and the others get theirs: in the same one,
@@ -182,4 +184,48 @@ fn no_more_is_kept_for_paused_sources_than_the_bound() {
     rig.uring.set_reading(all[0], true);
     rig.tick_until("all of it", |rig| rig.len(all[0]) == 12_000);
     assert_eq!(rig.notes.len(), 1);
+}
+
+/// A Unix socket tells whenever its peer has taken something: who was once blocked must not be
+/// told of that for ever.
+#[test]
+fn a_peer_that_takes_what_was_sent_ends_no_wait() {
+    if !works() {
+        return;
+    }
+    let mut rig = Rig::new(&TINY);
+    let it = token(2, 1);
+    let (near, mut far) = UnixStream::pair().expect("there are descriptors");
+    far.set_nonblocking(true).expect("a socket can");
+    let near = crate::Stream::try_from(near).expect("a socket can");
+    let registered = rig.uring.register(it, Resource::Stream(near));
+    registered.expect("it is open");
+    let mut outbox = Outbox::default();
+    outbox.push(&vec![b'x'; 1 << 20]);
+    let (mut taken, mut buffer) = (0, vec![0; 1 << 20]);
+    while taken < 1 << 20 {
+        rig.uring.send(it, &mut outbox).expect("it is open");
+        rig.tick();
+        for mut rest in std::mem::take(&mut rig.unsent) {
+            rest.append(&mut outbox);
+            outbox = rest;
+        }
+        while let Ok(n @ 1..) = far.read(&mut buffer) {
+            taken += n;
+        }
+    }
+    assert!(rig.told(it, "sent"), "it was never blocked");
+    let mut told = 0;
+    for _ in 0..20 {
+        assert!(rig.send(&[(it, b"x".to_vec())]), "it is open");
+        rig.tick_for(Some(Duration::ZERO));
+        assert_eq!(far.read(&mut buffer).expect("it was sent"), 1);
+        rig.uring
+            .wait(Some(Duration::ZERO))
+            .expect("the kernel works");
+        told += rig.uring.told.len();
+        while rig.uring.next().is_some() {}
+    }
+    // That there is room for nobody; then, that this is not asked any more.
+    assert!(told <= 2, "{told} waits have ended");
 }

@@ -87,7 +87,11 @@ impl Rig {
     }
 
     pub(super) fn tick(&mut self) {
-        self.uring.wait(TICK).expect("it can wait");
+        self.tick_for(TICK);
+    }
+
+    pub(super) fn tick_for(&mut self, timeout: Option<Duration>) {
+        self.uring.wait(timeout).expect("it can wait");
         while let Some(Completion { token, event }) = self.uring.next() {
             let note = event.name().to_owned();
             match event {
