@@ -39,6 +39,7 @@ pub struct Builder {
     pub(crate) max_timers: usize,
     pub(crate) max_posts: usize,
     pub(crate) max_jobs: usize,
+    pub(crate) max_lanes: usize,
     pub(crate) keep_names: Duration,
     pub(crate) max_files: usize,
     pub(crate) max_file_bytes: usize,
@@ -68,6 +69,7 @@ impl Default for Builder {
             max_timers: 1 << 22,
             max_posts: 1024,
             max_jobs: 1024,
+            max_lanes: 16,
             keep_names: Duration::from_secs(1),
             max_files: 1024,
             max_file_bytes: 64 << 20,
@@ -119,11 +121,19 @@ impl Builder {
         self
     }
 
-    /// How many jobs may be under way or waiting, what is asked of files included, and as many
-    /// look-ups of names (default 1024). At the bound `offload`, `resolve`, `read_file` and their
+    /// How many jobs may be under way or waiting, what is asked of files included, as many on each
+    /// serial lane, and as many look-ups of names (default 1024). At the bound `offload`, `resolve`, `read_file` and their
     /// like fail with [`Error::TooManyJobs`](crate::Error), and a `connect` to a name ends with it.
     pub fn max_jobs(mut self, jobs: usize) -> Builder {
         self.max_jobs = jobs;
+        self
+    }
+
+    /// How many serial lanes may be opened, each with a thread once it has a job (default 16, at
+    /// most 65,536). At the bound [`open_lane`](crate::LoopContext::open_lane) fails with
+    /// [`Error::TooManyLanes`](crate::Error).
+    pub fn max_lanes(mut self, lanes: usize) -> Builder {
+        self.max_lanes = lanes.min(1 << 16);
         self
     }
 
@@ -152,7 +162,8 @@ impl Builder {
     }
 
     /// How many threads may run jobs (default 4, at least 1). They start when there is something
-    /// for them to do; up to two more look names up, and up to four are for files.
+    /// for them to do; up to two more look names up, up to four are for files, and each serial lane
+    /// has one.
     pub fn threads(mut self, threads: usize) -> Builder {
         self.threads = threads.max(1);
         self
@@ -298,6 +309,7 @@ impl Builder {
             ("max_buffered", self.max_buffered as u64),
             ("max_timers", self.max_timers as u64),
             ("max_jobs", self.max_jobs as u64),
+            ("max_lanes", self.max_lanes as u64),
             ("keep_names", nanos(self.keep_names)),
             ("max_files", self.max_files as u64),
             ("max_file_bytes", self.max_file_bytes as u64),

@@ -446,10 +446,11 @@ impl<S: 'static> Core<S> {
         if self.sources.len() > 0 || !self.finishing.is_empty() {
             return false;
         }
-        let quiet = self.timers.len() == self.report_timers() && self.jobs == 0;
+        let serial = self.files.are_idle() && self.lanes.are_idle();
+        let quiet = self.timers.len() == self.report_timers() && self.jobs == 0 && serial;
         if self.stop.is_stopping() {
-            // What was asked of files is done, unless that takes too long.
-            return self.stop.waits_for_nothing() || self.files.are_idle();
+            // What was asked of files and of lanes is done, unless that takes too long.
+            return self.stop.waits_for_nothing() || serial;
         }
         // In this order: the last remote may post, and then go, between the two looks.
         quiet && !self.posts.has_remotes() && self.posts.is_empty()
@@ -459,6 +460,7 @@ impl<S: 'static> Core<S> {
     /// turn is refused, as in any shutdown.
     pub(crate) fn end_all(&mut self, program: &mut Program<S>, driver: &mut Driver) {
         driver.begin_drop();
+        self.lanes.end_all();
         self.stop.seen = ABORT;
         self.posts.close();
         self.abort_all();

@@ -11,6 +11,7 @@ use bytes::Bytes;
 
 use crate::core::{Core, Request};
 use crate::handler::Handler;
+use crate::lanes::Lane;
 use crate::names::Asked;
 use crate::offload::{Codec, Job, JobId};
 use crate::sources::Phase;
@@ -194,7 +195,8 @@ impl<'a, S: 'static> Context<'a, S> {
     /// Runs `job` in another thread, and calls `handle_done` of this source with what it
     /// returns. If the source ends before, the value is dropped. A [recording](crate::Recording)
     /// cannot hold a value of any type, and ends at one: see
-    /// [`offload_replayable`](Self::offload_replayable).
+    /// [`offload_replayable`](Self::offload_replayable). Jobs run in any order, several at once;
+    /// on a [serial lane](LoopContext::open_lane) they do not.
     ///
     /// # Errors
     /// [`Error::TooManyJobs`]; [`Error::Stale`] in `handle_close`. The job is dropped then.
@@ -203,7 +205,7 @@ impl<'a, S: 'static> Context<'a, S> {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        self.start_job(job, None)
+        self.start_job(None, job, None)
     }
 
     /// As [`offload`](Self::offload), for a value that a [recording](crate::Recording) can hold:
@@ -216,7 +218,7 @@ impl<'a, S: 'static> Context<'a, S> {
         F: FnOnce() -> T + Send + 'static,
         T: Replayable + Send + 'static,
     {
-        self.start_job(job, Some(Codec::of::<T>()))
+        self.start_job(None, job, Some(Codec::of::<T>()))
     }
 
     /// Looks a name up, off the loop. [`handle_done`](crate::Handler::handle_done) is told its
@@ -286,7 +288,12 @@ impl<'a, S: 'static> Context<'a, S> {
         Ok(job)
     }
 
-    fn start_job<T, F>(&mut self, job: F, codec: Option<Codec>) -> Result<JobId>
+    pub(crate) fn start_job<T, F>(
+        &mut self,
+        lane: Option<Lane>,
+        job: F,
+        codec: Option<Codec>,
+    ) -> Result<JobId>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
@@ -295,17 +302,14 @@ impl<'a, S: 'static> Context<'a, S> {
         if !self.is_open(token) {
             return Err(Error::Stale(token));
         }
-        let limit = self.core.config.max_jobs;
-        if self.core.jobs >= limit {
-            return Err(Error::TooManyJobs { limit });
-        }
-        self.core.jobs += 1;
-        self.core.next_job += 1;
-        let id = JobId(self.core.next_job);
-        let run = Box::new(move || Box::new(job()) as crate::offload::Value);
-        self.core
-            .requests
-            .push(Request::Offload(token, Job { id, codec, run }));
+        let (id, lane) = self.core.begin_job(lane)?;
+        let job = Job {
+            id,
+            lane,
+            codec,
+            run: Box::new(move || Box::new(job()) as crate::offload::Value),
+        };
+        self.core.requests.push(Request::Offload(token, job));
         Ok(id)
     }
 

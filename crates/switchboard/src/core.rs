@@ -17,6 +17,7 @@ use crate::files::Files;
 use crate::guard::guard;
 use crate::handler::{Close, Handler};
 use crate::io::FileAsk;
+use crate::lanes::Lanes;
 use crate::limits::Limited;
 use crate::names::Names;
 use crate::offload::Job;
@@ -112,7 +113,9 @@ pub(crate) struct Core<S: 'static> {
     pub(crate) refused_at: usize,
     /// Whether the datagram that a handler looks at was longer.
     pub(crate) is_truncated: bool,
+    /// Jobs under way, those of lanes apart.
     pub(crate) jobs: usize,
+    pub(crate) lanes: Lanes,
     pub(crate) names: Names,
     pub(crate) next_job: u64,
     pub(crate) files: Files,
@@ -168,6 +171,7 @@ impl<S: 'static> Core<S> {
             refused_at: 0,
             is_truncated: false,
             jobs: 0,
+            lanes: Lanes::new(config.max_lanes),
             names: Names::new(config.max_jobs, config.keep_names),
             next_job: 0,
             files: Files::default(),
@@ -386,8 +390,9 @@ impl<S: 'static> Core<S> {
             }
             Request::Attempt(token) => self.continue_attempt(driver, token),
             Request::Offload(token, job) => {
+                let id = job.id;
                 if let Err(error) = driver.offload(token, job) {
-                    self.jobs -= 1;
+                    self.end_job(id);
                     self.finish(token, Close::Io(error));
                 }
             }

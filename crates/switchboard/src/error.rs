@@ -108,6 +108,11 @@ pub enum Error {
         /// The bound.
         limit: usize,
     },
+    /// As many serial lanes are open as may be.
+    TooManyLanes {
+        /// The bound.
+        limit: usize,
+    },
     /// The file of this name has been closed, or could not be opened.
     StaleFile(FileId),
     /// As many files are open as may be.
@@ -221,6 +226,7 @@ impl fmt::Display for Error {
             Error::TooManySources { limit } => write!(f, "the limit of {limit} sources is reached"),
             Error::TooManyTimers { limit } => write!(f, "the limit of {limit} timers is reached"),
             Error::TooManyJobs { limit } => reached(f, *limit, "jobs under way"),
+            Error::TooManyLanes { limit } => reached(f, *limit, "serial lanes"),
             Error::StaleFile(file) => write!(f, "{file} is closed"),
             Error::TooManyFiles { limit } => reached(f, *limit, "open files"),
             Error::FileBytes { limit } => too_many_file_bytes(f, *limit),

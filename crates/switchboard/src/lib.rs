@@ -71,6 +71,7 @@ mod guard;
 mod handler;
 mod inbox;
 mod io;
+mod lanes;
 mod limits;
 mod loop_context;
 mod names;
@@ -117,6 +118,7 @@ pub use io::{
     FileDone, FileId, FileOutcome, Interest, OpenOptions, Process, Ready, TerminalSize,
     terminal_size,
 };
+pub use lanes::Lane;
 pub use loop_context::LoopContext;
 pub use net::{
     Address, ConnectOptions, Endpoint, Listener, MulticastInterface, PeerCredentials, Stream,

@@ -12,6 +12,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use crate::core::Core;
 use crate::driver::Waker;
 use crate::guard::{guard, panic_message};
+use crate::lanes::OnLane;
 use crate::net::resolve;
 use crate::program::Program;
 use crate::{Error, Replayable, Result, Token};
@@ -82,6 +83,8 @@ impl Codec {
 /// A job, before anybody has run it.
 pub(crate) struct Job {
     pub(crate) id: JobId,
+    /// `None`: whichever thread is free.
+    pub(crate) lane: Option<OnLane>,
     /// `None`: no recording can hold what it returns.
     pub(crate) codec: Option<Codec>,
     pub(crate) run: Box<dyn FnOnce() -> Value + Send>,

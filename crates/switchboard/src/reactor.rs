@@ -15,7 +15,7 @@ use crate::guard::guard;
 use crate::handler::Handler;
 use crate::program::Program;
 use crate::{
-    Error, Listener, LoopContext, Process, Remote, Result, ToEndpoint, Token, UdpSocket,
+    Error, Lane, Listener, LoopContext, Process, Remote, Result, ToEndpoint, Token, UdpSocket,
     UnixDatagram,
 };
 
@@ -146,6 +146,15 @@ impl<S: 'static> Reactor<S> {
         handler: impl Handler<S>,
     ) -> Result<Token> {
         self.with(|_, cx| cx.connect(endpoint, handler))
+    }
+
+    /// Opens a serial lane: a thread for jobs that keep their order; see
+    /// [`LoopContext::open_lane`].
+    ///
+    /// # Errors
+    /// As [`LoopContext::open_lane`].
+    pub fn open_lane(&mut self, name: &str) -> Result<Lane> {
+        self.core.open_lane(name)
     }
 
     /// Runs a program as a child process; see [`LoopContext::spawn`].
@@ -376,7 +385,7 @@ impl<S: 'static> Core<S> {
             }),
             Event::Exited(status) => self.exited(program, token, status),
             Event::Done(done) => {
-                self.jobs -= 1;
+                self.end_job(done.job);
                 self.job_done(program, token, done);
             }
             Event::File(done) => self.file_done(program, token, *done),

@@ -16,6 +16,8 @@ mod files;
 mod hostile_scripts;
 #[path = "simulation/hosts.rs"]
 mod hosts;
+#[path = "simulation/lanes.rs"]
+mod lanes;
 #[path = "simulation/limits.rs"]
 mod limits;
 #[path = "simulation/names.rs"]

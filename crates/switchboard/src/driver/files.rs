@@ -182,6 +182,7 @@ impl<M: Medium> Task<M> {
         let (token, id) = (self.ask.token, self.ask.job);
         let job = Job {
             id,
+            lane: None,
             codec: None,
             run: Box::new(move || Box::new(self.perform()) as Value),
         };

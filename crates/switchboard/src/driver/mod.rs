@@ -17,7 +17,8 @@
 //!   `next` does: a driver that gains nothing by it always answers so.
 //! - `bind`: listens without a token yet; may block while a name is looked up.
 //! - `register`, `listen`, `connect`, `resolve`, `offload`: begin something under a token; the
-//!   outcome is a completion. An `Err` says that it could not begin.
+//!   outcome is a completion. An `Err` says that it could not begin. Jobs of one lane are done one
+//!   after the other, in the order in which they were given, and hold nothing else up.
 //! - `connect_unix`: as `connect`; whoever listens has no room for another connection at present
 //!   if the `Err` is `WouldBlock`.
 //!   `connect` may be called again before its `Connected`: attempts at several addresses are under
@@ -78,6 +79,7 @@ mod choice;
 mod datagrams;
 mod event;
 mod files;
+mod lanes;
 mod notifier;
 mod readiness;
 pub(crate) mod recorded;

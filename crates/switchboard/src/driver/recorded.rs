@@ -244,12 +244,12 @@ impl Recorder {
     }
 
     pub(crate) fn offload(&mut self, token: Token, job: Job) -> io::Result<()> {
-        let (id, codec) = (job.id.0, job.codec);
+        let (id, codec, call) = (job.id.0, job.codec, Call::of_job(token, &job));
         let result = self.inner.offload(token, job);
         if let (Some(codec), Ok(()), false) = (codec, &result, self.is_over()) {
             self.codecs.insert(id, codec);
         }
-        self.note(&Call::Offload(token, id), &Answer::of(&result));
+        self.note(&call, &Answer::of(&result));
         result
     }
 
@@ -424,7 +424,7 @@ fn note_done(
             (codec.encode)(&**value, &mut bytes);
             entry::put_done(entries, token, job, Ok(&bytes));
         }
-        _ => return Some("the value of a job that was not given to `offload_replayable`"),
+        _ => return Some("the value of a job not given to `offload_replayable` or its like"),
     }
     None
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::files::Pooled;
+use super::lanes::Lanes;
 use super::{Event, Waker};
 use crate::Token;
 use crate::io::FileAsk;
@@ -16,6 +17,7 @@ pub(super) const TICK_RESULTS: usize = 256;
 
 pub(super) struct Results {
     jobs: Pool,
+    lanes: Lanes,
     /// Apart from the jobs: four long ones must not keep every `connect` from its name.
     lookups: Pool,
     pub(super) files: Pooled,
@@ -27,6 +29,7 @@ impl Results {
     pub(super) fn new(threads: usize, waker: &Arc<Waker>) -> Results {
         Results {
             jobs: Pool::new(threads, Arc::clone(waker)),
+            lanes: Lanes::new(Arc::clone(waker)),
             lookups: Pool::new(AT_ONCE, Arc::clone(waker)),
             files: Pooled::new(waker),
             left: false,
@@ -47,7 +50,10 @@ impl Results {
     }
 
     pub(super) fn offload(&mut self, token: Token, job: Job) -> io::Result<()> {
-        self.jobs.run(token, job)
+        match job.lane.clone() {
+            Some(lane) => self.lanes.run(lane, token, job),
+            None => self.jobs.run(token, job),
+        }
     }
 
     pub(super) fn ask_file(&mut self, ask: FileAsk) {
@@ -75,7 +81,7 @@ impl Results {
         if self.allowed == 0 {
             return None; // the rest in the next tick, which does not sleep
         }
-        let Some((token, outcome)) = self.lookups.next().or_else(|| self.jobs.next()) else {
+        let Some((token, outcome)) = self.lookups.next().or_else(|| self.next_of_jobs()) else {
             let Some((token, done)) = self.files.next() else {
                 self.left = false;
                 return None;
@@ -89,5 +95,18 @@ impl Results {
             Outcome::Resolved(host, addresses) => Event::Resolved(host, addresses),
         };
         Some((token, event))
+    }
+    /// By turns, so that neither many short jobs of the pool nor those of lanes hold the others'
+    /// results up.
+    fn next_of_jobs(&mut self) -> Option<(Token, Outcome)> {
+        let of_lane = |lanes: &mut Lanes| {
+            let (token, done) = lanes.next()?;
+            Some((token, Outcome::Done(done)))
+        };
+        if self.allowed.is_multiple_of(2) {
+            self.jobs.next().or_else(|| of_lane(&mut self.lanes))
+        } else {
+            of_lane(&mut self.lanes).or_else(|| self.jobs.next())
+        }
     }
 }

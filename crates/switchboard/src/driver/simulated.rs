@@ -4,6 +4,7 @@
 
 mod datagrams;
 mod files;
+mod jobs;
 mod slots;
 mod steps;
 
@@ -25,10 +26,10 @@ use super::{
 };
 use crate::core::Seen;
 use crate::net::{ConnectOptions, Endpoint, UnixAddress};
-use crate::offload::Job;
 use crate::outbox::Outbox;
 use crate::sim::{
-    Detail, Disk, EndId, MachineId, Purpose, Shared, Signals, TICK, no_unix_sockets, perform,
+    Detail, Disk, EndId, Machine, MachineId, Purpose, Shared, Signals, TICK, no_unix_sockets,
+    perform,
 };
 use crate::{Listener, Time, Token};
 
@@ -38,6 +39,8 @@ use slots::{Entry, Slot, slot_of};
 pub(crate) struct Simulated {
     world: Shared,
     machine: MachineId,
+    /// What it was started for.
+    boot: u32,
     /// Nobody but this reactor lets time pass.
     is_lone: bool,
     started: Time,
@@ -65,14 +68,15 @@ enum Step {
 impl Simulated {
     pub(crate) fn new(world: Shared, machine: MachineId, is_lone: bool) -> io::Result<Simulated> {
         descriptor()?;
-        let (started, waker, disk) = {
+        let (started, boot, waker, disk) = {
             let world = world.borrow();
-            let disk = world.machine(machine).disk.clone();
-            (world.now, world.waker(machine), disk)
+            let Machine { boot, disk, .. } = world.machine(machine);
+            (world.now, *boot, world.waker(machine), disk.clone())
         };
         Ok(Simulated {
             world,
             machine,
+            boot,
             is_lone,
             started,
             slots: Vec::new(),
@@ -330,12 +334,6 @@ impl Simulated {
     pub(crate) fn resolve(&mut self, token: Token, host: String) -> io::Result<()> {
         let mut world = self.world.borrow_mut();
         world.resolve(self.machine, token, host);
-        Ok(())
-    }
-
-    pub(crate) fn offload(&mut self, token: Token, job: Job) -> io::Result<()> {
-        let mut world = self.world.borrow_mut();
-        world.offload(self.machine, token, job);
         Ok(())
     }
 

@@ -12,8 +12,9 @@
 //! keep-alive probes), UDP (what is too long, has no route, finds nobody or no room; refusals of a
 //! connected socket), names
 //! (a host's name is that of its address; `localhost` is the host itself), timers, jobs (each runs
-//! in one piece at its virtual end), posted closures, signals. What is not: multicast, watched
-//! descriptors, and time within a handler's call, which takes none.
+//! in one piece at its virtual end, and those of a serial lane one after the other), posted
+//! closures, signals. What is not: multicast, watched descriptors, and time within a handler's
+//! call, which takes none.
 
 mod action;
 mod agenda;
@@ -22,6 +23,7 @@ mod disk;
 mod ends;
 mod faults;
 mod host;
+mod jobs;
 mod names;
 mod network;
 mod packet;
@@ -42,7 +44,7 @@ pub(crate) use schedule::TICK;
 pub(crate) use story::Detail;
 pub(crate) use tcp::EndId;
 pub(crate) use udp::UdpId;
-pub(crate) use world::{MachineId, Shared, Signals, no_unix_sockets, perform};
+pub(crate) use world::{Machine, MachineId, Shared, Signals, no_unix_sockets, perform};
 
 pub use action::Action;
 pub use disk::Disk;

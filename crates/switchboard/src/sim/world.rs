@@ -16,6 +16,7 @@ use super::dice::{self, Dice, Purpose};
 use super::disk::Disk;
 use super::ends::Notifier;
 use super::faults::{Counts, Fault, Faults};
+use super::jobs::run_job;
 use super::names;
 use super::network::{ListenerId, Network};
 use super::packet::Packet;
@@ -23,7 +24,7 @@ use super::story::{Detail, Entry, Story};
 use super::tcp::EndId;
 use super::udp::{Flying, UdpId};
 use crate::offload::{Job, Outcome};
-use crate::{Time, Token};
+use crate::{Lane, Time, Token};
 
 /// All reactors of a simulation run in one thread, one at a time.
 pub(crate) type Shared = Rc<RefCell<World>>;
@@ -117,6 +118,8 @@ pub(crate) struct Machine {
     /// Sources of its reactor that may have something to tell, in this order.
     pub(crate) touched: Vec<Token>,
     pub(crate) results: VecDeque<(Token, Outcome)>,
+    /// Its lanes on which a job runs, and the jobs that wait for that.
+    pub(crate) lanes: BTreeMap<Lane, VecDeque<(Token, Job)>>,
     /// Sources of its reactor that catch signals.
     pub(crate) signals: BTreeMap<Token, Signals>,
     pub(crate) disk: Disk,
@@ -135,6 +138,7 @@ impl Machine {
         self.paused = false;
         self.touched.clear();
         self.results.clear();
+        self.lanes.clear();
         self.signals.clear();
     }
 
@@ -272,6 +276,7 @@ impl World {
             woken: false,
             touched: Vec::new(),
             results: VecDeque::new(),
+            lanes: BTreeMap::new(),
             signals: BTreeMap::new(),
             disk: Disk::new(id, self.notifier()),
             is_host: false,
@@ -407,26 +412,9 @@ impl World {
         Some(None)
     }
 
-    fn is_current(&self, machine: MachineId, boot: u32) -> bool {
+    pub(super) fn is_current(&self, machine: MachineId, boot: u32) -> bool {
         let machine = self.machine(machine);
         machine.up && machine.boot == boot
-    }
-
-    pub(crate) fn offload(&mut self, machine: MachineId, token: Token, job: Job) {
-        let delay = self.job_time(machine);
-        let boot = self.machine(machine).boot;
-        let event = Event::Job {
-            machine,
-            boot,
-            token,
-            job,
-        };
-        self.after(delay, event);
-    }
-
-    pub(super) fn job_time(&mut self, machine: MachineId) -> Duration {
-        let range = self.faults_of(machine).job_time.clone();
-        dice::duration(self.dice.of(Purpose::Jobs), &range)
     }
 }
 
@@ -448,18 +436,6 @@ pub(crate) fn perform(shared: &Shared, deed: Deed) {
             boot,
             token,
             job,
-        } => {
-            let done = Box::new(job.perform());
-            let mut world = shared.borrow_mut();
-            world.heed_notices();
-            // The job may have taken its own machine down.
-            if world.is_current(machine, boot) {
-                let outcome = Outcome::Done(done);
-                world
-                    .machine_mut(machine)
-                    .results
-                    .push_back((token, outcome));
-            }
-        }
+        } => run_job(shared, machine, boot, token, job),
     }
 }

@@ -15,6 +15,7 @@ fn recorded(name: &str) -> Tape {
         guest.ask("echo hello, world, once more");
         guest.ask("job shout");
         guest.ask("job louder");
+        guest.ask("lane apart");
         guest.say("half");
         guest.hear_all();
         guest.finish();
@@ -70,6 +71,11 @@ fn requests_that_are_missing_or_others_are_found() {
             Twist::NoJob,
             "offload job 1",
             "nothing more before the next event",
+        ),
+        (
+            Twist::OtherLane,
+            "offload job 3 on lane 0",
+            "offload job 3 on lane 1",
         ),
     ] {
         let (found, _) = divergence(&tape, twist);

@@ -26,6 +26,8 @@ pub enum Twist {
     Pause,
     /// `job` starts none.
     NoJob,
+    /// `lane` has its job done on another one.
+    OtherLane,
 }
 
 /// What happened, as the program saw it: addresses, times, reasons and all.
@@ -150,6 +152,7 @@ impl Guest {
                 let text = rest.to_owned();
                 cx.offload_replayable(move || text.to_uppercase()).map(drop)
             }
+            "lane" => on_a_lane(cx, rest, log.twist),
             "badjob" => cx
                 .offload_replayable(|| -> String { panic!("a bad job") })
                 .map(drop),
@@ -177,6 +180,15 @@ impl Guest {
             _ => Err(format!("what is {command:?}?").into()),
         }
     }
+}
+
+fn on_a_lane(cx: &mut Context<'_, Log>, words: &str, twist: Twist) -> Result {
+    let lanes = [cx.open_lane("one")?, cx.open_lane("another")?];
+    let lane = lanes[usize::from(twist == Twist::OtherLane)];
+    for word in words.split(' ').map(str::to_owned) {
+        cx.offload_on_replayable(lane, move || word.to_uppercase())?;
+    }
+    Ok(())
 }
 
 /// Many sends, of which the oldest are dropped.

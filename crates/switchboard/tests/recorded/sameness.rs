@@ -148,6 +148,8 @@ fn results_of_jobs_are_replayed_without_the_jobs(tape: &Tape) {
         let mut guest = Guest::new(address);
         assert_eq!(guest.ask("job shout"), "SHOUT");
         assert_eq!(guest.ask("badjob"), "panicked: a bad job");
+        assert_eq!(guest.ask("lane first second"), "FIRST");
+        assert_eq!(guest.hear(), "SECOND");
         guest.say("job twice");
         guest.say("close"); // its result finds nobody
         guest.hear_all();

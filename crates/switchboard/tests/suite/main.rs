@@ -31,6 +31,7 @@ mod framing;
 mod handing_over;
 mod handshakes;
 mod jobs;
+mod lanes;
 mod limits;
 mod listening;
 mod located;
@@ -256,6 +257,14 @@ suite! {
         a_value_of_another_type_is_an_error
         a_source_that_has_ended_can_offload_nothing
     }
+    lanes {
+        jobs_of_a_lane_run_one_after_the_other_in_order
+        a_panic_in_a_job_of_a_lane_is_its_result_alone
+        a_full_lane_refuses_and_the_others_do_not
+        lanes_beyond_the_bound_and_those_of_others_are_refused
+        a_shutdown_waits_for_the_jobs_of_lanes
+        a_reactor_is_not_done_while_a_lane_has_jobs
+    }
     signals {
         a_signal_is_told_with_its_number
         a_signal_that_came_twice_before_the_tick_is_told_once
@@ -467,6 +476,12 @@ suite! {
         jobs_beyond_the_bound_are_refused
         two_jobs_run_at_the_same_time
         the_loop_goes_on_while_a_job_runs
+    }
+    lanes {
+        lanes_and_the_pool_do_not_wait_for_each_other
+        a_lane_has_one_thread_of_its_name
+        dropping_the_reactor_waits_for_the_job_that_runs_and_begins_none
+        a_lane_that_stands_still_ends_no_shutdown_late
     }
     remotes {
         the_posts_of_many_threads_all_run_in_their_order

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::process::ExitStatus;
+use std::sync::mpsc;
 
 use switchboard::{
     Address, Close, Context, Done, Error, FileDone, FileOutcome, Handler, Ready, Result, Stream,
@@ -20,6 +21,8 @@ pub struct Log {
     pub from: Option<Address>,
     /// For cases whose handlers wait for the case to let them go on.
     pub gate: bool,
+    /// Hangs up on whoever waits, once the state is dropped.
+    pub on_drop: Option<mpsc::Sender<()>>,
 }
 
 impl Log {

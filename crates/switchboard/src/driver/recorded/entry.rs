@@ -13,6 +13,7 @@ use std::time::SystemTime;
 use super::datagrams::SentDatagrams;
 use crate::driver::Event;
 use crate::net::{KnownEnds, UnixAddress, copy_of};
+use crate::offload::Job;
 use crate::replayable::{Replayable, take, take_slice};
 use crate::sources::Kind;
 use crate::{Address, Stream, Time, Token};
@@ -115,6 +116,8 @@ pub(super) enum Call {
     ConnectUnix(Token, UnixAddress),
     Resolve(Token, String),
     Offload(Token, u64),
+    /// And on which lane.
+    OffloadOn(Token, u64, u32),
     /// And what, in words.
     AskFile(Token, String),
     Forward(Token, Range<usize>),
@@ -152,6 +155,15 @@ pub(super) enum End {
     TooSlow,
     /// Something came that cannot be recorded.
     Unrecordable(String),
+}
+
+impl Call {
+    pub(super) fn of_job(token: Token, job: &Job) -> Call {
+        match &job.lane {
+            Some(on) => Call::OffloadOn(token, job.id.0, on.lane.0),
+            None => Call::Offload(token, job.id.0),
+        }
+    }
 }
 
 impl Answer {
@@ -219,6 +231,7 @@ pub(super) mod tag {
     pub(super) const CONNECT_UNIX: u8 = 44;
     pub(super) const BIND_UDP: u8 = 45;
     pub(super) const LISTEN_UDP: u8 = 46;
+    pub(super) const OFFLOAD_ON: u8 = 47;
     pub(super) const KILL_CHILD: u8 = 63;
     pub(super) const START_TLS: u8 = 55;
     pub(super) const ASK_FILE: u8 = 60;
@@ -328,6 +341,10 @@ impl Call {
             tag::CONNECT_UNIX => Call::ConnectUnix(token, Replayable::decode(bytes)?),
             tag::RESOLVE => Call::Resolve(token, Replayable::decode(bytes)?),
             tag::OFFLOAD => Call::Offload(token, Replayable::decode(bytes)?),
+            tag::OFFLOAD_ON => {
+                let (job, lane) = Replayable::decode(bytes)?;
+                Call::OffloadOn(token, job, lane)
+            }
             tag::ASK_FILE => Call::AskFile(token, Replayable::decode(bytes)?),
             tag::FORWARD => {
                 let (start, end) = Replayable::decode(bytes)?;

@@ -14,7 +14,7 @@ use crate::{Error, Recording, Result};
 pub(super) const MAGIC: &[u8; 8] = b"SWBD-REC";
 
 /// Raised whenever an older replayer could not read what is written, or would misread it.
-pub(super) const FORMAT: u8 = 4;
+pub(super) const FORMAT: u8 = 5;
 
 /// The library's version: what its core asks of a driver belongs to it.
 const LIBRARY: &str = env!("CARGO_PKG_VERSION");

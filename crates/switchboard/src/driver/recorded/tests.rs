@@ -107,6 +107,8 @@ fn calls() -> impl Strategy<Value = Call> {
         (tokens(), unix_addresses()).prop_map(|(token, name)| Call::ConnectUnix(token, name)),
         (tokens(), any::<String>()).prop_map(|(token, name)| Call::Resolve(token, name)),
         (tokens(), any::<u64>()).prop_map(|(token, job)| Call::Offload(token, job)),
+        (tokens(), any::<u64>(), any::<u32>())
+            .prop_map(|(token, job, lane)| Call::OffloadOn(token, job, lane)),
         (tokens(), any::<Range<usize>>()).prop_map(|(token, range)| Call::Forward(token, range)),
         (tokens(), any::<bool>()).prop_map(|(token, on)| Call::SetReading(token, on)),
         (tokens(), any::<usize>()).prop_map(|(token, room)| Call::SetRoom(token, room)),

@@ -127,6 +127,9 @@ impl Call {
             Call::ConnectUnix(token, address) => (token, format!("connect to {address}")),
             Call::Resolve(token, host) => (token, format!("look up {host}")),
             Call::Offload(token, job) => (token, format!("offload job {job}")),
+            Call::OffloadOn(token, job, lane) => {
+                (token, format!("offload job {job} on lane {lane}"))
+            }
             Call::AskFile(token, what) => (token, what.clone()),
             Call::Forward(token, range) => (
                 token,

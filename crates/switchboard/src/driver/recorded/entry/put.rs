@@ -223,6 +223,9 @@ pub(in crate::driver::recorded) fn put_call(out: &mut Vec<u8>, call: &Call, answ
         Call::ConnectUnix(token, address) => put_asked(out, tag::CONNECT_UNIX, *token, address),
         Call::Resolve(token, endpoint) => put_asked(out, tag::RESOLVE, *token, endpoint),
         Call::Offload(token, job) => put_asked(out, tag::OFFLOAD, *token, job),
+        Call::OffloadOn(token, job, lane) => {
+            put_asked(out, tag::OFFLOAD_ON, *token, &(*job, *lane));
+        }
         Call::AskFile(token, what) => put_asked(out, tag::ASK_FILE, *token, what),
         Call::Forward(token, range) => {
             put_asked(out, tag::FORWARD, *token, &(range.start, range.end));

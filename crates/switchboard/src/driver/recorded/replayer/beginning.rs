@@ -67,9 +67,9 @@ impl Replayer {
 
     /// The job is not run: what it returned is in the recording.
     pub(crate) fn offload(&mut self, token: Token, job: Job) -> io::Result<()> {
-        let (id, codec) = (job.id.0, job.codec);
+        let (id, codec, call) = (job.id.0, job.codec, Call::of_job(token, &job));
         let _ = guard(move || drop(job)); // what it holds may panic; that ends nothing
-        self.began(&Call::Offload(token, id))?;
+        self.began(&call)?;
         if let Some(codec) = codec {
             self.codecs.insert(id, codec);
         }
