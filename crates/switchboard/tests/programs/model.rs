@@ -122,6 +122,7 @@ pub struct Job {
     pub owner: Id,
     pub id: JobId,
     pub panics: bool,
+    pub on_lane: bool,
     pub state: State,
 }
 
@@ -132,6 +133,8 @@ pub struct Model {
     pub fars: Vec<Far>,
     pub timers: Vec<Timer>,
     pub jobs: Vec<Job>,
+    /// The job of the lane that was told last.
+    pub last_on_lane: Option<usize>,
     /// Posts that wait, by number.
     pub posts: VecDeque<usize>,
     pub posted: usize,
@@ -158,6 +161,7 @@ impl Model {
             fars: Vec::new(),
             timers: Vec::new(),
             jobs: Vec::new(),
+            last_on_lane: None,
             posts: VecDeque::new(),
             posted: 0,
             stopping: false,

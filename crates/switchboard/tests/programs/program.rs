@@ -106,8 +106,8 @@ pub enum Step {
     Cancel(Pick),
     After(u64, Script),
     Post(Script),
-    /// A job, which panics or not.
-    Offload(bool),
+    /// A job, which panics or not, and runs on a lane or not.
+    Offload(bool, bool),
     Again,
     Replace,
     Register(Box<Behaviour>),

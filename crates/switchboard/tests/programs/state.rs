@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 
-use switchboard::Stream;
+use switchboard::{Lane, Stream};
 
 use crate::model::{Id, Model};
 
@@ -65,6 +65,8 @@ pub struct State {
     /// The peers that have dialled the listener, and wait.
     pub callers: VecDeque<Id>,
     pub lie: Option<Lie>,
+    /// Where jobs keep their order; there is one.
+    pub lane: Option<Lane>,
     /// What runs now comes at a time of its own, not as the first thing after an event.
     pub late: bool,
     dropped: Arc<AtomicUsize>,
@@ -78,6 +80,7 @@ impl State {
             model,
             supplies: Supplies::default(),
             callers: VecDeque::new(),
+            lane: None,
             lie,
             late: false,
             dropped: Arc::default(),

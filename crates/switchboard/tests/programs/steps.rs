@@ -83,7 +83,7 @@ pub fn run(
 fn keeps_step(state: &State, hand: &Hand<'_, '_>, step: &Step) -> bool {
     match step {
         Step::ShutRead(_) | Step::Interval(_) => false,
-        Step::Timer(..) | Step::After(..) | Step::Offload(_) | Step::Connect(..) => {
+        Step::Timer(..) | Step::After(..) | Step::Offload(..) | Step::Connect(..) => {
             !state.late && !state.model.is_in_flight()
         }
         // How much of what was sent before is still in the outbox depends on the driver.
@@ -143,7 +143,7 @@ fn perform(state: &mut State, hand: &mut Hand<'_, '_>, step: &Step, message: Opt
         Step::Connect(reachable, behaviour) => {
             connect(state, hand.base(), *reachable, (**behaviour).clone());
         }
-        Step::Interval(_) | Step::Offload(_) | Step::Again | Step::Replace => {
+        Step::Interval(_) | Step::Offload(..) | Step::Again | Step::Replace => {
             if let Hand::Source(cx, id) = hand {
                 perform_of(state, cx, step, *id);
             }
@@ -250,18 +250,7 @@ fn perform_of(state: &mut State, cx: &mut Context<'_, State>, step: &Step, id: I
             let result = cx.set_interval(period);
             state.model.timer_set(Some(id), &result, due, Some(period));
         }
-        Step::Offload(panics) => {
-            let (value, panics) = (state.model.jobs.len(), *panics);
-            let counted = state.counted();
-            let result = cx.offload(move || {
-                let _counted = counted;
-                if panics {
-                    panic();
-                }
-                value
-            });
-            state.model.offloaded(id, panics, &result);
-        }
+        Step::Offload(panics, on_lane) => offload(state, cx, id, *panics, *on_lane),
         Step::Again => cx.again(),
         Step::Replace => {
             let life = state.model.sources[id].life + 1;
@@ -271,6 +260,22 @@ fn perform_of(state: &mut State, cx: &mut Context<'_, State>, step: &Step, id: I
         }
         _ => {}
     }
+}
+
+fn offload(state: &mut State, cx: &mut Context<'_, State>, id: Id, panics: bool, on_lane: bool) {
+    let (value, counted) = (state.model.jobs.len(), state.counted());
+    let job = move || {
+        let _counted = counted;
+        if panics {
+            panic();
+        }
+        value
+    };
+    let result = match state.lane.filter(|_| on_lane) {
+        Some(lane) => cx.offload_on(lane, job),
+        None => cx.offload(job),
+    };
+    state.model.offloaded(id, panics, on_lane, &result);
 }
 
 fn cancel(state: &mut State, cx: &mut LoopContext<'_, State>, pick: Pick) {

@@ -249,7 +249,7 @@ fn step(depth: u32) -> BoxedStrategy<Step> {
         3 => (target(), 0u64..4).prop_map(|(at, millis)| Step::Timer(at, millis)),
         1 => (1u64..4).prop_map(Step::Interval),
         2 => pick().prop_map(Step::Cancel),
-        2 => any::<bool>().prop_map(Step::Offload),
+        2 => any::<(bool, bool)>().prop_map(|(panics, on_lane)| Step::Offload(panics, on_lane)),
         1 => Just(Step::Again),
         1 => Just(Step::Replace),
         1 => Just(Step::Fail),

@@ -107,6 +107,8 @@ impl World {
             dropped,
             _tape: tape,
         };
+        let lane = world.reactor.open_lane("lane");
+        world.reactor.state_mut().lane = Some(lane.expect("it is the first"));
         let refusing = world.network.refusing();
         world.reactor.state_mut().supplies.refusing = Some(refusing);
         if !limits.accepts.is_empty() {

@@ -274,8 +274,9 @@ impl Model {
         }
     }
 
-    pub fn offloaded(&mut self, id: Id, panics: bool, result: &Result<JobId>) {
-        let pending = self.jobs.iter().filter(|job| job.state == State::Pending);
+    pub fn offloaded(&mut self, id: Id, panics: bool, on_lane: bool, result: &Result<JobId>) {
+        let its = self.jobs.iter().filter(|job| job.on_lane == on_lane);
+        let pending = its.filter(|job| job.state == State::Pending);
         let of_living = |job: &&Job| self.sources[job.owner].phase <= Phase::Open;
         let (most, least) = (pending.clone().count(), pending.filter(of_living).count());
         let max = self.limits.max_jobs;
@@ -294,6 +295,7 @@ impl Model {
                 owner: id,
                 id: job,
                 panics,
+                on_lane,
                 state: State::Pending,
             });
         }

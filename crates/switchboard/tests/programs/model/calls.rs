@@ -192,7 +192,12 @@ impl Model {
                 Ok(value) => *value == number && !known.panics,
                 Err(error) => Why::from(error) == Why::Panicked && known.panics,
             };
+        let in_order = !known.on_lane || self.last_on_lane < Some(number);
+        if known.on_lane {
+            self.last_on_lane = Some(number);
+        }
         self.note(id, format_args!("job {number}"));
+        self.demand(in_order, format_args!("job {number} overtakes on its lane"));
         self.demand(
             right,
             format_args!("source {id}: job {number} gives {value:?}"),
