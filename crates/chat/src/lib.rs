@@ -30,3 +30,4 @@ pub mod store;
 pub mod stream;
 pub mod talk;
 pub mod terminal;
+pub mod wire;

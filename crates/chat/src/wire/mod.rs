@@ -1,0 +1,3 @@
+//! What a client speaks on the wire: which protocol, HTTP, WebSocket.
+
+pub mod detect;
