@@ -6,9 +6,12 @@
 //! The grammar is that of the [Modern IRC Client Protocol](https://modern.ircdocs.horse/) and of the
 //! [IRCv3 specifications](https://ircv3.net/irc/), with UTF-8 as the only encoding (`UTF8ONLY`).
 
+pub mod entries;
+pub mod isupport;
 pub mod lines;
 pub mod masks;
 pub mod message;
+pub mod modes;
 pub mod names;
 pub mod numeric;
 pub mod tags;

@@ -150,15 +150,9 @@ impl Mask {
     /// # Errors
     /// If it is too long, cannot be seen, or its network has no such length.
     pub fn parse(text: &str) -> Result<Mask, MaskError> {
-        if text.is_empty() {
-            return Err(MaskError::Empty);
-        }
+        check_chars(text)?;
         if text.len() > MASK_BYTES_MAX {
             return Err(MaskError::TooLong);
-        }
-        let is_bad = |c: &char| c.is_whitespace() || (*c != '\\' && !escape::is_plain(*c));
-        if let Some(bad) = text.chars().find(is_bad) {
-            return Err(MaskError::BadChar(bad));
         }
         let (nick, user, host) = complete(text);
         let network = read_network(host)?;
@@ -241,6 +235,16 @@ impl Mask {
 impl fmt::Display for Mask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
+    }
+}
+
+/// That there is something, and that it can be seen and stands in the middle of a line.
+pub(crate) fn check_chars(text: &str) -> Result<(), MaskError> {
+    let is_bad = |c: &char| c.is_whitespace() || (*c != '\\' && !escape::is_plain(*c));
+    match text.chars().find(is_bad) {
+        Some(bad) => Err(MaskError::BadChar(bad)),
+        None if text.is_empty() => Err(MaskError::Empty),
+        None => Ok(()),
     }
 }
 
