@@ -15,7 +15,7 @@ pub const TAG_DATA_BYTES_MAX: usize = 4094;
 
 /// The most tags of one message. The specification bounds bytes only; with this bound the search for
 /// a later tag of the same name stays cheap, whatever a stranger sends.
-pub const TAGS_MAX: usize = 128;
+pub const TAGS_MAX: usize = 64;
 
 /// The tags of one message, as they came. Two words; nothing is unescaped until it is asked for.
 ///
@@ -159,6 +159,12 @@ fn unescape(c: char) -> char {
 
 /// Appends `value` escaped. NUL, which cannot be escaped, is left out.
 pub(crate) fn escape_into(out: &mut Vec<u8>, value: &str) {
+    if !value
+        .bytes()
+        .any(|byte| matches!(byte, b';' | b' ' | b'\\' | b'\r' | b'\n' | 0))
+    {
+        return out.extend_from_slice(value.as_bytes());
+    }
     for &byte in value.as_bytes() {
         match byte {
             b';' => out.extend_from_slice(b"\\:"),
