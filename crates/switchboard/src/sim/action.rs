@@ -251,7 +251,7 @@ impl World {
         };
         let before = faults.rate(fault);
         faults.set(fault, rate);
-        self.plan_chances();
+        self.heed_rates();
         before
     }
 
@@ -267,10 +267,14 @@ impl World {
             .collect()
     }
 
-    /// Has the faults of hosts come by themselves that have a rate.
-    pub(crate) fn plan_chances(&mut self) {
+    /// Rates have changed: the faults of hosts come by themselves that have one, and disks have to
+    /// be told of theirs.
+    pub(crate) fn heed_rates(&mut self) {
         for index in 0..self.machines.len() {
             let machine = MachineId(index as u32);
+            self.machine(machine)
+                .disk
+                .set_faults(self.faults_of(machine));
             for fault in Fault::OF_HOSTS {
                 let is_planned = self.machine(machine).planned.contains(&fault);
                 if self.machine(machine).is_host && !is_planned {

@@ -2,6 +2,7 @@
 //! may not, in whole or in part. It must never lose what `sync` has promised.
 
 mod opened;
+mod trouble;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -11,7 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use fastrand::Rng;
 
 use super::ends::Notifier;
+use super::faults::{Counts, Fault, Faults};
 use super::world::{MachineId, Notice};
+use trouble::Trouble;
 
 /// What a disk holds at most, all files together.
 const CAPACITY: usize = 64 * 1024 * 1024;
@@ -28,6 +31,17 @@ const UNSYNCED: usize = 1000;
 /// or removed are so after a crash only up to some moment at or after the last `sync` of any file,
 /// as on a file system with a journal. Of writes that are never synced, the oldest become durable
 /// when there are more than a thousand. A disk holds 64 MiB.
+///
+/// A disk takes no time of its own: what takes time is the job ([`Faults::job_time`],
+/// [`Fault::SlowJob`]) that uses it. It can be sent to any job, on a [serial
+/// lane](crate::LoopContext::open_lane) or not.
+///
+/// Where it [fails](Fault::DiskError), or is [full](Fault::DiskFull), a part of what was to be
+/// written, from its beginning, is there all the same: after a [`write`](Self::write), of the new
+/// content, since the old one is gone by then. And a sync that fails may have lost what it should
+/// have made durable, as on ext4 and XFS: what was written to that file since the sync before can
+/// be read until the next crash, but no later sync keeps it, unless it is written again. (Rebello et
+/// al., "Can Applications Recover from fsync Failures?", USENIX ATC 2020, section 3.)
 #[derive(Clone)]
 pub struct Disk {
     machine: MachineId,
@@ -35,7 +49,6 @@ pub struct Disk {
     files: Arc<Mutex<Files>>,
 }
 
-#[derive(Default)]
 struct Files {
     /// The machine has no power: whoever still runs has no disk.
     off: bool,
@@ -46,6 +59,7 @@ struct Files {
     unsynced_names: VecDeque<Naming>,
     /// How often each file is open: it stays, though it may have no name any more.
     opened: BTreeMap<u64, usize>,
+    trouble: Trouble,
 }
 
 #[derive(Default)]
@@ -67,29 +81,40 @@ enum Naming {
 }
 
 impl Disk {
-    pub(crate) fn new(machine: MachineId, notifier: Notifier) -> Disk {
+    pub(crate) fn new(machine: MachineId, notifier: Notifier, seed: u64) -> Disk {
+        let files = Files {
+            off: false,
+            numbers: 0,
+            contents: BTreeMap::new(),
+            names: BTreeMap::new(),
+            durable_names: BTreeMap::new(),
+            unsynced_names: VecDeque::new(),
+            opened: BTreeMap::new(),
+            trouble: Trouble::new(seed),
+        };
         Disk {
             machine,
             notifier,
-            files: Arc::default(),
+            files: Arc::new(Mutex::new(files)),
         }
     }
 
     /// Replaces the content of a file, which is made if there is none.
     ///
     /// # Errors
-    /// `StorageFull`; the machine has no power.
+    /// `StorageFull`; the machine has no power; a fault.
     pub fn write(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
         let mut files = self.files()?;
         files.check_room(bytes.len())?;
+        let (written, outcome) = self.try_write(&mut files, path, bytes);
         let content = files.open_or_make(path);
         content.change(Change::Truncate);
         content.change(Change::Write {
             offset: 0,
-            bytes: bytes.to_vec(),
+            bytes: written.to_vec(),
         });
-        self.tell("disk write", path, bytes);
-        Ok(())
+        self.tell("disk write", path, written);
+        outcome
     }
 
     /// Writes behind the end of a file, which is made if there is none.
@@ -99,13 +124,14 @@ impl Disk {
     pub fn append(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
         let mut files = self.files()?;
         files.check_room(bytes.len())?;
+        let (written, outcome) = self.try_write(&mut files, path, bytes);
         let content = files.open_or_make(path);
         content.change(Change::Write {
             offset: content.bytes.len(),
-            bytes: bytes.to_vec(),
+            bytes: written.to_vec(),
         });
-        self.tell("disk append", path, bytes);
-        Ok(())
+        self.tell("disk append", path, written);
+        outcome
     }
 
     /// The content of a file.
@@ -122,14 +148,12 @@ impl Disk {
     /// Makes durable what was written to a file, and all that was done to names until now.
     ///
     /// # Errors
-    /// As [`read`](Self::read).
+    /// As [`read`](Self::read); a fault.
     pub fn sync(&self, path: &str) -> io::Result<()> {
         let mut files = self.files()?;
         files.open(path)?;
         let number = files.names[path];
-        files.sync(number);
-        self.tell("disk sync", path, &[]);
-        Ok(())
+        self.try_sync(&mut files, number, path)
     }
 
     /// Removes a file.
@@ -163,6 +187,42 @@ impl Disk {
     /// The machine has no power.
     pub fn list(&self) -> io::Result<Vec<String>> {
         Ok(self.files()?.names.keys().cloned().collect())
+    }
+
+    /// What of `bytes` is written, and what is said of it.
+    fn try_write<'b>(
+        &self,
+        files: &mut Files,
+        path: &str,
+        bytes: &'b [u8],
+    ) -> (&'b [u8], io::Result<()>) {
+        match files.trouble.of_write(bytes.len()) {
+            None => (bytes, Ok(())),
+            Some((fault, part)) => {
+                self.tell(fault.name(), path, &[]);
+                (&bytes[..part], Err(trouble::error(fault)))
+            }
+        }
+    }
+
+    fn try_sync(&self, files: &mut Files, number: u64, path: &str) -> io::Result<()> {
+        self.tell("disk sync", path, &[]);
+        if files.sync(number) {
+            return Ok(());
+        }
+        self.tell(Fault::DiskError.name(), path, &[]);
+        Err(trouble::error(Fault::DiskError))
+    }
+
+    /// What goes wrong from now on.
+    pub(crate) fn set_faults(&self, faults: &Faults) {
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        files.trouble.set(faults);
+    }
+
+    pub(crate) fn add_counts(&self, counts: &mut Counts) {
+        let files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.add(&files.trouble.counts);
     }
 
     pub(crate) fn power_off(&self, rng: &mut Rng) {
@@ -256,14 +316,21 @@ impl Files {
         self.contents.retain(|number, _| is_there(number));
     }
 
-    fn sync(&mut self, number: u64) {
+    /// False if it has failed: then what was to be kept of the file is nobody's care any more.
+    fn sync(&mut self, number: u64) -> bool {
+        let mut failed = self.trouble.of_sync();
+        let is_kept = failed.is_none();
         if let Some(content) = self.contents.get_mut(&number) {
-            for change in std::mem::take(&mut content.unsynced) {
-                change.apply(&mut content.durable);
-            }
+            content.write_back(|change| match &mut failed {
+                None => Some(change),
+                Some(rng) => change.torn(rng),
+            });
         }
-        let all = self.unsynced_names.len();
-        self.commit_names(all);
+        if is_kept {
+            let all = self.unsynced_names.len();
+            self.commit_names(all);
+        }
+        is_kept
     }
 
     fn crash(&mut self, rng: &mut Rng) {
@@ -275,11 +342,7 @@ impl Files {
         }
         self.commit_names(kept);
         for content in self.contents.values_mut() {
-            for change in std::mem::take(&mut content.unsynced) {
-                if let Some(change) = change.torn(rng) {
-                    change.apply(&mut content.durable);
-                }
-            }
+            content.write_back(|change| change.torn(rng));
             content.bytes.clone_from(&content.durable);
         }
     }
@@ -293,6 +356,15 @@ impl Content {
             && let Some(oldest) = self.unsynced.pop_front()
         {
             oldest.apply(&mut self.durable);
+        }
+    }
+
+    /// Makes durable what is `left` of each change.
+    fn write_back(&mut self, mut left: impl FnMut(Change) -> Option<Change>) {
+        for change in std::mem::take(&mut self.unsynced) {
+            if let Some(change) = left(change) {
+                change.apply(&mut self.durable);
+            }
         }
     }
 }

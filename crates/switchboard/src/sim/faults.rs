@@ -57,11 +57,19 @@ pub enum Fault {
     /// A datagram takes 1 to 100 ms longer, and those sent after it do not wait for it (per
     /// datagram).
     DatagramReorder,
+    /// A job, or what is asked of a file, takes up to 5 s longer, as with a disk that is busy (per
+    /// job).
+    SlowJob,
+    /// A write to the host's disk fails half-way, or a sync may have lost what it should keep:
+    /// `EIO` (per write, append and sync); see [`Disk`](super::Disk).
+    DiskError,
+    /// A write to the host's disk finds room for a part only: `ENOSPC` (per write and append).
+    DiskFull,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 23] = [
+    pub const ALL: [Fault; 26] = [
         Fault::Split,
         Fault::Merge,
         Fault::Delay,
@@ -85,6 +93,9 @@ impl Fault {
         Fault::DatagramLoss,
         Fault::DatagramDouble,
         Fault::DatagramReorder,
+        Fault::SlowJob,
+        Fault::DiskError,
+        Fault::DiskFull,
     ];
 
     /// What scripts call it.
@@ -113,6 +124,9 @@ impl Fault {
             Fault::DatagramLoss => "datagram-loss",
             Fault::DatagramDouble => "datagram-double",
             Fault::DatagramReorder => "datagram-reorder",
+            Fault::SlowJob => "slow-job",
+            Fault::DiskError => "disk-error",
+            Fault::DiskFull => "disk-full",
         }
     }
 
@@ -122,6 +136,9 @@ impl Fault {
         Fault::DatagramDouble,
         Fault::DatagramReorder,
     ];
+
+    /// Those that only jobs and disks meet.
+    pub(crate) const OF_DISKS: [Fault; 3] = [Fault::SlowJob, Fault::DiskError, Fault::DiskFull];
 
     /// Those whose rate is per host and minute: they come by themselves.
     pub(crate) const OF_HOSTS: [Fault; 5] = [

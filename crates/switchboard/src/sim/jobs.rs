@@ -7,6 +7,7 @@ use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use super::dice::{self, Purpose};
+use super::faults::Fault;
 use super::world::{Event, MachineId, Shared, World};
 use crate::offload::{Job, Outcome};
 use crate::{Lane, Token};
@@ -23,7 +24,11 @@ impl World {
     }
 
     fn begin_job(&mut self, machine: MachineId, token: Token, job: Job) {
-        let delay = self.job_time(machine);
+        let mut delay = self.job_time(machine);
+        if self.strikes(Fault::SlowJob, machine) {
+            let range = Duration::ZERO..Duration::from_secs(5);
+            delay += dice::duration(self.dice.of_fault(Fault::SlowJob), &range);
+        }
         let boot = self.machine(machine).boot;
         let event = Event::Job {
             machine,

@@ -86,7 +86,7 @@ impl Simulation {
     pub fn faults(&mut self, faults: Faults) -> &mut Simulation {
         let mut world = self.world.borrow_mut();
         world.faults = faults;
-        world.plan_chances();
+        world.heed_rates();
         drop(world);
         self
     }
@@ -98,7 +98,12 @@ impl Simulation {
 
     /// How often each fault has happened.
     pub fn counts(&self) -> Counts {
-        self.world.borrow().counts.clone()
+        let world = self.world.borrow();
+        let mut counts = world.counts.clone();
+        for machine in &world.machines {
+            machine.disk.add_counts(&mut counts);
+        }
+        counts
     }
 
     /// Adds a host with a name and an address (10.0.0.1 and so on), and starts it: makes its state
@@ -138,7 +143,7 @@ impl Simulation {
             if std::mem::replace(&mut world.machine_mut(machine).is_host, true) {
                 return Err(format!("there is a host called {name:?} already").into());
             }
-            world.plan_chances();
+            world.heed_rates();
             machine
         };
         self.hosts.push(Running {

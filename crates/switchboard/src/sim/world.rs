@@ -264,6 +264,9 @@ impl World {
             return id;
         }
         let id = MachineId(self.machines.len() as u32);
+        let disks = dice::mix(self.dice.seed(), u64::from_be_bytes(*b"its disk"));
+        let disk = Disk::new(id, self.notifier(), dice::mix(disks, id.0.into()));
+        disk.set_faults(&self.faults);
         self.machines.push(Machine {
             name: name.to_owned(),
             address: Ipv4Addr::from_bits(Ipv4Addr::new(10, 0, 0, 1).to_bits() + id.0),
@@ -278,7 +281,7 @@ impl World {
             results: VecDeque::new(),
             lanes: BTreeMap::new(),
             signals: BTreeMap::new(),
-            disk: Disk::new(id, self.notifier()),
+            disk,
             is_host: false,
             planned: Vec::new(),
             faults: None,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use switchboard::sim::{Fault, Faults};
 
-use crate::{chat, datagrams};
+use crate::{chat, datagrams, disks};
 
 /// Runs a chat under faults for a while, and then without: everybody must get all answers.
 /// Gives how often `fault` has happened.
@@ -49,7 +49,9 @@ macro_rules! each_fault {
         fn every_fault_has_a_test() {
             let tested = [$(Fault::$fault),*];
             for fault in Fault::ALL {
-                let is_tested = tested.contains(&fault) || datagrams::TESTED.contains(&fault);
+                let elsewhere = [&datagrams::TESTED, &disks::TESTED];
+                let is_tested = tested.contains(&fault)
+                    || elsewhere.into_iter().any(|tested| tested.contains(&fault));
                 assert!(is_tested, "{fault} has none");
             }
         }

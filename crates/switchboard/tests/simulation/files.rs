@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use switchboard::sim::{Disk, Faults, Host, Simulation};
+use rustix::io::Errno;
+use switchboard::sim::{Disk, Fault, Faults, Host, Simulation};
 use switchboard::{Context, FileDone, FileId, FileOutcome, Handler, OpenOptions, Reactor, Result};
 
 fn to_append() -> OpenOptions {
@@ -204,4 +205,49 @@ fn a_file_without_a_name_stays_while_it_is_open() {
     reactor.run().expect("it ends well");
     assert_eq!(*reactor.state(), 1);
     assert_eq!(disk.list().expect("there is power"), ["other"]);
+}
+
+/// Notes what becomes of each thing that it asks of its log.
+struct Careful;
+
+impl Handler<Vec<Option<Errno>>> for Careful {
+    fn handle_file(
+        &mut self,
+        outcomes: &mut Vec<Option<Errno>>,
+        cx: &mut Context<'_, Vec<Option<Errno>>>,
+        done: FileDone,
+    ) -> Result {
+        if let Ok(FileOutcome::Opened { .. }) = done.result {
+            cx.write_file(done.file, 0, "some words")?;
+            cx.write_file(done.file, 100, "far away")?;
+            cx.sync_file(done.file)?;
+            cx.read_file(done.file, 0, 1000)?;
+            return Ok(());
+        }
+        let error = done.result.err();
+        outcomes.push(error.and_then(|error| Errno::from_io_error(&error)));
+        Ok(())
+    }
+}
+
+#[test]
+fn a_program_is_told_when_its_disk_fails() {
+    for (fault, at_sync) in [(Fault::DiskError, Some(Errno::IO)), (Fault::DiskFull, None)] {
+        let mut sim = Simulation::new(1);
+        sim.faults(Faults::none().with(fault, 1.0));
+        let disk = sim.disk("host");
+        let options = OpenOptions::new().write(true).read(true).create(true);
+        let boot = move |reactor: &mut Reactor<Vec<Option<Errno>>>| {
+            reactor.with(|_, cx| cx.open("log", options, Careful))?;
+            Ok(())
+        };
+        let host = sim.host("host", Vec::new, boot).expect("it starts");
+        sim.run_until(|sim| sim.state(host).len() == 4)
+            .expect("all is told");
+        let at_write = at_sync.or(Some(Errno::NOSPC));
+        assert_eq!(*sim.state(host), [at_write, at_write, at_sync, None]);
+        assert_eq!(sim.counts().of(fault), 2 + at_sync.iter().count() as u64);
+        let left = disk.read("log").expect("it was made");
+        assert!(left.len() < 108, "not all of it");
+    }
 }

@@ -1,18 +1,20 @@
-//! A server that writes each record to its disk before it says so, and crashes: what was
-//! acknowledged is there when it comes back. It must never look into the disk but as the server
-//! does.
+//! A server that writes each record to its disk before it says so, and crashes, on a disk that fails
+//! at times: what was acknowledged is there when it comes back. It must never look into the disk but
+//! as the server does.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use fastrand::Rng;
 use switchboard::sim::{self, Action, Disk, Simulation, Swarm};
 use switchboard::{
-    Close, ConnectOptions, Context, Done, Handler, JobId, LoopContext, OnPanic, Reactor, Result,
-    SourceOptions, Stream,
+    Close, ConnectOptions, Context, Done, Handler, JobId, Lane, LoopContext, OnPanic, Reactor,
+    Result, SourceOptions, Stream,
 };
 
 use crate::life::{self, Alive, Lives};
@@ -45,6 +47,12 @@ struct Office {
     lives: Lives,
     disk: Option<Disk>,
     written: BTreeSet<Record>,
+    /// Where its jobs run, if they are to keep their order.
+    lane: Option<Lane>,
+    /// How often the disk has failed, by the word of jobs: who has asked for one may be gone.
+    failures: Arc<AtomicU32>,
+    /// Up to which failure the journal was written anew since.
+    mended: u32,
     /// What clients were told to be written: outside of the simulated world.
     acknowledged: Rc<RefCell<BTreeSet<Record>>>,
 }
@@ -56,8 +64,7 @@ impl Alive for Office {
 }
 
 impl Office {
-    /// What is left on the disk, which is written anew: what comes next must not stand behind a
-    /// torn record.
+    /// What is left on the disk.
     fn recover(&mut self) -> io::Result<()> {
         let Some(disk) = &self.disk else {
             return Ok(());
@@ -74,15 +81,41 @@ impl Office {
                 "{record:?} was acknowledged, and is lost"
             );
         }
-        let all: Vec<u8> = self
-            .written
-            .iter()
-            .flat_map(|record| encode(*record))
-            .collect();
-        disk.write("new", &all)?;
-        disk.sync("new")?;
-        disk.rename("new", "journal")?;
-        disk.sync("journal")
+        self.write_anew()
+    }
+
+    /// Nothing new is begun, and nothing acknowledged, on a journal in which the disk has failed.
+    fn mend(&mut self) -> io::Result<()> {
+        let failures = self.failures.load(Ordering::Relaxed);
+        if failures != self.mended {
+            self.mended = failures;
+            self.write_anew()?;
+        }
+        Ok(())
+    }
+
+    /// What comes next must not stand behind a torn record; and what was not synced is lost, once a
+    /// sync has failed.
+    fn write_anew(&mut self) -> io::Result<()> {
+        let Some(disk) = &self.disk else {
+            return Ok(());
+        };
+        let records = self.written.iter();
+        let all: Vec<u8> = records.flat_map(|record| encode(*record)).collect();
+        let attempt = || {
+            disk.write("new", &all)?;
+            disk.sync("new")?;
+            disk.rename("new", "journal")?;
+            disk.sync("journal")
+        };
+        let mut last = attempt();
+        for _ in 0..100 {
+            if last.is_ok() {
+                break;
+            }
+            last = attempt();
+        }
+        last
     }
 }
 
@@ -109,9 +142,40 @@ enum Step {
     Sync,
 }
 
-/// The jobs under way, with what they write.
+/// The jobs under way, with what they write, and how often the disk had failed then.
 struct Writer {
-    jobs: Vec<(JobId, Record, Step)>,
+    jobs: Vec<(JobId, Record, Step, u32)>,
+}
+
+impl Writer {
+    fn begin(
+        &mut self,
+        office: &mut Office,
+        cx: &mut Context<'_, Office>,
+        record: Record,
+        step: Step,
+    ) -> Result {
+        office.mend()?;
+        let Some(disk) = office.disk.clone() else {
+            panic!("only the server has clients");
+        };
+        let failures = office.failures.clone();
+        let job = move || {
+            let outcome = match step {
+                Step::Append => disk.append("journal", &encode(record)),
+                Step::Sync => disk.sync("journal"),
+            };
+            if outcome.is_err() {
+                failures.fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        let job = match office.lane {
+            Some(lane) => cx.offload_on(lane, job)?,
+            None => cx.offload(job)?,
+        };
+        self.jobs.push((job, record, step, office.mended));
+        Ok(())
+    }
 }
 
 impl Handler<Office> for Writer {
@@ -123,11 +187,7 @@ impl Handler<Office> for Writer {
                 cx.send(bytes)?;
                 continue;
             }
-            let Some(disk) = office.disk.clone() else {
-                panic!("only the server has clients");
-            };
-            let job = cx.offload(move || disk.append("journal", &encode(record)))?;
-            self.jobs.push((job, record, Step::Append));
+            self.begin(office, cx, record, Step::Append)?;
         }
         Ok(())
     }
@@ -139,14 +199,14 @@ impl Handler<Office> for Writer {
         done: Done,
     ) -> Result {
         let place = self.jobs.iter().position(|(job, ..)| *job == done.job);
-        let (_, record, step) = self.jobs.swap_remove(place.expect("a job of another one"));
-        done.take::<io::Result<()>>()??;
-        if step == Step::Append
-            && let Some(disk) = office.disk.clone()
-        {
-            let job = cx.offload(move || disk.sync("journal"))?;
-            self.jobs.push((job, record, Step::Sync));
-            return Ok(());
+        let (_, record, step, failures) = self.jobs.swap_remove(place.expect("a job of another"));
+        done.take::<()>()?;
+        office.mend()?;
+        if failures != office.mended {
+            return self.begin(office, cx, record, Step::Append);
+        }
+        if step == Step::Append {
+            return self.begin(office, cx, record, Step::Sync);
         }
         office.written.insert(record);
         cx.send(&encode(record))
@@ -229,6 +289,7 @@ pub fn journal(sim: &mut Simulation) -> Result {
     weather::is_gentle(sim, &mut rng);
     let acknowledged = Rc::<RefCell<BTreeSet<Record>>>::default();
     let disk = sim.disk("server");
+    let in_order = rng.bool();
     let mut hosts = Vec::new();
     for number in 0..rng.u32(2..5) {
         let (acknowledged, disk) = (acknowledged.clone(), (number == 0).then(|| disk.clone()));
@@ -242,6 +303,10 @@ pub fn journal(sim: &mut Simulation) -> Result {
                 reactor.with(|office, cx| connect(office, cx, (number, 0)));
                 return Ok(());
             }
+            reactor.state_mut().lane = match in_order {
+                true => Some(reactor.open_lane("journal")?),
+                false => None,
+            };
             reactor.state_mut().recover()?;
             life::listen(reactor, "0.0.0.0:8080", Door).map(drop)
         };

@@ -102,9 +102,7 @@ impl Medium for Disk {
     fn sync(&self, file: &Opened, _: bool) -> io::Result<()> {
         let mut files = self.files()?;
         files.content(file)?;
-        files.sync(file.0.number);
-        self.tell("disk sync", &file.0.path, &[]);
-        Ok(())
+        self.try_sync(&mut files, file.0.number, &file.0.path)
     }
 }
 
@@ -126,13 +124,15 @@ impl Disk {
             .saturating_add(bytes.len())
             .saturating_sub(content.len());
         files.check_room(growth)?;
-        let bytes_now = bytes.to_vec();
-        files.content(file)?.change(Change::Write {
-            offset,
-            bytes: bytes_now,
-        });
-        self.tell(what, &file.0.path, bytes);
-        Ok(())
+        let (written, outcome) = self.try_write(&mut files, &file.0.path, bytes);
+        if !written.is_empty() {
+            files.content(file)?.change(Change::Write {
+                offset,
+                bytes: written.to_vec(),
+            });
+        }
+        self.tell(what, &file.0.path, written);
+        outcome
     }
 }
 

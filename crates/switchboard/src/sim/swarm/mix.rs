@@ -26,7 +26,7 @@ impl Faults {
             }
         };
         for fault in Fault::ALL {
-            if !Fault::OF_DATAGRAMS.contains(&fault) {
+            if !Fault::OF_DATAGRAMS.contains(&fault) && !Fault::OF_DISKS.contains(&fault) {
                 draw(&mut rng, fault);
             }
         }
@@ -54,7 +54,7 @@ impl Faults {
             1 => range(&mut rng, 1, 1_000_000),
             _ => millis(1)..millis(10),
         };
-        for fault in Fault::OF_DATAGRAMS {
+        for fault in Fault::OF_DATAGRAMS.into_iter().chain(Fault::OF_DISKS) {
             draw(&mut rng, fault); // last, so that the rest of a seed's mix is what it was before
         }
         faults
@@ -99,8 +99,8 @@ fn wildest(fault: Fault) -> f64 {
         Fault::Split | Fault::Merge | Fault::ShortWrite | Fault::FullBuffer => 0.8,
         Fault::Delay | Fault::Narrow | Fault::NoDescriptors | Fault::AbortedAccept => 0.5,
         Fault::Refuse | Fault::Unanswered | Fault::Flush => 0.5,
-        Fault::SlowHandler => 0.2,
-        Fault::Loss => 0.1,
+        Fault::SlowHandler | Fault::SlowJob => 0.2,
+        Fault::Loss | Fault::DiskError | Fault::DiskFull => 0.1,
         Fault::Reset | Fault::HalfOpen => 0.05,
         Fault::DatagramLoss | Fault::DatagramDouble | Fault::DatagramReorder => 0.5,
         Fault::Partition | Fault::OneWay | Fault::Pause | Fault::Crash => 6.0,
