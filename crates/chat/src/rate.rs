@@ -6,6 +6,8 @@
 //! instead of a count of tokens and the time of its last update, it keeps the time at which the
 //! bucket will be full again. Nothing has to be refilled, and an idle client costs nothing.
 
+use std::time::Duration;
+
 const SECOND_NS: u64 = 1_000_000_000;
 
 /// A rate that is the same for all clients, and how much of it may come at once.
@@ -33,7 +35,18 @@ impl Rate {
         }
     }
 
-    /// The messages a second.
+    /// One in `interval`, and `burst` at once after a quiet time (zero counts as one).
+    pub const fn every(interval: Duration, burst: u32) -> Rate {
+        let interval_ns = interval.as_nanos() as u64;
+        let burst = if burst == 0 { 1 } else { burst };
+        Rate {
+            per_second: (SECOND_NS / if interval_ns == 0 { 1 } else { interval_ns }) as u32,
+            interval_ns,
+            depth_ns: interval_ns.saturating_mul(burst as u64),
+        }
+    }
+
+    /// The messages a second, rounded down.
     pub const fn per_second(self) -> u32 {
         self.per_second
     }
@@ -54,6 +67,17 @@ impl Bucket {
         }
         self.full_at_ns = full_at_ns;
         true
+    }
+
+    /// Whether nothing has been taken, as far as it still counts.
+    pub fn is_full(&self, now_ns: u64) -> bool {
+        self.full_at_ns <= now_ns
+    }
+
+    /// How long until [`take`](Bucket::take) succeeds again; zero if it does now.
+    pub fn wait_ns(&self, rate: Rate, now_ns: u64) -> u64 {
+        let full_at_ns = self.full_at_ns.max(now_ns).saturating_add(rate.interval_ns);
+        (full_at_ns - now_ns).saturating_sub(rate.depth_ns)
     }
 }
 
@@ -79,6 +103,18 @@ mod tests {
             [0; 4].map(|_| bucket.take(rate, later_ns)),
             [true, true, true, false]
         );
+    }
+
+    #[test]
+    fn the_wait_is_as_long_as_it_says() {
+        let rate = Rate::every(Duration::from_secs(60), 2);
+        let mut bucket = Bucket::default();
+        assert!(bucket.take(rate, 0) && bucket.take(rate, 0) && !bucket.take(rate, 0));
+        let wait_ns = bucket.wait_ns(rate, 0);
+        assert_eq!(wait_ns, 60 * SECOND_NS);
+        assert!(!bucket.take(rate, wait_ns - 1));
+        assert!(bucket.take(rate, wait_ns));
+        assert_eq!(Rate::every(Duration::from_millis(100), 1).per_second(), 10);
     }
 
     /// The textbook bucket, with fractions of a token.

@@ -146,8 +146,11 @@ pub enum AdminCommand {
         /// As it was given.
         mask: Arc<str>,
     },
-    /// Makes an invitation code for one registration.
-    Invite,
+    /// Makes an invitation for one registration.
+    Invite {
+        /// Drawn at random by the adapter: whoever knows it can register.
+        code: Arc<str>,
+    },
     /// Gives an account a new verifier, in SCRAM's text form.
     SetPassword {
         /// Whose.

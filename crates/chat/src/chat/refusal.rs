@@ -18,6 +18,8 @@ pub enum Refusal {
     BadRoomName(Arc<str>),
     /// Not a nick.
     BadNick(Arc<str>),
+    /// Not a mask.
+    BadMask(Arc<str>),
     /// Somebody else has it, or it is an account's.
     NickInUse(Arc<str>),
     /// The nick is an account's: log in to it first.
@@ -88,7 +90,12 @@ impl Display for Refusal {
             ),
             BadNick(nick) => write!(
                 f,
-                "{nick} is no nick: letters, digits and -_[]{{}}\\|`^, not a digit first"
+                "{nick} is no nick: up to 32 bytes of letters of one script, digits and \
+                 -_[]{{}}\\|`^, not a digit first"
+            ),
+            BadMask(mask) => write!(
+                f,
+                "{mask} is no mask: write nick!user@host with * and ?, a network, or ~a:ACCOUNT"
             ),
             NickInUse(nick) => write!(f, "somebody else is called {nick}"),
             NickReserved(nick) => {

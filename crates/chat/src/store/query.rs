@@ -15,6 +15,16 @@ pub enum Conversation {
     Between(Arc<str>, Arc<str>),
 }
 
+impl Conversation {
+    /// Between two accounts, whoever is named first.
+    pub fn between(one: &str, other: &str) -> Conversation {
+        let mut pair = [one.to_ascii_lowercase(), other.to_ascii_lowercase()];
+        pair.sort_unstable();
+        let [first, second] = pair;
+        Conversation::Between(first.into(), second.into())
+    }
+}
+
 /// A place in a history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Anchor {

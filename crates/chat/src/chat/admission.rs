@@ -1,0 +1,141 @@
+//! Who may connect at all: how many from one network, and whom an administrator has banned. It must
+//! never look at anything but addresses and names.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+
+use super::event::Identity;
+use super::ids::Moment;
+use super::refusal::Refusal;
+use super::{Chat, masks, names};
+use crate::rate::Bucket;
+use crate::store::record::ServerBan;
+
+/// Networks that are remembered for their rates although nobody of them is connected. The oldest
+/// names in the order of addresses go first; they only lose what they had used up.
+const NETWORKS_MAX: usize = 100_000;
+
+/// One connection that counts. Give it back by [`Chat::departed`].
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "a connection counts until it is given back"]
+pub struct Admission {
+    network: Option<IpAddr>,
+}
+
+#[derive(Debug, Default)]
+struct Network {
+    connections: usize,
+    registrations: Bucket,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Admissions {
+    networks: BTreeMap<IpAddr, Network>,
+    bans: Vec<Arc<ServerBan>>,
+}
+
+impl Admissions {
+    pub(super) fn new(bans: Vec<ServerBan>) -> Admissions {
+        Admissions {
+            networks: BTreeMap::new(),
+            bans: bans.into_iter().map(Arc::new).collect(),
+        }
+    }
+
+    pub(super) fn add_ban(&mut self, ban: Arc<ServerBan>) {
+        self.remove_ban(&ban.mask);
+        self.bans.push(ban);
+    }
+
+    pub(super) fn remove_ban(&mut self, mask: &str) {
+        self.bans.retain(|ban| !names::same(&ban.mask, mask));
+    }
+
+    fn banned_address(&self, from: IpAddr, unix_ms: u64) -> Option<&ServerBan> {
+        let means =
+            |ban: &&Arc<ServerBan>| is_on(ban, unix_ms) && masks::means_address(&ban.mask, from);
+        self.bans.iter().find(means).map(Arc::as_ref)
+    }
+
+    pub(super) fn banned_user(
+        &self,
+        who: &Identity,
+        from: Option<IpAddr>,
+        unix_ms: u64,
+    ) -> Option<&ServerBan> {
+        let means =
+            |ban: &&Arc<ServerBan>| is_on(ban, unix_ms) && masks::means(&ban.mask, who, from);
+        self.bans.iter().find(means).map(Arc::as_ref)
+    }
+}
+
+fn is_on(ban: &ServerBan, unix_ms: u64) -> bool {
+    ban.until_unix_ms.is_none_or(|until| unix_ms < until)
+}
+
+/// What counts as one network: whoever has an IPv6 address usually has a /64 of them.
+fn network(from: IpAddr) -> IpAddr {
+    match from.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
+    }
+}
+
+impl Chat {
+    /// Lets a connection in, before anybody knows who it is; `None`: it comes from no network.
+    ///
+    /// # Errors
+    /// Its network has too many, or is banned.
+    pub fn admit(&mut self, from: Option<IpAddr>, now: Moment) -> Result<Admission, Refusal> {
+        let Some(from) = from.filter(|from| !from.to_canonical().is_loopback()) else {
+            return Ok(Admission { network: None });
+        };
+        if let Some(ban) = self.admissions.banned_address(from, now.unix_ms) {
+            return Err(Refusal::BannedFromServer(Arc::clone(&ban.reason)));
+        }
+        let limit = self.settings.connections_per_network;
+        let network = network(from);
+        let known = self.admissions.networks.entry(network).or_default();
+        if known.connections >= limit {
+            return Err(Refusal::TooManyConnections(limit));
+        }
+        known.connections += 1;
+        Ok(Admission {
+            network: Some(network),
+        })
+    }
+
+    /// A connection that counted has ended.
+    pub fn departed(&mut self, admission: Admission, now: Moment) {
+        let networks = &mut self.admissions.networks;
+        let Some(network) = admission.network else {
+            return;
+        };
+        if let Some(known) = networks.get_mut(&network) {
+            known.connections = known.connections.saturating_sub(1);
+            let fresh = known.registrations.is_full(now.monotonic_ns);
+            if known.connections == 0 && (fresh || networks.len() > NETWORKS_MAX) {
+                networks.remove(&network);
+            }
+        }
+    }
+
+    /// Whether this network may make one more account now.
+    pub(super) fn may_register(
+        &mut self,
+        from: Option<IpAddr>,
+        now: Moment,
+    ) -> Result<(), Refusal> {
+        let Some((rate, from)) = self.settings.registration_rate.zip(from) else {
+            return Ok(());
+        };
+        let network = network(from);
+        let known = self.admissions.networks.entry(network).or_default();
+        if known.registrations.take(rate, now.monotonic_ns) {
+            return Ok(());
+        }
+        let wait_ns = known.registrations.wait_ns(rate, now.monotonic_ns);
+        Err(Refusal::TooFast(wait_ns.div_ceil(1_000_000)))
+    }
+}

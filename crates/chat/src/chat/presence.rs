@@ -1,0 +1,283 @@
+//! Who is there: users come, go, are called otherwise, are away, and are watched for. It must never
+//! store anything but what rooms' histories tell of it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::event::{Event, Identity};
+use super::ids::{Moment, UserId};
+use super::outlet::Outlet;
+use super::refusal::Refusal;
+use super::{Chat, Newcomer, names};
+use crate::store::record::What;
+
+impl Chat {
+    /// Makes a connection a user.
+    ///
+    /// If the nick is taken by another connection of the same account, that one goes: it is the
+    /// same person, whose old connection may be dead without anybody knowing.
+    ///
+    /// # Errors
+    /// The nick is taken or not one, or the user is banned.
+    pub fn enter(
+        &mut self,
+        newcomer: Newcomer,
+        now: Moment,
+        out: &mut dyn Outlet,
+    ) -> Result<UserId, Refusal> {
+        if self.users.len() >= self.settings.users_max {
+            return Err(Refusal::Busy);
+        }
+        let identity = Identity {
+            nick: newcomer.nick,
+            user: newcomer.user,
+            host: newcomer.host,
+            account: newcomer.account,
+            realname: newcomer.realname,
+            bot: false,
+        };
+        let account = identity.account.clone();
+        self.check_nick(&identity.nick, account.as_deref(), None)?;
+        let ban = self
+            .admissions
+            .banned_user(&identity, newcomer.from, now.unix_ms);
+        if let Some(ban) = ban {
+            return Err(Refusal::BannedFromServer(Arc::clone(&ban.reason)));
+        }
+        if let Some(old) = self.users.find(&identity.nick) {
+            self.dismiss(old, "your account has another connection now", now, out);
+        }
+        let user = self.users.add(identity, newcomer.from, false, now);
+        let identity = Arc::clone(self.identity(user)?);
+        self.tell_watchers(&identity.nick, Some(&identity), out);
+        Ok(user)
+    }
+
+    /// Makes a connection a guest: somebody without a nick, who is in no list, speaks in the lobby
+    /// by [`post`](Chat::post), and hears it by [`listen`](Chat::listen).
+    ///
+    /// # Errors
+    /// The server is full, or the address banned.
+    pub fn enter_guest(
+        &mut self,
+        host: Arc<str>,
+        from: Option<IpAddr>,
+        now: Moment,
+    ) -> Result<UserId, Refusal> {
+        if self.users.len() >= self.settings.users_max {
+            return Err(Refusal::Busy);
+        }
+        self.guests_seen += 1;
+        let identity = Identity {
+            nick: names::of_guest(None, self.guests_seen),
+            user: "line".into(),
+            host,
+            account: None,
+            realname: "a plain client".into(),
+            bot: false,
+        };
+        if let Some(ban) = self.admissions.banned_user(&identity, from, now.unix_ms) {
+            return Err(Refusal::BannedFromServer(Arc::clone(&ban.reason)));
+        }
+        Ok(self.users.add(identity, from, true, now))
+    }
+
+    /// A connection has ended. Nothing happens if the user is gone already.
+    pub fn leave(&mut self, user: UserId, reason: &str, now: Moment, out: &mut dyn Outlet) {
+        let Some(identity) = self.users.get(user).map(|user| Arc::clone(&user.identity)) else {
+            return;
+        };
+        let reason: Arc<str> = reason.into();
+        let event = Event::Quit {
+            user: Arc::clone(&identity),
+            reason: Arc::clone(&reason),
+        };
+        self.tell_neighbours(user, false, &event, out);
+        let rooms = self
+            .users
+            .get(user)
+            .map_or(Vec::new(), |user| user.rooms.clone());
+        for room in rooms {
+            self.happened(room, &identity, || What::Quit(Arc::clone(&reason)), now);
+            self.take_out(room, user);
+        }
+        self.stop_watching(user);
+        if let Some(room) = self.lobby_mut() {
+            room.listeners.retain(|listener| *listener != user);
+        }
+        if self.users.remove(user).is_some_and(|user| !user.guest) {
+            self.tell_watchers(&identity.nick, None, out);
+        }
+    }
+
+    /// Ends a connection from here.
+    pub(super) fn dismiss(
+        &mut self,
+        user: UserId,
+        reason: &str,
+        now: Moment,
+        out: &mut dyn Outlet,
+    ) {
+        self.leave(user, reason, now, out);
+        out.dismiss(user, reason);
+    }
+
+    pub(super) fn rename(
+        &mut self,
+        user: UserId,
+        nick: Arc<str>,
+        now: Moment,
+        out: &mut dyn Outlet,
+    ) -> Result<(), Refusal> {
+        let before = Arc::clone(self.identity(user)?);
+        if before.nick == nick {
+            return Ok(());
+        }
+        self.check_nick(&nick, before.account.as_deref(), Some(user))?;
+        self.not_too_fast(user, now)?;
+        if let Some(old) = self.users.find(&nick).filter(|old| *old != user) {
+            self.dismiss(old, "your account has another connection now", now, out);
+        }
+        let rooms = self.known(user)?.rooms.clone();
+        for room in rooms {
+            self.happened(room, &before, || What::Renamed(Arc::clone(&nick)), now);
+        }
+        self.change_identity(user, |who| who.nick = nick, out)?;
+        let after = Arc::clone(self.identity(user)?);
+        if !names::same(&before.nick, &after.nick) {
+            self.tell_watchers(&before.nick, None, out);
+            self.tell_watchers(&after.nick, Some(&after), out);
+        }
+        Ok(())
+    }
+
+    /// Whether `user` (or a newcomer) with this account may be called so.
+    fn check_nick(
+        &self,
+        nick: &str,
+        account: Option<&str>,
+        user: Option<UserId>,
+    ) -> Result<(), Refusal> {
+        if !names::is_nick(nick) {
+            return Err(Refusal::BadNick(nick.into()));
+        }
+        let owns = account.is_some_and(|account| names::same(account, nick));
+        if !owns && self.account(nick).is_some() {
+            return Err(Refusal::NickReserved(nick.into()));
+        }
+        let taken = self.users.find(nick).filter(|other| Some(*other) != user);
+        let same_person = |other| {
+            let theirs = self.users.get(other).and_then(|other| other.account());
+            theirs
+                .zip(account)
+                .is_some_and(|(one, two)| names::same(one, two))
+        };
+        match taken {
+            Some(other) if !same_person(other) => Err(Refusal::NickInUse(nick.into())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Changes how a user is known, and tells whoever should know.
+    pub(super) fn change_identity(
+        &mut self,
+        user: UserId,
+        change: impl FnOnce(&mut Identity),
+        out: &mut dyn Outlet,
+    ) -> Result<(), Refusal> {
+        self.known(user)?;
+        if let Some((from, to)) = self.users.change(user, change)
+            && from != to
+        {
+            self.tell_neighbours(user, true, &Event::Changed { from, to }, out);
+        }
+        Ok(())
+    }
+
+    pub(super) fn set_realname(
+        &mut self,
+        user: UserId,
+        realname: Arc<str>,
+        now: Moment,
+        out: &mut dyn Outlet,
+    ) -> Result<(), Refusal> {
+        self.line(&realname)?;
+        self.not_too_fast(user, now)?;
+        self.change_identity(user, |who| who.realname = realname, out)
+    }
+
+    pub(super) fn set_away(
+        &mut self,
+        user: UserId,
+        reason: Option<Arc<str>>,
+        now: Moment,
+        out: &mut dyn Outlet,
+    ) -> Result<(), Refusal> {
+        self.line(reason.as_deref().unwrap_or_default())?;
+        self.not_too_fast(user, now)?;
+        let identity = Arc::clone(self.identity(user)?);
+        if let Some(user) = self.users.get_mut(user) {
+            if user.away == reason {
+                return Ok(());
+            }
+            user.away.clone_from(&reason);
+        }
+        let event = Event::Away {
+            user: identity,
+            reason,
+        };
+        self.tell_neighbours(user, false, &event, out);
+        Ok(())
+    }
+
+    /// `user` wants to know when `nick` comes and goes; who has it now.
+    ///
+    /// # Errors
+    /// It watches as many as the limit allows, or this is no nick.
+    pub fn watch(&mut self, user: UserId, nick: &str) -> Result<Option<UserId>, Refusal> {
+        if !names::is_nick(nick) {
+            return Err(Refusal::BadNick(nick.into()));
+        }
+        let limit = self.settings.watches_per_user;
+        let folded = names::folded(nick);
+        let nobody = || Refusal::NoSuchNick("*".into());
+        let watcher = self.users.get_mut(user).ok_or_else(nobody)?;
+        if !watcher.watches.contains(&folded) {
+            if watcher.watches.len() >= limit {
+                return Err(Refusal::ListFull(nick.into()));
+            }
+            watcher.watches.push(Arc::clone(&folded));
+            self.watchers.entry(folded).or_default().push(user);
+        }
+        Ok(self.users.find(nick))
+    }
+
+    /// `user` does not want to know of `nick` any more.
+    pub fn unwatch(&mut self, user: UserId, nick: &str) {
+        let folded = names::fold(nick);
+        if let Some(watcher) = self.users.get_mut(user) {
+            watcher.watches.retain(|watched| **watched != *folded);
+        }
+        self.forget_watcher(user, &folded);
+    }
+
+    /// `user` does not want to know of anybody any more.
+    pub fn stop_watching(&mut self, user: UserId) {
+        let watches = self
+            .users
+            .get_mut(user)
+            .map(|user| std::mem::take(&mut user.watches));
+        for nick in watches.unwrap_or_default() {
+            self.forget_watcher(user, &nick);
+        }
+    }
+
+    fn forget_watcher(&mut self, user: UserId, folded: &str) {
+        if let Some(watchers) = self.watchers.get_mut(folded) {
+            watchers.retain(|watcher| *watcher != user);
+            if watchers.is_empty() {
+                self.watchers.remove(folded);
+            }
+        }
+    }
+}

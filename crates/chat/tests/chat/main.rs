@@ -1,0 +1,7 @@
+//! The chat without a socket: commands in, what each user is told out.
+
+mod accounts;
+mod durable;
+mod governing;
+mod rooms;
+mod world;

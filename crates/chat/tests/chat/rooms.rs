@@ -1,0 +1,188 @@
+//! Coming, going, speaking: who may, and who is told.
+
+use switchboard_chat::chat::command::{Command, Role};
+use switchboard_chat::chat::event::Event;
+use switchboard_chat::chat::ids::UserId;
+use switchboard_chat::chat::refusal::Refusal;
+use switchboard_chat::chat::settings::Settings;
+
+use super::world::World;
+
+fn part(room: &str) -> Command {
+    Command::Part {
+        room: room.into(),
+        reason: "bye".into(),
+    }
+}
+
+#[test]
+fn a_room_is_there_while_somebody_is_in_it() {
+    let mut world = World::new();
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    world.join(ann, "#a").unwrap();
+    world.join(bob, "#A").unwrap();
+    assert_eq!(
+        world.chat.room("#a").unwrap().role_of(ann),
+        Some(Role::Operator)
+    );
+    assert_eq!(
+        world.chat.room("#a").unwrap().role_of(bob),
+        Some(Role::Member)
+    );
+    assert!(
+        matches!(world.events(ann).last(), Some(Event::Joined { user, .. }) if &*user.nick == "bob")
+    );
+    world.ask(ann, part("#a")).unwrap();
+    assert!(
+        matches!(world.events(bob).last(), Some(Event::Parted { user, .. }) if &*user.nick == "ann")
+    );
+    assert_eq!(
+        world.ask(ann, part("#a")),
+        Err(Refusal::NotInRoom("#a".into()))
+    );
+    world.ask(bob, part("#a")).unwrap();
+    assert!(world.chat.room("#a").is_none());
+}
+
+#[test]
+fn who_leaves_is_missed_once_by_whoever_shares_a_room() {
+    let mut world = World::new();
+    let (ann, bob, eve) = (world.enter("ann"), world.enter("bob"), world.enter("eve"));
+    for room in ["#a", "#b"] {
+        world.join(ann, room).unwrap();
+        world.join(bob, room).unwrap();
+    }
+    world.join(eve, "#c").unwrap();
+    world.forget();
+    world.chat.leave(ann, "gone", world.now, &mut world.heard);
+    assert!(matches!(world.events(bob), [Event::Quit { reason, .. }] if &**reason == "gone"));
+    assert!(world.events(eve).is_empty());
+    assert!(world.chat.user(ann).is_none());
+    let again = world.enter("ann");
+    assert_ne!(again, ann, "a name of a user is never used again");
+}
+
+#[test]
+fn a_big_room_announces_nobody() {
+    let mut world = World::with(Settings {
+        big_room: 2,
+        join_rate: None,
+        ..Settings::default()
+    });
+    let users: Vec<UserId> = (0..5).map(|n| world.enter(&format!("u{n}"))).collect();
+    for user in &users {
+        world.join(*user, "#a").unwrap();
+    }
+    let joins = |world: &World, user| {
+        let joined = |event: &&Event| matches!(event, Event::Joined { .. });
+        world.events(user).iter().filter(joined).count()
+    };
+    assert_eq!(joins(&world, users[0]), 2, "itself and the second one");
+    assert_eq!(joins(&world, users[4]), 1, "itself");
+    world.forget();
+    world.chat.leave(users[4], "", world.now, &mut world.heard);
+    world.ask(users[3], part("#a")).unwrap();
+    assert!(world.events(users[0]).is_empty());
+    world.say(users[0], "#a", "hello").unwrap();
+    world.store_all();
+    assert_eq!(world.texts(users[2]), ["hello"]);
+}
+
+#[test]
+fn outsiders_do_not_speak_and_strangers_are_told_why() {
+    let mut world = World::new();
+    let (ann, bob) = (world.enter("ann"), world.enter("bob"));
+    world.join(ann, "#a").unwrap();
+    assert_eq!(
+        world.say(bob, "#a", "x"),
+        Err(Refusal::CannotSpeak("#a".into()))
+    );
+    assert_eq!(
+        world.say(bob, "#b", "x"),
+        Err(Refusal::NoSuchRoom("#b".into()))
+    );
+    assert_eq!(
+        world.say(bob, "carl", "x"),
+        Err(Refusal::NoSuchNick("carl".into()))
+    );
+    assert_eq!(world.say(ann, "#a", ""), Err(Refusal::NoText));
+    assert_eq!(
+        world.say(ann, "#a", &"x".repeat(8193)),
+        Err(Refusal::TooLong(8192))
+    );
+    assert_eq!(world.join(ann, "a"), Err(Refusal::BadRoomName("a".into())));
+}
+
+#[test]
+fn a_guest_speaks_in_the_lobby_and_hears_it_when_it_listens() {
+    let mut world = World::new();
+    let ann = world.enter("ann");
+    world.join(ann, "#lobby").unwrap();
+    let guest = world
+        .chat
+        .enter_guest("host".into(), None, world.now)
+        .unwrap();
+    let other = world
+        .chat
+        .enter_guest("host".into(), None, world.now)
+        .unwrap();
+    let (chat, heard, now) = (&mut world.chat, &mut world.heard, world.now);
+    chat.post(guest, (Some("ann"), "hello"), None, now, heard)
+        .unwrap();
+    world.store_all();
+    let Some(Event::Said { message, .. }) = world.events(ann).last() else {
+        panic!("{:?}", world.events(ann));
+    };
+    assert_eq!((&*message.from.nick, &*message.text), ("ann/line", "hello"));
+    assert_eq!(world.texts(guest), ["hello"], "its receipt");
+    assert!(world.events(other).is_empty());
+    world.chat.listen(other, true);
+    world.say(ann, "#lobby", "hi").unwrap();
+    world.store_all();
+    assert_eq!(world.texts(other), ["hi"]);
+    assert_eq!(world.texts(guest), ["hello"]);
+    world.chat.listen(other, false);
+    world.say(ann, "#lobby", "quiet").unwrap();
+    world.store_all();
+    assert_eq!(world.texts(other), ["hi"]);
+    assert_eq!(world.chat.population(), (1, 2));
+    world.chat.leave(guest, "", world.now, &mut world.heard);
+    assert_eq!(world.chat.population(), (1, 1));
+}
+
+#[test]
+fn messages_over_the_rate_are_refused_with_the_time_to_wait() {
+    let mut world = World::with(Settings {
+        message_rate: Some(switchboard_chat::rate::Rate::new(10, 2)),
+        ..Settings::default()
+    });
+    let ann = world.enter("ann");
+    world.join(ann, "#a").unwrap();
+    world.say(ann, "#a", "1").unwrap();
+    world.say(ann, "#a", "2").unwrap();
+    assert_eq!(world.say(ann, "#a", "3"), Err(Refusal::TooFast(100)));
+    world.pass(100);
+    world.say(ann, "#a", "3").unwrap();
+}
+
+#[test]
+fn networks_have_a_limit_and_this_machine_has_none() {
+    let mut world = World::with(Settings {
+        connections_per_network: 2,
+        ..Settings::default()
+    });
+    let from = |text: &str| Some(text.parse().unwrap());
+    let mut admit = |text| world.chat.admit(from(text), world.now);
+    let first = admit("2001:db8::1").unwrap();
+    let _second = admit("2001:db8::2").unwrap();
+    assert_eq!(
+        admit("2001:db8:0:0:1::3"),
+        Err(Refusal::TooManyConnections(2))
+    );
+    let _other = admit("2001:db8:0:1::1").unwrap();
+    for _ in 0..10 {
+        let _local = admit("127.0.0.1").unwrap();
+    }
+    world.chat.departed(first, world.now);
+    assert!(world.chat.admit(from("2001:db8::9"), world.now).is_ok());
+}

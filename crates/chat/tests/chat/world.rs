@@ -1,0 +1,177 @@
+//! A chat, its users and a store that does what the test says. It must never tell a test what it
+//! expects to hear.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use switchboard_chat::chat::command::{Command, Kind, Label, Say, Target};
+use switchboard_chat::chat::event::{Event, Receipt};
+use switchboard_chat::chat::ids::{Moment, UserId};
+use switchboard_chat::chat::outlet::Outlet;
+use switchboard_chat::chat::refusal::Refusal;
+use switchboard_chat::chat::settings::Settings;
+use switchboard_chat::chat::{Chat, Newcomer};
+use switchboard_chat::store::StoreError;
+use switchboard_chat::store::record::{Snapshot, Write};
+
+/// What everybody has heard, in order.
+#[derive(Default)]
+pub struct Heard {
+    pub events: BTreeMap<UserId, Vec<Event>>,
+    pub answers: Vec<(UserId, Label, Result<Receipt, Refusal>)>,
+    pub dismissed: Vec<(UserId, String)>,
+    pub congested: Vec<(UserId, bool)>,
+}
+
+impl Outlet for Heard {
+    fn tell(&mut self, to: &mut dyn Iterator<Item = UserId>, event: &Event) {
+        let mut told = Vec::new();
+        for user in to {
+            assert!(!told.contains(&user), "{user:?} is told twice of {event:?}");
+            told.push(user);
+            self.events.entry(user).or_default().push(event.clone());
+        }
+    }
+
+    fn answer(&mut self, to: UserId, label: Label, outcome: Result<Receipt, Refusal>) {
+        self.answers.push((to, label, outcome));
+    }
+
+    fn dismiss(&mut self, user: UserId, reason: &str) {
+        self.dismissed.push((user, reason.to_owned()));
+    }
+
+    fn congested(&mut self, user: UserId) {
+        self.congested.push((user, true));
+    }
+
+    fn ready(&mut self, user: UserId) {
+        self.congested.push((user, false));
+    }
+}
+
+pub struct World {
+    pub chat: Chat,
+    pub heard: Heard,
+    pub stored: Vec<Write>,
+    pub now: Moment,
+}
+
+impl World {
+    pub fn new() -> World {
+        World::with(Settings::default())
+    }
+
+    pub fn with(settings: Settings) -> World {
+        World {
+            chat: Chat::new(settings, Snapshot::default()),
+            heard: Heard::default(),
+            stored: Vec::new(),
+            now: Moment {
+                monotonic_ns: 1,
+                unix_ms: 1_000_000,
+            },
+        }
+    }
+
+    pub fn pass(&mut self, ms: u64) {
+        self.now.unix_ms += ms;
+        self.now.monotonic_ns += ms * 1_000_000;
+    }
+
+    pub fn enter(&mut self, nick: &str) -> UserId {
+        self.enter_as(nick, None).unwrap()
+    }
+
+    pub fn enter_as(&mut self, nick: &str, account: Option<&str>) -> Result<UserId, Refusal> {
+        let newcomer = Newcomer {
+            nick: nick.into(),
+            user: nick.to_ascii_lowercase().into(),
+            host: "host".into(),
+            realname: nick.into(),
+            account: account.map(Into::into),
+            from: None,
+        };
+        self.chat.enter(newcomer, self.now, &mut self.heard)
+    }
+
+    pub fn ask(&mut self, user: UserId, command: Command) -> Result<(), Refusal> {
+        self.chat.command(user, command, self.now, &mut self.heard)
+    }
+
+    pub fn join(&mut self, user: UserId, room: &str) -> Result<(), Refusal> {
+        self.ask(
+            user,
+            Command::Join {
+                room: room.into(),
+                key: None,
+            },
+        )
+    }
+
+    pub fn say(&mut self, user: UserId, to: &str, text: &str) -> Result<(), Refusal> {
+        let target: Arc<str> = to.into();
+        let target = match to.starts_with('#') {
+            true => Target::Room(target),
+            false => Target::Person(target),
+        };
+        self.ask(
+            user,
+            Command::Say(Say {
+                target,
+                kind: Kind::Message,
+                text: text.into(),
+                tags: Vec::new(),
+                label: Some(text.into()),
+            }),
+        )
+    }
+
+    /// Makes an account whose owner is not connected any more.
+    pub fn account(&mut self, name: &str) {
+        let user = self.enter(name);
+        let command = Command::Register {
+            account: name.into(),
+            verifier: "verifier".into(),
+            invitation: None,
+            label: None,
+        };
+        self.ask(user, command).unwrap();
+        self.store_all();
+        self.chat.leave(user, "", self.now, &mut self.heard);
+        self.heard = Heard::default();
+    }
+
+    /// The store takes everything that waits.
+    pub fn store_all(&mut self) {
+        while self.store_next(Ok(())) {}
+    }
+
+    pub fn store_next(&mut self, outcome: Result<(), StoreError>) -> bool {
+        let Some(batch) = self.chat.next_batch() else {
+            return false;
+        };
+        if outcome.is_ok() {
+            self.stored.extend(batch.iter().cloned());
+        }
+        self.chat.stored(&outcome, self.now, &mut self.heard);
+        true
+    }
+
+    /// The texts that a user has seen said, in order.
+    pub fn texts(&self, user: UserId) -> Vec<String> {
+        let said = self.events(user).iter().filter_map(|event| match event {
+            Event::Said { message, .. } => Some(message.text.to_string()),
+            _ => None,
+        });
+        said.collect()
+    }
+
+    pub fn events(&self, user: UserId) -> &[Event] {
+        self.heard.events.get(&user).map_or(&[], Vec::as_slice)
+    }
+
+    pub fn forget(&mut self) {
+        self.heard = Heard::default();
+    }
+}
