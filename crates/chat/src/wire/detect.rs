@@ -34,6 +34,8 @@
 //! ends there, it was chat; a client that then neither goes on nor leaves is one that has sent half
 //! a greeting.
 
+use std::fmt;
+
 use memchr::memchr;
 
 /// No greeting is longer: beyond this many bytes whatever is still undecided is plain. As long as
@@ -57,6 +59,18 @@ pub enum Decision {
     /// Nothing yet, or the beginning of a greeting. A pause ends no message now. At the end of the
     /// stream it is plain; at the handshake's deadline it is a client to be given up.
     Undecided,
+}
+
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Decision::Tls => "TLS",
+            Decision::Http => "HTTP",
+            Decision::Irc => "IRC",
+            Decision::Plain => "plain lines",
+            Decision::Undecided => "half a greeting",
+        })
+    }
 }
 
 /// Which protocols are looked for; what is switched off is never recognised, nor waited for.
