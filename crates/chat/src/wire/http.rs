@@ -143,16 +143,11 @@ impl Site {
     fn respond(&self, request: &Request<'_>, end: usize, now: SystemTime) -> Result<Step, Refusal> {
         self.check_host(request)?;
         let route = self.route(&request.path)?;
-        let allowed = match route {
-            Route::WebSocket => request.method == Method::Get,
-            _ => matches!(request.method, Method::Get | Method::Head),
-        };
-        if !allowed {
-            let methods = match route {
-                Route::WebSocket => "GET",
-                _ => "GET, HEAD",
-            };
-            return Err(Refusal::METHOD.with("Allow", methods));
+        match (route, request.method) {
+            (_, Method::Get) => {}
+            (Route::WebSocket, _) => return Err(Refusal::METHOD_OF_WEBSOCKET),
+            (_, Method::Head) => {}
+            (_, Method::Other) => return Err(Refusal::METHOD),
         }
         let asked = Asked {
             head_only: request.method == Method::Head,

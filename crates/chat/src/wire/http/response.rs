@@ -46,7 +46,8 @@ pub struct Refusal {
     status: u16,
     /// For the person in front of the client: what to do instead.
     says: &'static str,
-    field: Option<(&'static str, &'static str)>,
+    /// The same for the client.
+    fields: &'static [(&'static str, &'static str)],
 }
 
 impl Refusal {
@@ -60,11 +61,18 @@ impl Refusal {
         "Pages of other origins may not connect here, unless the server is told to allow them.",
     );
     pub const NOT_FOUND: Refusal = Refusal::new(404, "There is no such page; try /.");
-    pub const METHOD: Refusal = Refusal::new(405, "Ask for it with GET.");
+    pub const METHOD: Refusal =
+        Refusal::new(405, "Ask for it with GET.").with(&[("Allow", "GET, HEAD")]);
+    pub const METHOD_OF_WEBSOCKET: Refusal =
+        Refusal::new(405, "Ask for it with GET.").with(&[("Allow", "GET")]);
     pub const BODY: Refusal = Refusal::new(413, "A request must have no body.");
     pub const TARGET_TOO_LONG: Refusal = Refusal::new(414, "The address is too long.");
     pub const HOST: Refusal = Refusal::new(421, "This server is not known by that name.");
-    pub const UPGRADE: Refusal = Refusal::new(426, "This is a WebSocket; connect with ws://.");
+    pub const UPGRADE: Refusal = Refusal::new(
+        426,
+        "This is a WebSocket of version 13; connect with ws:// or wss://.",
+    )
+    .with(&[("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")]);
     pub const HEAD_TOO_LONG: Refusal = Refusal::new(
         431,
         "The request's header fields are too long, or too many; perhaps it has too many cookies.",
@@ -75,21 +83,17 @@ impl Refusal {
         Refusal {
             status,
             says,
-            field: None,
+            fields: &[],
         }
     }
 
-    /// The same with a header field.
-    pub const fn with(self, name: &'static str, value: &'static str) -> Refusal {
-        Refusal {
-            field: Some((name, value)),
-            ..self
-        }
+    const fn with(self, fields: &'static [(&'static str, &'static str)]) -> Refusal {
+        Refusal { fields, ..self }
     }
 
     pub fn answer(self, head_only: bool, now: SystemTime) -> Answer {
         let mut head = Head::new(self.status, now).with("Cache-Control", "no-store");
-        if let Some((name, value)) = self.field {
+        for (name, value) in self.fields {
             head = head.with(name, value);
         }
         let body = format!("{}\n", self.says);
@@ -111,8 +115,13 @@ impl Head {
             status,
             text: format!("HTTP/1.1 {status} {}\r\n", reason(status)),
         };
+        let connection = match status {
+            // `Upgrade` is a field of this connection (RFC 9110 section 7.8).
+            426 => "close, Upgrade",
+            _ => "close",
+        };
         head.with("Date", &date(now))
-            .with("Connection", "close")
+            .with("Connection", connection)
             .with("Content-Security-Policy", POLICY)
             .with("X-Content-Type-Options", "nosniff")
             .with("X-Frame-Options", "DENY")

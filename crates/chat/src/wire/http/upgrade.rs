@@ -27,13 +27,12 @@ pub struct Opening {
 impl Opening {
     /// `end` is where the request's head ends.
     pub fn new(request: &Request<'_>, end: usize) -> Result<Opening, Refusal> {
-        let asks =
-            request.minor > 0 && request.has_connection_upgrade && request.upgrades_to_websocket;
+        let asks = request.minor > 0
+            && request.has_connection_upgrade
+            && request.upgrades_to_websocket
+            && request.websocket_version == Some("13");
         if !asks {
-            return Err(Refusal::UPGRADE.with("Upgrade", "websocket"));
-        }
-        if request.websocket_version != Some("13") {
-            return Err(Refusal::UPGRADE.with("Sec-WebSocket-Version", "13"));
+            return Err(Refusal::UPGRADE);
         }
         let key = request.websocket_key.ok_or(Refusal::KEY)?;
         if STANDARD.decode(key).map(|bytes| bytes.len()) != Ok(16) {
