@@ -25,7 +25,7 @@
 use std::fmt;
 use std::io::{self, Cursor, Read, Write};
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use memchr::memchr2;
 use tungstenite::error::Error;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
@@ -71,28 +71,44 @@ impl Kind {
 
 /// A line, with or without its newline, as the frame that any server sends to any client.
 ///
-/// One allocation (and another one if `line` is no UTF-8 and has to be). It depends on nobody's
-/// state: a line for a thousand members is made a frame once for each kind.
+/// It depends on nobody's state: a line for a thousand members is made a frame once for each kind.
+/// One allocation of its size, a small one when it is first shared, and one if `line` should be
+/// UTF-8 and is not.
 pub fn frame(line: &[u8], kind: Kind) -> Bytes {
-    let line = without_newline(line);
-    match kind {
-        Kind::Text => data_frame(String::from_utf8_lossy(line).as_bytes(), Data::Text),
-        Kind::Binary => data_frame(line, Data::Binary),
+    let mut out = Vec::new();
+    put_frame(line, kind, &mut out);
+    out.into()
+}
+
+/// Each of the lines as a frame: what one client alone is told.
+///
+/// Appends to `out`. Send nothing behind a [`close`](WebSocket::close).
+pub fn put_frames(lines: &[u8], kind: Kind, out: &mut Vec<u8>) {
+    for line in lines.split_inclusive(|byte| *byte == b'\n') {
+        put_frame(line, kind, out);
     }
 }
 
-fn data_frame(payload: &[u8], opcode: Data) -> Bytes {
+fn put_frame(line: &[u8], kind: Kind, out: &mut Vec<u8>) {
+    let line = without_newline(line);
+    let replaced;
+    let (opcode, payload) = match kind {
+        Kind::Text => {
+            replaced = String::from_utf8_lossy(line);
+            (Data::Text, replaced.as_bytes())
+        }
+        Kind::Binary => (Data::Binary, line),
+    };
     let header = FrameHeader {
         opcode: OpCode::Data(opcode),
         ..FrameHeader::default()
     };
-    let mut frame = BytesMut::with_capacity(HEADER_BYTES_MAX + payload.len()).writer();
+    let length = payload.len() as u64;
+    out.reserve(header.len(length) + payload.len());
     header
-        .format(payload.len() as u64, &mut frame)
+        .format(length, out)
         .expect("memory takes all that is written");
-    let mut frame = frame.into_inner();
-    frame.put_slice(payload);
-    frame.freeze()
+    out.extend_from_slice(payload);
 }
 
 fn without_newline(line: &[u8]) -> &[u8] {
@@ -164,7 +180,7 @@ const TOO_LONG: Ended = Ended::Refused {
 pub enum Step {
     /// A line, without its newline and with none inside.
     Line {
-        /// Its bytes; they share a buffer with the codec, so let them go soon.
+        /// Its bytes. Those of a short one share a buffer with the codec, so let them go soon.
         line: Bytes,
         /// Bytes to take off the front of the data. Then ask again.
         consumed: usize,
@@ -193,13 +209,8 @@ pub struct WebSocket {
 impl WebSocket {
     /// A WebSocket whose handshake is done.
     pub fn new(limits: &Limits) -> WebSocket {
-        let config = WebSocketConfig::default()
-            .read_buffer_size(CODEC_BYTES)
-            .write_buffer_size(0)
-            .max_message_size(Some(limits.message_bytes_max))
-            .max_frame_size(Some(limits.message_bytes_max.max(CONTROL_BYTES_MAX)));
         WebSocket {
-            context: WebSocketContext::new(Role::Server, Some(config)),
+            context: codec(limits),
             limits: *limits,
             controls: Bucket::default(),
             fragments: 0,
@@ -317,6 +328,11 @@ impl WebSocket {
         if self.is_closing {
             return Ok(None);
         }
+        // The codec would hold on to what a long message needed. Between two messages, a new one is
+        // no different.
+        if message.len() > CODEC_BYTES {
+            self.context = codec(&self.limits);
+        }
         // Clients must leave the newline out, and some don't.
         message.truncate(without_newline(&message).len());
         match memchr2(b'\r', b'\n', &message) {
@@ -324,6 +340,15 @@ impl WebSocket {
             Some(_) => Err(policy_violation("a message must be one line")),
         }
     }
+}
+
+fn codec(limits: &Limits) -> WebSocketContext {
+    let config = WebSocketConfig::default()
+        .read_buffer_size(CODEC_BYTES)
+        .write_buffer_size(0)
+        .max_message_size(Some(limits.message_bytes_max))
+        .max_frame_size(Some(limits.message_bytes_max.max(CONTROL_BYTES_MAX)));
+    WebSocketContext::new(Role::Server, Some(config))
 }
 
 fn refusal(error: &Error) -> Ended {

@@ -359,6 +359,17 @@ fn a_line_is_one_frame_for_all() {
 }
 
 #[test]
+fn many_lines_are_many_frames() {
+    let mut out = vec![b'!'];
+    put_frames(b"a\r\n\r\nb\xff\r\nc", Kind::Text, &mut out);
+    let frames = ["a", "", "b\u{fffd}", "c"].map(|line| unmasked(FIN | TEXT, line.as_bytes()));
+    assert_eq!(out, [&b"!"[..], &frames.concat()].concat());
+    out.clear();
+    put_frames(b"", Kind::Binary, &mut out);
+    assert_eq!(out, b"");
+}
+
+#[test]
 fn protocols_have_their_names() {
     for kind in [Kind::Text, Kind::Binary] {
         assert_eq!(Kind::of_protocol(kind.protocol()), Some(kind));
@@ -374,6 +385,26 @@ fn an_idle_websocket_is_small() {
         "{}",
         size_of::<WebSocket>()
     );
+}
+
+/// It alone has its bytes, and the codec has none of them any more.
+#[test]
+fn nothing_of_a_long_message_stays() {
+    let long = vec![b'a'; 8000];
+    let mut websocket = WebSocket::new(&Limits::DEFAULT);
+    let mut out = Vec::new();
+    let parts = [masked(TEXT, &long[..4000]), masked(FIN, &long[4000..])].concat();
+    for frames in [
+        masked(FIN | TEXT, &long),
+        parts,
+        masked(FIN | BINARY, &long),
+    ] {
+        let Step::Line { line, consumed } = websocket.next(&frames, 0, &mut out) else {
+            panic!("this is a whole message");
+        };
+        assert_eq!((&line[..], consumed), (&long[..], frames.len()));
+        assert!(line.is_unique());
+    }
 }
 
 /// Streams of frames that are mostly right.
