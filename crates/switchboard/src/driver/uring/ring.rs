@@ -13,7 +13,7 @@ use rustix::event::EventfdFlags;
 use rustix::io::Errno;
 
 use super::buffers::Buffers;
-use super::sends::Sends;
+use super::sends::{Sends, TOLD};
 use super::{Setup, Told};
 
 /// `io_uring_enter(2)`: complete what has been deferred, and wait if so many are wanted.
@@ -136,7 +136,9 @@ impl Ring {
         loop {
             let mut queue = self.uring.submission();
             let room = queue.capacity() - queue.len();
-            sends.queue(room, &self.buffers, |entry| {
+            // Who polls the descriptor would be woken for nothing by each that is told.
+            let told = if self.has_event.get() { 0 } else { TOLD };
+            sends.queue(room, told, &self.buffers, |entry| {
                 // SAFETY: promised by the caller. (There is room.)
                 let _ = unsafe { queue.push(&entry) };
             });
@@ -232,14 +234,15 @@ impl Ring {
         }
     }
 
-    /// Takes all completions that there are, and appends those that `is_kept` wants. About bytes of
-    /// receives that go on, in a buffer that goes on, it is asked only if `asks_all`: nearly all
-    /// completions are of that kind.
+    /// Takes all completions that there are, gives `sent` the numbers and results of sends, and
+    /// appends those of others that `is_kept` wants. About bytes of receives that go on, in a buffer
+    /// that goes on, that is asked only if `asks_all`: nearly all are of that kind.
     #[inline]
     pub(super) fn drain(
         &mut self,
         told: &mut Vec<Told>,
         asks_all: bool,
+        mut sent: impl FnMut(u64, i32),
         mut is_kept: impl FnMut(&Told) -> bool,
     ) -> io::Result<()> {
         self.may_have_more = false;
@@ -248,6 +251,12 @@ impl Ring {
             self.may_have_more |= !queue.is_empty();
             for entry in queue {
                 let (number, result, flags) = (entry.user_data(), entry.result(), entry.flags());
+                if number >= SEND {
+                    if number != IGNORED {
+                        sent(number, result);
+                    }
+                    continue;
+                }
                 // In the order of the completions: none says where its bytes begin.
                 let start = match cqueue::buffer_select(flags) {
                     Some(buffer) => {
@@ -266,7 +275,7 @@ impl Ring {
                     told.push(new);
                     continue;
                 }
-                if !cqueue::more(flags) && number < SEND {
+                if !cqueue::more(flags) {
                     self.under_way -= 1;
                 }
                 if is_kept(&new) {
@@ -297,7 +306,7 @@ impl Ring {
             let _ = self.uring.submitter().register_sync_cancel(at_once, all);
             let a_moment = Some(Duration::from_millis(10));
             let entered = self.enter(1, a_moment);
-            if entered.is_err() || self.drain(told, true, |_| true).is_err() {
+            if entered.is_err() || self.drain(told, true, |_, _| {}, |_| true).is_err() {
                 return false;
             }
         }
@@ -316,7 +325,7 @@ impl Drop for Ring {
     }
 }
 
-/// Sends have a number above all others, and a completion only if they fail.
+/// Sends have a number above all others.
 pub(super) const SEND: u64 = 1 << 63;
 
 /// With deferred completions where the kernel has them (6.1), else with cooperative ones, and

@@ -3,8 +3,8 @@
 //! submitted, and is never held for longer.
 //!
 //! Each send is attempted once, without waiting for room (`MSG_DONTWAIT`), so it ends within the
-//! call that submits it. It has a completion only if not all bytes went: what is left then goes back
-//! to the outbox that it came from.
+//! call that submits it, and its completion, if it has one, is there when that returns. What has not
+//! gone goes back to the outbox that it came from.
 
 use std::io::IoSlice;
 use std::os::fd::RawFd;
@@ -29,6 +29,18 @@ const SPARE: usize = 256;
 /// Without a signal if the peer is gone, without waiting, and as an error if not all went.
 pub(super) const FLAGS: i32 = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT | libc::MSG_WAITALL;
 
+/// So many small sends of a tick have a completion each, the others only if not all bytes went: those
+/// would not fit into the queue of completions beside all else.
+///
+/// To be told of a success costs less than not to be: for each entry that asks for silence
+/// (`SKIP_SUCCESS`) the kernel writes to a cache line of the ring that other cores read whenever they
+/// bring something for it. See ARCHITECTURE.md for what was measured.
+pub(super) const TOLD: usize = 1024;
+
+/// With fewer small ones none is told of: a call that is does not sleep, which would be one more for each
+/// message of a single peer.
+const FEW: usize = 8;
+
 /// The send of one source.
 #[derive(Clone, Copy)]
 struct Due {
@@ -45,7 +57,10 @@ struct Due {
     is_awaited: bool,
 }
 
-/// The result of a send that had no completion: all bytes went.
+/// In the number of a send that has a completion in any case.
+const IN_ANY_CASE: u64 = 1 << 62;
+
+/// The result of a send of which no completion says otherwise: all bytes went.
 const ALL: i32 = i32::MAX;
 
 /// What is sent is little.
@@ -84,6 +99,8 @@ pub(super) struct Sends {
     large: Vec<Box<Large>>,
     /// How many of these are in the ring: nothing that they point to may be touched.
     queued: usize,
+    /// How many of these have yet to be told of, whatever becomes of them.
+    untold: u32,
     /// What the small ones send. The kernel is given pointers to it.
     stage: Stage,
     /// Some of `due` send bytes of it, so it must stay as it is.
@@ -105,6 +122,11 @@ impl Sends {
     /// Whether another wait than the present one has to submit some.
     pub(super) fn is_any_awaited(&self) -> bool {
         self.is_any_awaited
+    }
+
+    /// How many completions of sends come with the call that submits what is queued, in any case.
+    pub(super) fn untold(&self) -> u32 {
+        self.untold
     }
 
     /// Whether the source in `place` has a send due, at `index` if at all: a place remembers where
@@ -168,28 +190,44 @@ impl Sends {
     }
 
     /// Tells what the kernel is to do for at most `room` of the sends that are not in the ring. The
-    /// entries point to memory that this owns or holds: none of it may be touched before `settle`.
+    /// small ones among the first `told` have a completion in any case, unless they are few. The entries point to
+    /// memory that this owns or holds: none of it may be touched before `settle`.
     #[inline]
     pub(super) fn queue(
         &mut self,
         room: usize,
+        told: usize,
         buffers: &Buffers,
         mut push: impl FnMut(squeue::Entry),
     ) {
         let first = self.queued;
+        let mut untold = 0;
+        let told = if self.due.len() - self.large.len() < FEW {
+            0
+        } else {
+            told
+        };
         for (offset, due) in self.due[first..].iter_mut().take(room).enumerate() {
-            let number = SEND | (first + offset) as u64;
+            let index = first + offset;
+            let is_told = due.large == SMALL && index < told;
+            untold += u32::from(is_told);
+            let (flags, number) = if is_told {
+                (Flags::empty(), SEND | IN_ANY_CASE | index as u64)
+            } else {
+                (Flags::SKIP_SUCCESS, SEND | index as u64)
+            };
             if due.large == SMALL {
-                push(send(due.fd, self.stage.bytes(due.staged), number));
+                push(send(due.fd, self.stage.bytes(due.staged), number, flags));
             } else {
                 let large = &mut self.large[due.large as usize];
-                push(large.entry(due.fd, number, buffers));
+                push(large.entry(due.fd, number, flags, buffers));
                 if large.asked < large.len() {
                     due.is_awaited = true; // more than one call takes
                     self.is_any_awaited = true;
                 }
             }
         }
+        self.untold += untold;
         self.queued = self.due.len().min(first + room);
     }
 
@@ -197,10 +235,16 @@ impl Sends {
         self.queued == self.due.len()
     }
 
-    /// The kernel did not take all of a send.
-    #[cold]
+    /// The completion of a send.
+    #[inline]
     pub(super) fn note(&mut self, number: u64, result: i32) {
-        if let Some(due) = self.due.get_mut((number & !SEND) as usize) {
+        let is_told = number & IN_ANY_CASE != 0;
+        self.untold = self.untold.saturating_sub(is_told.into());
+        let index = (number & !(SEND | IN_ANY_CASE)) as usize;
+        let Some(due) = self.due.get_mut(index) else {
+            return;
+        };
+        if !is_told || usize::try_from(result) != Ok(due.staged.len()) {
             due.result = result;
             self.is_any_unusual = true;
         }
@@ -251,6 +295,7 @@ impl Sends {
         self.closed.drain(..).for_each(tell);
         self.due.clear();
         self.queued = 0;
+        self.untold = 0;
         self.is_stage_kept = false;
         self.is_any_awaited = false;
         self.is_any_unusual = false;
@@ -302,10 +347,10 @@ struct SendEntry {
 }
 
 #[inline]
-fn send(fd: RawFd, bytes: &[u8], number: u64) -> squeue::Entry {
+fn send(fd: RawFd, bytes: &[u8], number: u64, flags: Flags) -> squeue::Entry {
     let entry = SendEntry {
         opcode: opcode::Send::CODE,
-        flags: Flags::SKIP_SUCCESS.bits(),
+        flags: flags.bits(),
         priority: 0,
         fd,
         offset: 0,
@@ -333,12 +378,12 @@ impl Large {
     }
 
     #[inline(never)]
-    fn entry(&mut self, fd: RawFd, number: u64, buffers: &Buffers) -> squeue::Entry {
+    fn entry(&mut self, fd: RawFd, number: u64, flags: Flags, buffers: &Buffers) -> squeue::Entry {
         if self.lent.is_empty()
             && let Some(bytes) = self.outbox.single()
         {
             self.asked = bytes.len().min(MOST);
-            return send(fd, &bytes[..self.asked], number);
+            return send(fd, &bytes[..self.asked], number, flags);
         }
         let mut slices = [IoSlice::new(&[]); SLICES];
         let lent = self.lent.len().min(SLICES);
@@ -357,7 +402,7 @@ impl Large {
         self.header.msg_iovlen = filled as _;
         let entry = opcode::SendMsg::new(types::Fd(fd), &raw const self.header);
         let entry = entry.flags(FLAGS as u32).build();
-        entry.flags(Flags::SKIP_SUCCESS).user_data(number)
+        entry.flags(flags).user_data(number)
     }
 
     fn len(&self) -> usize {

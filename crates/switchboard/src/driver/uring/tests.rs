@@ -93,6 +93,41 @@ fn sends_that_overflow_both_queues_arrive_in_order() {
     assert!(rig.unsent.is_empty());
 }
 
+/// Nothing else comes that would end the call: what is left is told by the sends alone.
+#[test]
+fn a_call_does_not_sleep_on_sends_that_fail() {
+    if !works() {
+        return;
+    }
+    let mut rig = Rig::new(&Setup::default());
+    let all: Vec<Token> = (0..8).map(|slot| token(slot, 0)).collect();
+    let mut far = Vec::new();
+    for token in &all {
+        let (near, its_far) = pair();
+        let copy = near.as_fd().expect("it is a socket");
+        let copy = copy.try_clone_to_owned().expect("there is room");
+        let registered = rig.uring.register(*token, Resource::Stream(near));
+        registered.expect("it is open");
+        let mut copy = StdStream::from(copy);
+        while copy.write(&[7; 1 << 16]).is_ok() {} // until it would block
+        far.push(its_far);
+    }
+    rig.tick(); // what arms them is behind it
+    let sends: Vec<_> = all.iter().map(|token| (*token, vec![7; 2500])).collect();
+    assert!(rig.send(&sends), "all are open");
+    let begin = Instant::now();
+    rig.uring
+        .wait(Some(Duration::from_secs(20)))
+        .expect("it can");
+    assert!(begin.elapsed() < Duration::from_secs(20));
+    while let Some(completion) = rig.uring.next() {
+        if let Event::Unsent(rest) = completion.event {
+            rig.unsent.push(*rest);
+        }
+    }
+    assert_eq!(rig.unsent.len(), all.len());
+}
+
 /// The kernel takes a part: the rest comes back, and nothing of it is changed or doubled.
 #[test]
 fn what_a_short_send_leaves_comes_back() {

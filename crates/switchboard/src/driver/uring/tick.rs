@@ -12,7 +12,6 @@ use rustix::event::PollFlags;
 use super::buffers::GROUP;
 use super::completions::close_on;
 use super::files::FILE;
-use super::ring::{IGNORED, SEND};
 use super::table::Table;
 use super::table::{
     ARMED, BLOCKED, CANCELLED, CLOSED, GREEDY, Kind, LAST_WORDS, Listening, ROOM_ARMED,
@@ -57,7 +56,14 @@ impl Uring {
         }
         let sleeps = !self.has_leftovers() && !self.sends.is_any_awaited();
         let sleeps = sleeps && timeout != Some(Duration::ZERO);
-        self.ring.wait(sleeps.into(), timeout.filter(|_| sleeps))?;
+        // It must not sleep on what became of sends, so those that are told of are enough. The
+        // kernel also finishes as many other operations as are wanted, if they are there.
+        let wanted = if sleeps {
+            self.sends.untold().max(1)
+        } else {
+            0
+        };
+        self.ring.wait(wanted, timeout.filter(|_| sleeps))?;
         self.take_in()?;
         self.settle_sends();
         if !self.kept_next.is_empty() {
@@ -128,6 +134,7 @@ impl Uring {
             self.queue_cancels()?;
             // So many at once, but only if they are there.
             let wanted = u32::try_from(2 * left).unwrap_or(u32::MAX);
+            let wanted = wanted.saturating_add(self.sends.untold());
             self.ring.wait(wanted, Some(Duration::ZERO))?;
             self.take_in()?;
             self.settle_sends();
@@ -319,14 +326,13 @@ impl Uring {
         // Nobody waits for those of closed places, unless others of theirs wait to be looked at.
         let may_close = self.table.ended() > 0 && !self.has_told();
         let (told, sends, table) = (&mut self.told, &mut self.sends, &mut self.table);
-        self.ring.drain(told, may_close, |new| {
-            match new.number {
-                IGNORED => {}
-                SEND.. => sends.note(new.number, new.result),
-                _ if may_close && is_of_closed(table, new) => close_on(table, new),
-                _ => return true,
+        let sent = |number, result| sends.note(number, result);
+        self.ring.drain(told, may_close, sent, |new| {
+            let is_over = may_close && is_of_closed(table, new);
+            if is_over {
+                close_on(table, new);
             }
-            false
+            !is_over
         })
     }
 
