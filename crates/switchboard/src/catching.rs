@@ -18,6 +18,9 @@ impl<S: 'static> LoopContext<'_, S> {
     ///
     /// # Errors
     /// A signal that cannot be caught; too many sources; the reactor is shutting down.
+    ///
+    /// # Platforms
+    /// Unix.
     pub fn signals(&mut self, signals: &[i32], handler: impl Handler<S>) -> Result<Token> {
         self.catch(signals, false, handler)
     }
@@ -50,6 +53,9 @@ impl<S: 'static> LoopContext<'_, S> {
     ///
     /// # Errors
     /// As [`signals`](Self::signals).
+    ///
+    /// # Platforms
+    /// Unix.
     pub fn stop_on_signals(&mut self, signals: &[i32]) -> Result<Token> {
         self.catch(signals, true, Stopper { is_second: false })
     }

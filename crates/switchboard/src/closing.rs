@@ -205,6 +205,7 @@ impl<S: 'static> Core<S> {
         self.discard_reason(why);
         self.note_any_panic(guard(|| driver.close(token)));
         self.attempts.remove(&token);
+        #[cfg(unix)]
         self.carriers.remove(&token);
         self.names.forget(token);
         #[cfg(feature = "tls")]
@@ -393,6 +394,7 @@ impl<S: 'static> Core<S> {
     fn begin_shutdown(&mut self, level: u8) {
         let before = std::mem::replace(&mut self.stop.seen, level);
         if before == RUN {
+            #[cfg(unix)]
             self.report_stop();
         }
         if self.stop.seen == ABORT {
@@ -447,7 +449,10 @@ impl<S: 'static> Core<S> {
             return false;
         }
         let serial = self.files.are_idle() && self.lanes.are_idle();
-        let quiet = self.timers.len() == self.report_timers() && self.jobs == 0 && serial;
+        let ours = 0;
+        #[cfg(unix)]
+        let ours = ours + self.report_timers();
+        let quiet = self.timers.len() == ours && self.jobs == 0 && serial;
         if self.stop.is_stopping() {
             // What was asked of files and of lanes is done, unless that takes too long.
             return self.stop.waits_for_nothing() || serial;

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use crate::builder::Builder;
 use crate::closing::Stop;
 use crate::connecting::Attempt;
+#[cfg(unix)]
 use crate::descriptors::Carrier;
 use crate::driver::{Driver, Resource};
 use crate::files::Files;
@@ -26,6 +27,7 @@ use crate::outbox::Outbox;
 use crate::program::Program;
 use crate::remote::Posts;
 use crate::sending::Forward;
+#[cfg(unix)]
 use crate::service::Report;
 use crate::sources::{Kind, Phase, Source, Sources, Way};
 use crate::stage::Stage;
@@ -48,6 +50,7 @@ pub(crate) enum Request {
     StopAccepting(Token),
     SetRoom(Token, usize),
     Shutdown(Token, Shutdown),
+    #[cfg(unix)]
     KillChild(Token, i32),
     #[cfg(feature = "tls")]
     StartTls(Box<crate::securing::Upgrade>),
@@ -84,6 +87,7 @@ pub(crate) struct Core<S: 'static> {
     /// Connections being made and names being looked up, by source.
     pub(crate) attempts: BTreeMap<Token, Attempt>,
     /// Sources that descriptors travel to and from.
+    #[cfg(unix)]
     pub(crate) carriers: BTreeMap<Token, Carrier>,
     /// Who speaks TLS.
     #[cfg(feature = "tls")]
@@ -124,6 +128,7 @@ pub(crate) struct Core<S: 'static> {
     /// Whether the driver is to be told of what no recording can hold.
     pub(crate) is_recorded: bool,
     /// What a service manager hears of this reactor.
+    #[cfg(unix)]
     pub(crate) report: Option<Box<Report>>,
     /// A panic under `OnPanic::Stop`.
     pub(crate) panicked: Option<String>,
@@ -153,6 +158,7 @@ impl<S: 'static> Core<S> {
             handed_over: Vec::new(),
             receiver: None,
             attempts: BTreeMap::new(),
+            #[cfg(unix)]
             carriers: BTreeMap::new(),
             #[cfg(feature = "tls")]
             secure: crate::securing::Secure::default(),
@@ -177,6 +183,7 @@ impl<S: 'static> Core<S> {
             files: Files::default(),
             seen: matches!(driver, Driver::Simulated(_)).then(Vec::new),
             is_recorded: driver.is_recorded(),
+            #[cfg(unix)]
             report: None,
             panicked: None,
             spare_outboxes: Vec::new(),
@@ -401,6 +408,7 @@ impl<S: 'static> Core<S> {
             Request::StopAccepting(token) => driver.stop_accepting(token),
             Request::SetRoom(token, room) => driver.set_room(token, room),
             Request::Shutdown(token, how) => driver.shutdown(token, how),
+            #[cfg(unix)]
             Request::KillChild(token, signal) => driver.kill_child(token, signal),
             #[cfg(feature = "tls")]
             Request::StartTls(upgrade) => self.submit_upgrade(driver, *upgrade),

@@ -10,9 +10,7 @@ use crate::handler::{Close, Handler};
 use crate::payload::Payload;
 use crate::program::Program;
 use crate::sources::{Kind, Phase};
-use crate::{
-    Address, Context, Error, LoopContext, Result, ToEndpoint, Token, UdpSocket, UnixDatagram,
-};
+use crate::{Address, Context, Error, LoopContext, Result, ToEndpoint, Token, UdpSocket};
 
 /// What a datagram counts in an outbox beyond its bytes, so that empty ones have a bound too: about
 /// the memory that its entry takes.
@@ -134,9 +132,13 @@ impl<S: 'static> LoopContext<'_, S> {
     ///
     /// # Errors
     /// As [`register_udp`](Self::register_udp).
+    ///
+    /// # Platforms
+    /// Unix.
+    #[cfg(unix)]
     pub fn register_unix_datagram(
         &mut self,
-        socket: UnixDatagram,
+        socket: crate::UnixDatagram,
         handler: impl Handler<S>,
     ) -> Result<Token> {
         self.register_udp(socket.0, handler)

@@ -22,6 +22,9 @@ impl<S: 'static> Context<'_, S> {
     ///
     /// # Errors
     /// As [`send_with_descriptors_to`](LoopContext::send_with_descriptors_to).
+    ///
+    /// # Platforms
+    /// Unix.
     pub fn send_with_descriptors<'p>(
         &mut self,
         payload: impl Into<Payload<'p>>,
@@ -37,6 +40,9 @@ impl<S: 'static> Context<'_, S> {
     ///
     /// What is not taken is closed with the source. If more than the source's limit have come and
     /// are not taken, the source ends.
+    ///
+    /// # Platforms
+    /// Unix.
     pub fn take_descriptors(&mut self) -> Vec<OwnedFd> {
         let token = self.token();
         let carrier = self.core.carriers.get_mut(&token);
@@ -97,6 +103,9 @@ impl<S: 'static> LoopContext<'_, S> {
     /// payload without a byte that they could go with; [`Error::TooManyDescriptors`] if more would
     /// wait than the source's limit, or for more than 253 (Linux's bound for one message). Then
     /// nothing was taken, and the descriptors are closed.
+    ///
+    /// # Platforms
+    /// Unix.
     pub fn send_with_descriptors_to<'p>(
         &mut self,
         token: Token,

@@ -135,6 +135,9 @@ impl ReactorGroup {
     /// Whether each reactor keeps to one processor of those that this process may use, in turn
     /// (default false: the system moves threads as it likes). The threads that run a reactor's
     /// jobs and look-ups are started by it, so they keep to the same one.
+    ///
+    /// # Platforms
+    /// Linux.
     #[cfg(target_os = "linux")]
     #[must_use]
     pub fn pinned(mut self, is_pinned: bool) -> ReactorGroup {

@@ -1,11 +1,14 @@
 //! What a program implements: the trait `Handler`, and the reasons for which a source ends.
 //! It must never know how events are waited for.
 
+#[cfg(unix)]
 use std::process::ExitStatus;
 use std::{fmt, io};
 
+#[cfg(unix)]
+use crate::Ready;
 use crate::offload::Done;
-use crate::{Address, Context, Error, FileDone, Ready, Result, Stream, TimerId};
+use crate::{Address, Context, Error, FileDone, Result, Stream, TimerId};
 
 /// The methods that a reactor calls when something happens to one event source.
 ///
@@ -97,12 +100,20 @@ pub trait Handler<S: 'static>: 'static {
     }
 
     /// A watched descriptor is ready (see [`LoopContext::watch`](crate::LoopContext::watch)).
+    ///
+    /// # Platforms
+    /// Unix.
+    #[cfg(unix)]
     fn handle_ready(&mut self, state: &mut S, cx: &mut Context<'_, S>, ready: Ready) -> Result {
         Err(Error::Unhandled("handle_ready"))
     }
 
     /// A signal has come (see [`LoopContext::signals`](crate::LoopContext::signals)); `signal`
     /// is its number, e.g. [`SIGINT`](crate::signal::SIGINT).
+    ///
+    /// # Platforms
+    /// Unix.
+    #[cfg(unix)]
     fn handle_signal(&mut self, state: &mut S, cx: &mut Context<'_, S>, signal: i32) -> Result {
         Err(Error::Unhandled("handle_signal"))
     }
@@ -112,6 +123,10 @@ pub trait Handler<S: 'static>: 'static {
     /// Then the source ends, with [`Close::Exited`].
     ///
     /// What it has written may still be on its way: its end is that of the pipe.
+    ///
+    /// # Platforms
+    /// Unix.
+    #[cfg(unix)]
     fn handle_exit(
         &mut self,
         state: &mut S,
@@ -165,6 +180,7 @@ pub enum Close {
     /// `close`, or shut its own side down.
     Eof,
     /// The child process has ended, in this way.
+    #[cfg(unix)]
     Exited(ExitStatus),
     /// The connection that `connect` asked for could not be made.
     ConnectFailed(io::Error),
@@ -210,6 +226,7 @@ impl fmt::Display for Close {
             Close::Requested => f.write_str("closed"),
             Close::Aborted => f.write_str("aborted"),
             Close::Eof => f.write_str("the peer has finished"),
+            #[cfg(unix)]
             Close::Exited(status) => write!(f, "the process has ended: {status}"),
             Close::ConnectFailed(error) => write!(f, "cannot connect: {error}"),
             Close::Io(error) => error.fmt(f),

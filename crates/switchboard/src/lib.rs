@@ -44,15 +44,30 @@
 //!     reactor.run()
 //! }
 //! ```
+//!
+//! # Platforms
+//! 64-bit Unix and Windows. TCP, UDP, TLS, names, timers, files, jobs, groups, codecs, simulations,
+//! recordings and replays are the same on both. What one of them lacks is not in the library there, so
+//! a program that asks for it does not compile:
+//!
+//! | | where it is |
+//! |---|---|
+//! | Unix sockets, and descriptors that travel over them | Unix |
+//! | standard streams, pipes and terminals as sources; any descriptor's readiness | Unix |
+//! | signals, child processes, service managers | Unix |
+//! | io_uring, abstract socket names, credentials of a peer, pinned groups, upgrades | Linux |
+//!
+//! Each of these says so under this heading. On Windows a program that is to stop at Ctrl-C has
+//! another library call [`ShutdownHandle::shutdown`].
 
-#[cfg(not(unix))]
+#[cfg(not(any(unix, windows)))]
 compile_error!(
-    "switchboard runs on Unix: it waits for descriptors with epoll or kqueue (on Windows, use WSL; \
-     what a port takes is in ARCHITECTURE.md under \"Only 64-bit Unix\")"
+    "switchboard waits for sockets by epoll, kqueue or AFD: it runs on Unix and Windows"
 );
 
 mod builder;
 mod calling;
+#[cfg(unix)]
 mod catching;
 mod closing;
 pub mod codec;
@@ -60,6 +75,7 @@ mod connecting;
 mod context;
 mod core;
 mod datagrams;
+#[cfg(unix)]
 mod descriptors;
 mod draining;
 mod driver;
@@ -91,9 +107,11 @@ mod replayable;
 #[cfg(feature = "tls")]
 mod securing;
 mod sending;
+#[cfg(unix)]
 pub mod service;
 pub mod sim;
 mod sources;
+#[cfg(unix)]
 mod spawning;
 mod stage;
 mod time;
@@ -114,16 +132,16 @@ pub use driver::Choice as Driver;
 pub use error::{Error, Result};
 pub use group::{Member, ReactorGroup};
 pub use handler::{Close, Deadline, Handler};
-pub use io::{
-    FileDone, FileId, FileOutcome, Interest, OpenOptions, Process, Ready, TerminalSize,
-    terminal_size,
-};
+pub use io::{FileDone, FileId, FileOutcome, OpenOptions};
+#[cfg(unix)]
+pub use io::{Interest, Process, Ready, TerminalSize, terminal_size};
 pub use lanes::Lane;
 pub use loop_context::LoopContext;
 pub use net::{
-    Address, ConnectOptions, Endpoint, Listener, MulticastInterface, PeerCredentials, Stream,
-    ToEndpoint, UdpSocket, UnixAddress, UnixDatagram,
+    Address, ConnectOptions, Endpoint, Listener, MulticastInterface, Stream, ToEndpoint, UdpSocket,
 };
+#[cfg(unix)]
+pub use net::{PeerCredentials, UnixAddress, UnixDatagram};
 pub use offload::{Done, JobId};
 pub use options::SourceOptions;
 pub use outbox::OutboxPolicy;
@@ -139,6 +157,10 @@ pub use time::Time;
 pub use timers::TimerId;
 
 /// The numbers of the usual signals.
+///
+/// # Platforms
+/// Unix.
+#[cfg(unix)]
 pub mod signal {
     pub use signal_hook::consts::signal::{
         SIGALRM, SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGSTOP, SIGTERM, SIGTSTP,

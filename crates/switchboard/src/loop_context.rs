@@ -3,9 +3,12 @@
 
 use std::fmt;
 use std::net::Shutdown;
+#[cfg(unix)]
 use std::os::fd::AsFd;
 use std::time::{Duration, SystemTime};
 
+#[cfg(unix)]
+use crate::Interest;
 use crate::closing::ShutdownHandle;
 use crate::core::{Core, Request};
 use crate::driver::Resource;
@@ -15,8 +18,8 @@ use crate::options::Limits;
 use crate::sources::{Kind, Phase, Way};
 use crate::timeouts::Due;
 use crate::{
-    Endpoint, Error, Interest, Listener, Payload, Rate, Remote, Result, SourceOptions, Stream,
-    Time, TimerId, ToEndpoint, Token,
+    Error, Listener, Payload, Rate, Remote, Result, SourceOptions, Stream, Time, TimerId,
+    ToEndpoint, Token,
 };
 
 /// What posted closures, timer closures and [`Reactor::with`](crate::Reactor::with) get, and
@@ -100,7 +103,8 @@ impl<S: 'static> LoopContext<'_, S> {
         #[cfg(feature = "tls")]
         let role = self.role_to(&endpoint, &mut options)?;
         let token = self.core.insert(Kind::Stream, Phase::Connecting, handler)?;
-        if let Endpoint::Unix(_) = endpoint {
+        #[cfg(unix)]
+        if let crate::Endpoint::Unix(_) = endpoint {
             self.core.carry_descriptors(token, options.descriptors);
         }
         #[cfg(feature = "tls")]
@@ -117,8 +121,11 @@ impl<S: 'static> LoopContext<'_, S> {
     /// # Errors
     /// There are too many sources, or the reactor is shutting down: the connection is closed.
     pub fn register(&mut self, stream: Stream, handler: impl Handler<S>) -> Result<Token> {
-        let (way, limit) = (stream.way(), stream.descriptor_limit());
+        let way = stream.way();
+        #[cfg(unix)]
+        let limit = stream.descriptor_limit();
         let token = self.add(Kind::Stream, Resource::Stream(stream), handler)?;
+        #[cfg(unix)]
         self.core.carry_descriptors(token, limit);
         if way != Way::Connection {
             self.core.set_way(token, way);
@@ -172,6 +179,10 @@ impl<S: 'static> LoopContext<'_, S> {
     ///
     /// # Errors
     /// There are too many sources, or the reactor is shutting down.
+    ///
+    /// # Platforms
+    /// Unix.
+    #[cfg(unix)]
     pub fn watch(
         &mut self,
         source: impl AsFd + 'static,

@@ -1,10 +1,12 @@
-//! Bytes of one source that the kernel has not taken yet, in the order of the sends, and the
-//! descriptors that go with some of them. It must never move a remainder after a partial write, and never knows of sockets or limits.
+//! Bytes of one source that the kernel has not taken yet, in the order of the sends.
+//! It must never move a remainder after a partial write, and never knows of sockets or limits.
+
+#[cfg(unix)]
+mod attached;
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::mem;
-use std::os::fd::OwnedFd;
 
 use bytes::Bytes;
 
@@ -45,11 +47,10 @@ pub(crate) struct Outbox {
     len: usize,
     /// Bytes that were dropped since somebody asked.
     dropped: usize,
-    /// What goes with a byte: how many bytes are before that one, and the descriptors.
-    attached: Option<Box<Attached>>,
+    /// Descriptors that go with some of its bytes.
+    #[cfg(unix)]
+    attached: Option<Box<attached::Attached>>,
 }
-
-type Attached = VecDeque<(usize, Vec<OwnedFd>)>;
 
 impl Outbox {
     /// Bytes that have not gone out yet.
@@ -172,44 +173,12 @@ impl Outbox {
         mem::take(&mut self.dropped)
     }
 
-    /// Has `descriptors` go with the first byte of what is pushed next.
-    pub(crate) fn attach(&mut self, descriptors: Vec<OwnedFd>) {
-        let attached = self.attached.get_or_insert_default();
-        attached.push_back((self.len, descriptors));
-    }
-
-    /// How many descriptors wait.
-    pub(crate) fn attached(&self) -> usize {
-        let attached = self.attached.iter().flat_map(|attached| attached.iter());
-        attached.map(|(_, descriptors)| descriptors.len()).sum()
-    }
-
-    /// What can go out next in one piece, and the descriptors that go with its first byte; `None` if
-    /// the outbox is empty.
-    pub(crate) fn parcel(&self) -> Option<(&[u8], &[OwnedFd])> {
-        let piece = self.pieces(0).next()?;
-        let mut attached = self.attached.iter().flat_map(|attached| attached.iter());
-        let (descriptors, next) = match attached.next() {
-            Some((0, descriptors)) => (&descriptors[..], attached.next()),
-            next => (&[][..], next),
-        };
-        // A byte that descriptors go with begins a piece of its own.
-        let end = next.map_or(piece.len(), |(before, _)| piece.len().min(*before));
-        Some((&piece[..end], descriptors))
-    }
-
-    /// Notes that the first `n` bytes of the last parcel have gone out, and its descriptors if there
-    /// were any such bytes.
-    pub(crate) fn advance_parcel(&mut self, n: usize) {
-        self.advance(n);
-        let Some(attached) = self.attached.as_mut().filter(|_| n > 0) else {
-            return;
-        };
-        attached.pop_front_if(|(before, _)| *before == 0);
-        attached.iter_mut().for_each(|(before, _)| *before -= n);
-        if attached.is_empty() {
-            self.attached = None;
-        }
+    /// Whether nothing but bytes waits in it.
+    pub(crate) fn is_plain(&self) -> bool {
+        #[cfg(unix)]
+        return self.attached.is_none();
+        #[cfg(not(unix))]
+        return true;
     }
 
     /// Whether an empty one is worth keeping for another source: it holds little memory.
@@ -238,6 +207,7 @@ impl Replayable for Outbox {
             tail: tail.into(),
             head,
             dropped: 0,
+            #[cfg(unix)]
             attached: None,
         })
     }

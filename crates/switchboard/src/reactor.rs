@@ -2,6 +2,7 @@
 //! It must never reach around the seam to the operating system: the driver does, alone.
 
 use std::fmt;
+#[cfg(unix)]
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,10 +15,9 @@ use crate::driver::{Completion, Driver, Event};
 use crate::guard::guard;
 use crate::handler::Handler;
 use crate::program::Program;
-use crate::{
-    Error, Lane, Listener, LoopContext, Process, Remote, Result, ToEndpoint, Token, UdpSocket,
-    UnixDatagram,
-};
+use crate::{Error, Lane, Listener, LoopContext, Remote, Result, ToEndpoint, Token, UdpSocket};
+#[cfg(unix)]
+use crate::{Process, UnixDatagram};
 
 /// An event loop, the state `S` that its handlers share, and all their event sources.
 ///
@@ -122,6 +122,10 @@ impl<S: 'static> Reactor<S> {
     ///
     /// # Errors
     /// As [`UnixDatagram::bind`]; `Unsupported` in a simulation.
+    ///
+    /// # Platforms
+    /// Unix.
+    #[cfg(unix)]
     pub fn bind_unix_datagram(&mut self, endpoint: impl ToEndpoint) -> Result<UnixDatagram> {
         let endpoint = crate::net::unix_endpoint(endpoint)?;
         Ok(UnixDatagram(self.driver.bind_udp(&endpoint)?))
@@ -161,6 +165,10 @@ impl<S: 'static> Reactor<S> {
     ///
     /// # Errors
     /// As [`LoopContext::spawn`].
+    ///
+    /// # Platforms
+    /// Unix.
+    #[cfg(unix)]
     pub fn spawn(
         &mut self,
         process: impl Into<Process>,
@@ -174,6 +182,10 @@ impl<S: 'static> Reactor<S> {
     ///
     /// # Errors
     /// As [`LoopContext::stop_on_signals`].
+    ///
+    /// # Platforms
+    /// Unix.
+    #[cfg(unix)]
     pub fn stop_on_signals(&mut self, signals: &[i32]) -> Result<Token> {
         self.with(|_, cx| cx.stop_on_signals(signals))
     }
@@ -294,6 +306,7 @@ impl<S: 'static> Reactor<S> {
         self.core.stop.handle().clone()
     }
 
+    #[cfg(unix)]
     pub(crate) fn parts(&mut self) -> (&mut Core<S>, &Driver) {
         (&mut self.core, &self.driver)
     }
@@ -361,6 +374,7 @@ impl<S: 'static> Core<S> {
         tracing::trace!(%token, completion = event.name());
         match event {
             Event::Received(bytes) => self.call(program, token, bytes, read),
+            #[cfg(unix)]
             Event::ReceivedWith(bytes, descriptors) => {
                 self.keep_descriptors(token, descriptors);
                 self.call(program, token, bytes, read);
@@ -377,12 +391,15 @@ impl<S: 'static> Core<S> {
             Event::Secured(session) => self.secured(program, token, session),
             Event::Failed(error) => self.source_failed(token, error),
             Event::Resolved(host, addresses) => self.resolved(host, &addresses),
+            #[cfg(unix)]
             Event::Ready(ready) => self.call(program, token, &[], |handler, state, cx| {
                 handler.handle_ready(state, cx, ready)
             }),
+            #[cfg(unix)]
             Event::Signal(signal) => self.call(program, token, &[], |handler, state, cx| {
                 handler.handle_signal(state, cx, signal)
             }),
+            #[cfg(unix)]
             Event::Exited(status) => self.exited(program, token, status),
             Event::Done(done) => {
                 self.end_job(done.job);
@@ -393,6 +410,7 @@ impl<S: 'static> Core<S> {
     }
 }
 
+#[cfg(unix)]
 impl<S: 'static> AsFd for Reactor<S> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.driver.descriptor()

@@ -245,6 +245,7 @@ impl<S: 'static> Core<S> {
         if self.secure.connections.contains_key(&token) {
             return wrong("start TLS twice");
         }
+        #[cfg(unix)]
         if self.carriers.contains_key(&token) {
             return Err(no_descriptors());
         }
@@ -269,6 +270,7 @@ impl<S: 'static> Core<S> {
     }
 }
 
+#[cfg(unix)]
 fn no_descriptors() -> Error {
     Error::Tls("descriptors cannot be encrypted: they travel without TLS only".to_owned())
 }
@@ -370,6 +372,7 @@ impl<S: 'static> LoopContext<'_, S> {
         };
         if let Some(role) = &role {
             self.core.check_role(role)?;
+            #[cfg(unix)]
             if matches!(resource, Resource::Stream(stream) if stream.descriptor_limit() > 0) {
                 return Err(no_descriptors());
             }
@@ -388,10 +391,11 @@ impl<S: 'static> LoopContext<'_, S> {
         };
         let role = role.expecting(endpoint)?;
         self.core.check_role(&role)?;
-        match options.descriptors {
-            0 => Ok(Some(role)),
-            _ => Err(no_descriptors()),
+        #[cfg(unix)]
+        if options.descriptors > 0 {
+            return Err(no_descriptors());
         }
+        Ok(Some(role))
     }
 }
 

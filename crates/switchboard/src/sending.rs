@@ -3,6 +3,7 @@
 //! bytes are sent on as they were received, right after the handler's call.
 
 use std::ops::Range;
+#[cfg(unix)]
 use std::os::fd::OwnedFd;
 
 use crate::core::Core;
@@ -104,6 +105,7 @@ impl<S: 'static> Core<S> {
     }
 
     /// Whether a send that goes to the outbox has room there, made by the source's policy if need be.
+    #[cfg(unix)]
     pub(crate) fn check_room(&mut self, token: Token, len: usize, lent: &[u8]) -> Result {
         if self.forward.is_some() {
             self.keep_forward(lent);
@@ -170,7 +172,7 @@ impl<S: 'static> Core<S> {
         }
         let policy = source.options.policy;
         // Descriptors know their byte by how many are before it.
-        let is_plain = |outbox: &Outbox| outbox.attached() == 0;
+        let is_plain = |outbox: &Outbox| outbox.is_plain();
         if policy == OutboxPolicy::DropOldest && source.outbox.as_deref().is_none_or(is_plain) {
             let mut dropped = 0;
             while source.outbox_len() + len > limit || total - dropped > max_buffered {
@@ -251,6 +253,7 @@ impl<S: 'static> Core<S> {
     }
 
     /// Appends to an outbox, with descriptors that go with the first byte.
+    #[cfg(unix)]
     #[cold]
     pub(crate) fn push_attached(
         &mut self,

@@ -51,6 +51,7 @@ pub(crate) enum Kind {
 pub(crate) enum Way {
     Connection,
     /// Not a connection: what it leaves unread is for others. Read and written.
+    #[cfg(unix)]
     Both,
     /// As `Both`, read only.
     Reader,

@@ -56,6 +56,9 @@ impl<S: 'static> LoopContext<'_, S> {
     ///
     /// # Errors
     /// There are too many sources, or the reactor is shutting down.
+    ///
+    /// # Platforms
+    /// Unix.
     pub fn spawn(
         &mut self,
         process: impl Into<Process>,
@@ -71,6 +74,9 @@ impl<S: 'static> LoopContext<'_, S> {
     /// [`Error::Stale`](crate::Error::Stale) if the source is closed or closing;
     /// [`Error::WrongKind`](crate::Error::WrongKind) if it is no process; a number that is no
     /// signal's.
+    ///
+    /// # Platforms
+    /// Unix.
     pub fn kill_child(&mut self, token: Token, signal: i32) -> Result {
         let source = self.core.sources.get(token);
         let source = source.filter(|source| !source.is_ending());
@@ -93,6 +99,9 @@ impl<S: 'static> Context<'_, S> {
     ///
     /// # Errors
     /// As [`kill_child`](LoopContext::kill_child).
+    ///
+    /// # Platforms
+    /// Unix.
     pub fn kill(&mut self, signal: i32) -> Result {
         let token = self.token();
         self.kill_child(token, signal)

@@ -41,6 +41,7 @@ pub(crate) enum Due<S: 'static> {
     Listeners,
     Shutdown,
     /// To tell the service manager that the loop runs.
+    #[cfg(unix)]
     Report,
     /// A reactor that drains has had its time.
     Drain,
@@ -57,12 +58,11 @@ impl<S: 'static> Due<S> {
             | Due::Attempt(token)
             | Due::Done(token, _)
             | Due::Limit(token, _) => Some(*token),
-            Due::Closure(_)
-            | Due::Listeners
-            | Due::Shutdown
-            | Due::Report
-            | Due::Drain
-            | Due::DrainBegins => None,
+            Due::Closure(_) | Due::Listeners | Due::Shutdown | Due::Drain | Due::DrainBegins => {
+                None
+            }
+            #[cfg(unix)]
+            Due::Report => None,
         }
     }
 }
@@ -121,6 +121,7 @@ impl<S: 'static> Core<S> {
                     self.stop.is_overdue = true;
                     self.abort_all();
                 }
+                #[cfg(unix)]
                 Some(Due::Report) => self.report_due(),
                 Some(Due::Drain) => self.stop.shutdown_own(),
                 Some(Due::Handler { .. } | Due::DrainBegins) | None => {}

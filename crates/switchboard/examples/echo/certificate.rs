@@ -2,9 +2,12 @@
 //! It must never end a server because a new certificate is wrong.
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
+#[cfg(unix)]
 use switchboard::signal::SIGHUP;
 use switchboard::tls::{Identity, Server, ServerOptions};
-use switchboard::{Context, Error, Handler, Reactor, Result};
+#[cfg(unix)]
+use switchboard::{Context, Handler};
+use switchboard::{Error, Reactor, Result};
 
 /// Where the certificate is.
 #[derive(Clone, Default)]
@@ -17,6 +20,7 @@ pub struct Certificate {
 /// The server's end of TLS, and where its certificate came from.
 #[derive(Clone)]
 pub struct Secret {
+    #[cfg(unix)]
     certificate: Certificate,
     pub server: Server,
 }
@@ -25,6 +29,7 @@ impl Certificate {
     pub fn read(self) -> Result<Secret> {
         let server = self.options()?.build()?;
         Ok(Secret {
+            #[cfg(unix)]
             certificate: self,
             server,
         })
@@ -47,6 +52,15 @@ impl Certificate {
     }
 }
 
+#[cfg(not(unix))]
+impl Secret {
+    /// Nobody can ask for that where there are no signals.
+    pub fn reload_at_hangup(self, _: &mut Reactor<()>) -> Result {
+        Ok(())
+    }
+}
+
+#[cfg(unix)]
 impl Secret {
     /// Connections that are there go on as they are.
     pub fn reload_at_hangup(self, reactor: &mut Reactor<()>) -> Result {
@@ -55,6 +69,7 @@ impl Secret {
     }
 }
 
+#[cfg(unix)]
 impl Handler<()> for Secret {
     fn handle_signal(&mut self, _: &mut (), _: &mut Context<'_, ()>, _signal: i32) -> Result {
         let options = self.certificate.options();

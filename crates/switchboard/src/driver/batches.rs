@@ -2,25 +2,46 @@
 //! such calls (`recvmmsg` and `sendmmsg`, on Linux). It must never wait, and never lose what a call
 //! has brought: a socket that is paused in the middle of a batch keeps the rest of it.
 
-use std::collections::VecDeque;
-use std::io::{self, IoSlice};
-use std::os::fd::{AsFd, BorrowedFd};
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
 
+use std::collections::VecDeque;
+use std::io;
+
+use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
-use rustix::net::{SendAncillaryBuffer, SendFlags, SocketAddrAny, SocketAddrUnix};
 
 use super::Datagram;
 use super::datagrams::LEAST_COST;
-use crate::datagrams::{Datagrams, Outgoing, Undelivered};
-use crate::net::{DatagramEnd, LONGEST_DATAGRAM, UnixAddress};
+use super::socket::{Socket, hold};
+use crate::datagrams::{Datagrams, Undelivered};
+use crate::net::{DatagramEnd, LONGEST_DATAGRAM, SocketFile};
 use crate::{Address, Token};
+#[cfg(target_os = "linux")]
+use linux::{receive, send_some};
+#[cfg(unix)]
+use unix::is_of_one_datagram;
+#[cfg(all(unix, not(target_os = "linux")))]
+use unix::{receive, send_some};
+#[cfg(windows)]
+use windows::{is_of_one_datagram, receive, send_some};
 
 /// Datagrams received, or sent, by one call.
 pub(super) const BATCH: usize = 32;
 
 /// What a driver holds of a registered socket.
 pub(super) struct DatagramSocket {
-    end: DatagramEnd,
+    /// Dropped first, as a listener's.
+    _file: Option<SocketFile>,
+    pub(super) socket: Socket,
+    /// How many bytes of a datagram are wanted.
+    longest: usize,
+    #[cfg(unix)]
+    is_unix: bool,
     /// The rest of a batch in which it was paused: as many as one batch at most.
     kept: VecDeque<Kept>,
 }
@@ -34,7 +55,11 @@ struct Kept {
 impl DatagramSocket {
     pub(super) fn new(end: DatagramEnd) -> DatagramSocket {
         DatagramSocket {
-            end,
+            _file: end.file,
+            socket: hold(end.fd),
+            longest: end.longest,
+            #[cfg(unix)]
+            is_unix: end.is_unix,
             kept: VecDeque::new(),
         }
     }
@@ -170,144 +195,9 @@ impl Inlet {
     }
 }
 
-#[cfg(target_os = "linux")]
-fn receive(
-    socket: &DatagramSocket,
-    buffer: &mut [u8],
-    batch: &mut VecDeque<Found>,
-) -> Result<(), Errno> {
-    use std::io::IoSliceMut;
-    use std::os::fd::AsRawFd;
-
-    use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg};
-
-    if socket.end.is_unix {
-        return receive_each(socket, buffer, batch); // that crate does not tell their names
-    }
-
-    // New ones for each call: it notes in them how long each address is that it found, and would
-    // take that for the room that there is for the next.
-    let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(BATCH, None);
-    let mut parts: [[IoSliceMut<'_>; 1]; BATCH] = {
-        let mut chunks = buffer.chunks_exact_mut(LONGEST_DATAGRAM);
-        std::array::from_fn(|_| {
-            let chunk = chunks.next().unwrap_or_default();
-            [IoSliceMut::new(&mut chunk[..socket.end.longest])]
-        })
-    };
-    let (fd, flags) = (socket.end.fd.as_raw_fd(), MsgFlags::MSG_DONTWAIT);
-    let received = recvmmsg(fd, &mut headers, parts.iter_mut(), flags, None);
-    let received = received.map_err(|error| Errno::from_raw_os_error(error as i32))?;
-    batch.extend(received.enumerate().map(|(index, message)| Found {
-        start: index * LONGEST_DATAGRAM,
-        len: message.bytes.min(socket.end.longest),
-        from: address_of(message.address.as_ref()),
-        is_truncated: message.flags.contains(MsgFlags::MSG_TRUNC),
-    }));
-    Ok(())
-}
-
-#[cfg(target_os = "linux")]
-fn address_of(address: Option<&nix::sys::socket::SockaddrStorage>) -> Address {
-    use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
-
-    let ipv4 = address.and_then(|address| address.as_sockaddr_in());
-    let ipv6 = address.and_then(|address| address.as_sockaddr_in6());
-    Address::Ip(match (ipv4, ipv6) {
-        (Some(ipv4), _) => SocketAddr::V4(SocketAddrV4::from(*ipv4)),
-        (None, Some(ipv6)) => SocketAddr::V6(SocketAddrV6::from(*ipv6)),
-        (None, None) => UNKNOWN,
-    })
-}
-
-#[cfg(not(target_os = "linux"))]
-fn receive(
-    socket: &DatagramSocket,
-    buffer: &mut [u8],
-    batch: &mut VecDeque<Found>,
-) -> Result<(), Errno> {
-    receive_each(socket, buffer, batch)
-}
-
-/// By a call for each.
-fn receive_each(
-    socket: &DatagramSocket,
-    buffer: &mut [u8],
-    batch: &mut VecDeque<Found>,
-) -> Result<(), Errno> {
-    use std::io::IoSliceMut;
-    use std::net::SocketAddr;
-
-    use rustix::net::{RecvAncillaryBuffer, RecvFlags, ReturnFlags};
-
-    for (index, chunk) in buffer.chunks_exact_mut(LONGEST_DATAGRAM).enumerate() {
-        let mut part = [IoSliceMut::new(&mut chunk[..socket.end.longest])];
-        let mut control = RecvAncillaryBuffer::default();
-        let flags = RecvFlags::DONTWAIT;
-        let message = match rustix::net::recvmsg(&socket.end.fd, &mut part, &mut control, flags) {
-            Ok(message) => message,
-            Err(_) if index > 0 => break, // told by the next call
-            Err(error) => return Err(error),
-        };
-        let from = match message.address {
-            from if socket.end.is_unix => unix_of(from),
-            from => {
-                let from = from.and_then(|from| SocketAddr::try_from(from).ok());
-                Address::Ip(from.unwrap_or(UNKNOWN))
-            }
-        };
-        batch.push_back(Found {
-            start: index * LONGEST_DATAGRAM,
-            len: message.bytes.min(socket.end.longest),
-            from,
-            is_truncated: message.flags.contains(ReturnFlags::TRUNC),
-        });
-    }
-    Ok(())
-}
-
-fn unix_of(address: Option<SocketAddrAny>) -> Address {
-    use std::ffi::OsStr;
-    use std::os::unix::ffi::OsStrExt;
-
-    let Some(unix) = address.and_then(|address| SocketAddrUnix::try_from(address).ok()) else {
-        return Address::Unix(UnixAddress::Unnamed);
-    };
-    #[cfg(target_os = "linux")]
-    if let Some(name) = unix.abstract_name() {
-        return Address::Unix(UnixAddress::Abstract(name.to_vec()));
-    }
-    Address::Unix(match unix.path_bytes() {
-        Some(path) => UnixAddress::Path(OsStr::from_bytes(path).into()),
-        None => UnixAddress::Unnamed,
-    })
-}
-
 /// A sender that the system does not name.
 const UNKNOWN: std::net::SocketAddr =
     std::net::SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
-
-/// Whether an error is about one datagram, and the socket is as good as before: what routers and
-/// receivers say (`ICMP`), what the system says of one that it does not send, and that it is out of
-/// memory for the moment.
-fn is_of_one_datagram(error: Errno) -> bool {
-    matches!(
-        error,
-        Errno::CONNREFUSED
-            | Errno::CONNRESET
-            | Errno::HOSTUNREACH
-            | Errno::HOSTDOWN
-            | Errno::NETUNREACH
-            | Errno::NETDOWN
-            | Errno::MSGSIZE
-            | Errno::TIMEDOUT
-            | Errno::PROTO
-            | Errno::PERM
-            | Errno::ACCESS
-            | Errno::NOBUFS
-            | Errno::NOMEM
-    )
-}
 
 /// What came of sending.
 pub(super) enum Sending {
@@ -361,78 +251,9 @@ fn is_to_unix(queue: &Datagrams) -> bool {
     first.is_some_and(|first| matches!(first.to, Some(Address::Unix(_))))
 }
 
-/// Gives the system some of the datagrams at the front, and says how many it took.
-#[cfg(target_os = "linux")]
-fn send_some(fd: BorrowedFd<'_>, queue: &Datagrams) -> Result<usize, Errno> {
-    use rustix::net::MMsgHdr;
-
-    let Some(first) = queue.front() else {
-        return Ok(0);
-    };
-    if queue.count() == 1 {
-        return send_one(fd, &first); // nearly always, and cheaper by itself
-    }
-    let batch = || queue.iter().take(BATCH);
-    let mut addresses = Vec::with_capacity(BATCH);
-    for datagram in batch() {
-        match datagram.to.map(any).transpose() {
-            Ok(to) => addresses.push(to),
-            Err(error) if addresses.is_empty() => return Err(error),
-            Err(_) => break, // it is told when it is the first
-        }
-    }
-    let parts: Vec<[IoSlice<'_>; 1]> = batch().map(|one| [IoSlice::new(one.bytes)]).collect();
-    let mut controls: Vec<SendAncillaryBuffer<'_, '_, '_>> =
-        batch().map(|_| SendAncillaryBuffer::default()).collect();
-    let mut messages: Vec<MMsgHdr<'_>> = parts
-        .iter()
-        .zip(&addresses)
-        .zip(&mut controls)
-        .map(|((part, address), control)| match address {
-            Some(address) => MMsgHdr::new_with_addr(address, part, control),
-            None => MMsgHdr::new(part, control),
-        })
-        .collect();
-    rustix::net::sendmmsg(fd, &mut messages, FLAGS)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn send_some(fd: BorrowedFd<'_>, queue: &Datagrams) -> Result<usize, Errno> {
-    match queue.front() {
-        Some(first) => send_one(fd, &first),
-        None => Ok(0),
-    }
-}
-
-fn send_one(fd: BorrowedFd<'_>, datagram: &Outgoing<'_>) -> Result<usize, Errno> {
-    let part = [IoSlice::new(datagram.bytes)];
-    let mut control = SendAncillaryBuffer::default();
-    match datagram.to.map(any).transpose()? {
-        Some(to) => rustix::net::sendmsg_addr(fd, &to, &part, &mut control, FLAGS)?,
-        None => rustix::net::sendmsg(fd, &part, &mut control, FLAGS)?,
-    };
-    Ok(1)
-}
-
-/// An address as the system takes it.
-fn any(address: &Address) -> Result<SocketAddrAny, Errno> {
-    match address {
-        Address::Ip(address) => Ok((*address).into()),
-        Address::Unix(UnixAddress::Path(path)) => Ok(SocketAddrUnix::new(path)?.into()),
-        #[cfg(target_os = "linux")]
-        Address::Unix(UnixAddress::Abstract(name)) => {
-            Ok(SocketAddrUnix::new_abstract_name(name)?.into())
-        }
-        Address::Unix(_) => Err(Errno::DESTADDRREQ), // without a name
-    }
-}
-
-/// The system's sockets are non-blocking already, unless the program has made them.
-const FLAGS: SendFlags = SendFlags::DONTWAIT;
-
 impl DatagramSocket {
     pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
-        self.end.fd.as_fd()
+        self.socket.as_fd()
     }
 }
 

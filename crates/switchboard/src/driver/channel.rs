@@ -23,6 +23,7 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags,
 };
 
+use super::socket::shut_down;
 use crate::outbox::Outbox;
 use crate::sources::Way;
 
@@ -243,16 +244,6 @@ impl Channel {
             _ => self.is_ended |= how != Shutdown::Write,
         }
     }
-}
-
-/// Fails only when the connection is gone, which the next read reports.
-pub(super) fn shut_down(socket: impl AsFd, how: Shutdown) {
-    let how = match how {
-        Shutdown::Read => rustix::net::Shutdown::Read,
-        Shutdown::Write => rustix::net::Shutdown::Write,
-        Shutdown::Both => rustix::net::Shutdown::Both,
-    };
-    let _ = rustix::net::shutdown(socket, how);
 }
 
 impl AsFd for Channel {

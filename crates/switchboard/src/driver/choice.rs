@@ -28,7 +28,7 @@ pub enum Driver {
     /// io_uring if it works here, else readiness. It tries by receiving a message; which one it
     /// took and why is told at the level `info`.
     Auto,
-    /// epoll or kqueue, which work everywhere.
+    /// epoll, kqueue, or AFD on Windows: one of these works everywhere.
     #[default]
     Readiness,
     /// io_uring, on Linux 6.0 or later: one system call for all that a tick sends, receives and

@@ -3,14 +3,18 @@
 
 use std::io;
 use std::net::SocketAddr;
+#[cfg(unix)]
 use std::os::fd::OwnedFd;
+#[cfg(unix)]
 use std::process::ExitStatus;
 
 use super::Datagram;
+#[cfg(unix)]
+use crate::Ready;
 use crate::datagrams::Undelivered;
 use crate::offload::Done;
 use crate::outbox::Outbox;
-use crate::{FileDone, Ready, Stream, Token};
+use crate::{FileDone, Stream, Token};
 
 /// Something that has happened to the source `token`.
 pub(crate) struct Completion<'d> {
@@ -29,6 +33,7 @@ pub(crate) enum Event<'d> {
     Secured(Box<crate::tls::Session>),
     Received(&'d [u8]),
     /// With descriptors that came with these bytes.
+    #[cfg(unix)]
     ReceivedWith(&'d [u8], Vec<OwnedFd>),
     Datagram(Datagram<'d>),
     /// A datagram that was sent earlier; the socket goes on.
@@ -40,8 +45,11 @@ pub(crate) enum Event<'d> {
     /// since. `Sent` says when to try again.
     Unsent(Box<Outbox>),
     Failed(io::Error),
+    #[cfg(unix)]
     Ready(Ready),
+    #[cfg(unix)]
     Signal(i32),
+    #[cfg(unix)]
     Exited(ExitStatus),
     /// The addresses of a host, with port 0.
     Resolved(String, io::Result<Vec<SocketAddr>>),
@@ -59,6 +67,7 @@ impl Event<'_> {
             #[cfg(feature = "tls")]
             Event::Secured(_) => "secured",
             Event::Received(_) => "received",
+            #[cfg(unix)]
             Event::ReceivedWith(..) => "received with descriptors",
             Event::Datagram(_) => "datagram",
             Event::Undelivered(_) => "undelivered",
@@ -66,8 +75,11 @@ impl Event<'_> {
             Event::Sent => "sent",
             Event::Unsent(_) => "unsent",
             Event::Failed(_) => "failed",
+            #[cfg(unix)]
             Event::Ready(_) => "ready",
+            #[cfg(unix)]
             Event::Signal(_) => "signal",
+            #[cfg(unix)]
             Event::Exited(_) => "exited",
             Event::Resolved(..) => "resolved",
             Event::Done(_) => "job done",

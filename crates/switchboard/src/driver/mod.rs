@@ -61,43 +61,52 @@
 use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::ops::Range;
+#[cfg(unix)]
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::core::Seen;
+#[cfg(unix)]
 use crate::io::{Interest, Process, Signals};
 use crate::net::{ConnectOptions, Endpoint, UnixAddress, cannot_listen};
 use crate::offload::Job;
 use crate::outbox::Outbox;
+use crate::sources::Kind;
 use crate::stage::Stage;
 use crate::{Listener, Stream, Time, Token, UdpSocket};
 
 mod batches;
+#[cfg(unix)]
 mod channel;
 mod choice;
 mod datagrams;
 mod event;
 mod files;
 mod lanes;
+#[cfg(unix)]
 mod notifier;
 mod readiness;
 pub(crate) mod recorded;
 mod results;
 mod simulated;
+mod socket;
 mod straight;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(target_os = "linux")]
 mod uring;
 mod waker;
+#[cfg(unix)]
 mod watched;
 
+#[cfg(unix)]
 pub(crate) use channel::{Channel, MESSAGE_DESCRIPTORS};
 pub use choice::Driver as Choice;
 pub(crate) use datagrams::Datagram;
 pub(crate) use event::{Completion, Event};
 pub(crate) use files::{Files, Medium};
+#[cfg(unix)]
 pub(crate) use notifier::Notifier;
 pub(crate) use readiness::Readiness;
 use recorded::{Recorder, Replayer};
@@ -124,10 +133,30 @@ const TICK_ACCEPTS: usize = 256;
 pub(crate) enum Resource {
     Stream(Stream),
     Listener(Listener),
+    #[cfg(unix)]
     Watch(Box<dyn AsFd>, Interest),
+    #[cfg(unix)]
     Signals(Signals),
+    #[cfg(unix)]
     Child(Process),
     Datagrams(UdpSocket),
+}
+
+impl Resource {
+    /// What kind of source it becomes.
+    fn kind(&self) -> Kind {
+        match self {
+            Resource::Stream(_) => Kind::Stream,
+            Resource::Listener(_) => Kind::Listener,
+            #[cfg(unix)]
+            Resource::Watch(..) => Kind::Watch,
+            #[cfg(unix)]
+            Resource::Signals(_) => Kind::Signals,
+            #[cfg(unix)]
+            Resource::Child(_) => Kind::Child,
+            Resource::Datagrams(_) => Kind::Datagram,
+        }
+    }
 }
 
 /// The drivers there are: a closed set, so a call is a `match` and no `dyn`.
@@ -400,6 +429,7 @@ impl Driver {
         each_driver!(self, driver => driver.waker())
     }
 
+    #[cfg(unix)]
     pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
         each_driver!(self, driver => driver.descriptor())
     }

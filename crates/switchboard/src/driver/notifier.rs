@@ -1,11 +1,12 @@
 //! What brings events by a descriptor that a driver needs only poll for reading: signals, and the
 //! end of a child process. It must never be paused: these come once, and wait for nobody.
 
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use super::{Driver, Event};
 use crate::Token;
-use crate::io::{Child, SignalSet};
+use crate::io::{Child, Process, SignalSet, Signals};
 
 pub(crate) enum Notifier {
     Signals(SignalSet),
@@ -13,6 +14,14 @@ pub(crate) enum Notifier {
 }
 
 impl Notifier {
+    pub(crate) fn of_signals(signals: &Signals) -> io::Result<Notifier> {
+        SignalSet::new(signals).map(Notifier::Signals)
+    }
+
+    pub(crate) fn of_child(process: Process) -> io::Result<Notifier> {
+        Child::spawn(process).map(Notifier::Child)
+    }
+
     /// What has happened since it was asked last.
     pub(crate) fn take(&mut self) -> Vec<Event<'static>> {
         match self {

@@ -1,4 +1,4 @@
-//! The driver for readiness (epoll, kqueue), on `mio`: it reads when a source is readable and
+//! The driver for readiness (epoll, kqueue, AFD), on `mio`: it reads when a source is readable and
 //! hands out what it read as a completion.
 //!
 //! `mio` is edge-triggered: it tells once that a source became ready. So this file remembers
@@ -6,9 +6,15 @@
 //! never lose such a note before the kernel has said "would block" (or given less than was asked
 //! for, which means the same).
 
+mod asking;
+#[cfg(unix)]
 mod channels;
 mod connecting;
 mod datagrams;
+#[cfg(unix)]
+mod descriptors;
+#[cfg(not(unix))]
+mod no_channels;
 mod registering;
 mod room;
 mod sending;
@@ -17,16 +23,17 @@ mod steps;
 use std::io;
 use std::net::Shutdown;
 use std::ops::Range;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use rustix::fd::AsFd;
 use rustix::io::Errno;
 
 use super::batches::Inlet;
-use super::channel::shut_down;
 use super::results::Results;
+use super::socket::shut_down;
 use super::waker::Bell;
+#[cfg(unix)]
 use super::watched::Watched;
 use super::{Completion, Event, READ_BUFFER, TICK_ACCEPTS, TICK_BYTES, Waker};
 use crate::io::FileAsk;
@@ -60,6 +67,7 @@ pub(crate) struct Readiness {
     /// Bytes and accepts left in this tick.
     bytes_left: usize,
     accepts_left: usize,
+    #[cfg(unix)]
     watched: Watched,
     /// Sources of which the kernel is to be asked anew before the next wait.
     rearm: Vec<Token>,
@@ -86,6 +94,7 @@ impl Readiness {
             next_tick: Vec::new(),
             bytes_left: 0,
             accepts_left: 0,
+            #[cfg(unix)]
             watched: Watched::default(),
             rearm: Vec::new(),
             unusual_read: None,
@@ -205,6 +214,7 @@ impl Readiness {
         match steps::recv(fd.as_fd(), self.buffer.get_mut(..limit)?) {
             Ok(n) if n > 0 && n < limit => {
                 slot.flags.clear(READABLE);
+                asking::drained(token, &mut self.rearm);
                 self.bytes_left -= n;
                 return Some((token, &self.buffer[..n]));
             }
@@ -227,6 +237,7 @@ impl Readiness {
         let (token, step) = self.step()?;
         let event = match step {
             Step::Bytes(n) => Event::Received(&self.buffer[..n]),
+            #[cfg(unix)]
             Step::BytesWith(n, descriptors) => Event::ReceivedWith(&self.buffer[..n], descriptors),
             Step::Event(event) => event,
             Step::Datagram => Event::Datagram(self.inlet.lent()?),
@@ -278,11 +289,14 @@ impl Readiness {
             Entry::Listener(listener) => {
                 steps::listener_step(listener, flags, &mut self.accepts_left)
             }
+            #[cfg(unix)]
             Entry::Channel(channel) => {
                 channels::channel_step(channel, flags, &mut self.buffer[..limit])
             }
-            Entry::Watch(watch) => steps::watch_step(watch, flags, token, &mut self.rearm),
-            Entry::Notifier(source) => steps::notifier_step(source, flags),
+            #[cfg(unix)]
+            Entry::Watch(watch) => descriptors::watch_step(watch, flags, token, &mut self.rearm),
+            #[cfg(unix)]
+            Entry::Notifier(source) => descriptors::notifier_step(source, flags),
             Entry::Connecting(_) => self.look_at_attempts(token),
             Entry::Datagrams(socket) => datagrams::step(socket, flags, token, &mut self.inlet),
             Entry::Free => return None,
@@ -294,7 +308,7 @@ impl Readiness {
     fn settle(&mut self, token: Token, (step, then): (Option<Step>, Then)) -> Option<Step> {
         let flags = &mut self.slots.get_mut(token.slot as usize)?.flags;
         match then {
-            Then::OnEvent => {}
+            Then::OnEvent => asking::looked_at(token, flags, step.as_ref(), &mut self.rearm),
             Then::Now => {
                 self.looked_at -= 1;
                 self.ready[self.looked_at].1 = 0; // told already
@@ -302,7 +316,9 @@ impl Readiness {
             Then::NextTick => enqueue(&mut self.next_tick, token, flags),
         }
         match &step {
-            Some(Step::Bytes(n) | Step::BytesWith(n, _)) => self.bytes_left -= n,
+            Some(Step::Bytes(n)) => self.bytes_left -= n,
+            #[cfg(unix)]
+            Some(Step::BytesWith(n, _)) => self.bytes_left -= n,
             Some(Step::Datagram) => self.count_datagram(),
             Some(Step::Event(Event::Sent)) if flags.told_of_room == Told::Asked => {
                 self.rearm.push(token);
@@ -391,6 +407,7 @@ impl Readiness {
         }
         if reading {
             slot.flags.clear(PAUSED);
+            #[cfg(unix)]
             if let Entry::Watch(watch) = &slot.entry
                 && !watch.always
             {
@@ -418,9 +435,18 @@ impl Readiness {
     pub(crate) fn shutdown(&mut self, token: Token, how: Shutdown) {
         if let Some((fd, _)) = stream(&mut self.slots, token) {
             shut_down(fd, how);
-        } else if let Some((channel, _)) = channels::channel(&mut self.slots, token) {
-            channel.shutdown(how);
-            self.look_again(token); // what it was does not tell of that
+            if !asking::TELLS_OF_SHUTDOWN {
+                self.look_again(token);
+            }
+        } else {
+            self.shut_channel(token, how);
+        }
+    }
+
+    fn look_again(&mut self, token: Token) {
+        if let Some(slot) = self.slots.get_mut(token.slot as usize) {
+            slot.flags.set(READABLE);
+            enqueue(&mut self.next_tick, token, &mut slot.flags);
         }
     }
 
@@ -434,19 +460,16 @@ impl Readiness {
                 ..Flags::default()
             };
             self.inlet.forget(token);
-            self.disarm(&entry);
+            #[cfg(unix)]
             if let Entry::Watch(watch) = &entry {
                 self.watched.end(watch.fd);
             }
+            self.disarm(entry);
         }
     }
 
     pub(crate) fn waker(&self) -> Arc<Waker> {
         Arc::clone(&self.waker)
-    }
-
-    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
-        self.poll.registry().as_fd()
     }
 }
 

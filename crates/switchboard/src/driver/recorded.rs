@@ -4,6 +4,7 @@
 //! What the core computes again in a replay is not written: timers, inboxes, watermarks, tokens.
 //! Of an outbox, its new bytes are written at each flush, and how many of all went out.
 
+#[cfg(unix)]
 mod children;
 mod datagrams;
 mod entry;
@@ -24,6 +25,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::ops::Range;
+#[cfg(unix)]
 use std::os::fd::BorrowedFd;
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -34,7 +36,6 @@ use crate::guard::guard;
 use crate::net::{ConnectOptions, Endpoint, UnixAddress};
 use crate::offload::{Codec, Done, Job};
 use crate::outbox::Outbox;
-use crate::sources::Kind;
 use crate::stage::{Stage, Staged};
 use crate::{Error, Listener, Recording, Time, Token};
 use entry::{Answer, Call, End, Went};
@@ -165,7 +166,9 @@ impl Recorder {
                 self.outboxes.put_back(*token, rest.len());
                 None
             }
+            #[cfg(unix)]
             Event::ReceivedWith(..) => Some("descriptors that came with bytes"),
+            #[cfg(unix)]
             Event::Ready(_) => Some("the readiness of a watched descriptor"),
             _ => None,
         };
@@ -370,6 +373,7 @@ impl Recorder {
         self.inner.waker()
     }
 
+    #[cfg(unix)]
     pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
         self.inner.descriptor()
     }
@@ -434,19 +438,6 @@ fn addresses_of(listener: &Listener) -> Answer {
     match listener.locals() {
         Ok(addresses) => Answer::Addresses(addresses),
         Err(_) => Answer::Addresses(Vec::new()),
-    }
-}
-
-impl Resource {
-    fn kind(&self) -> Kind {
-        match self {
-            Resource::Stream(_) => Kind::Stream,
-            Resource::Listener(_) => Kind::Listener,
-            Resource::Watch(..) => Kind::Watch,
-            Resource::Signals(_) => Kind::Signals,
-            Resource::Child(_) => Kind::Child,
-            Resource::Datagrams(_) => Kind::Datagram,
-        }
     }
 }
 

@@ -3,18 +3,18 @@
 //! reactor waits, the world's time passes.
 
 mod datagrams;
+#[cfg(unix)]
+mod descriptor;
 mod files;
 mod jobs;
 mod slots;
 mod steps;
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::ops::Range;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rustix::io::Errno;
@@ -27,9 +27,10 @@ use super::{
 use crate::core::Seen;
 use crate::net::{ConnectOptions, Endpoint, UnixAddress};
 use crate::outbox::Outbox;
+#[cfg(unix)]
+use crate::sim::Signals;
 use crate::sim::{
-    Detail, Disk, EndId, Machine, MachineId, Purpose, Shared, Signals, TICK, no_unix_sockets,
-    perform,
+    Detail, Disk, EndId, Machine, MachineId, Purpose, Shared, TICK, no_unix_sockets, perform,
 };
 use crate::{Listener, Time, Token};
 
@@ -67,7 +68,8 @@ enum Step {
 
 impl Simulated {
     pub(crate) fn new(world: Shared, machine: MachineId, is_lone: bool) -> io::Result<Simulated> {
-        descriptor()?;
+        #[cfg(unix)]
+        descriptor::ready()?;
         let (started, boot, waker, disk) = {
             let world = world.borrow();
             let Machine { boot, disk, .. } = world.machine(machine);
@@ -185,8 +187,8 @@ impl Simulated {
                 Ok(peer) => format!("from {peer}"),
                 Err(_) => "gone already".to_owned(),
             }),
+            #[cfg(unix)]
             Event::Signal(signal) => Detail::Text(signal.to_string()),
-            Event::Exited(status) => Detail::Text(status.to_string()),
             Event::Resolved(host, Ok(addresses)) => {
                 let ips = addresses.iter().map(|address| address.ip().to_string());
                 Detail::Text(format!("{host}: {}", ips.collect::<Vec<_>>().join(", ")))
@@ -253,6 +255,7 @@ impl Simulated {
                 self.occupy(token, Entry::Listener(listeners));
                 self.again(token, false);
             }
+            #[cfg(unix)]
             Resource::Signals(wanted) => {
                 let set = wanted.numbers;
                 self.occupy(token, Entry::Signals);
@@ -266,10 +269,12 @@ impl Simulated {
                     return Err(foreign());
                 }
             }
+            #[cfg(unix)]
             Resource::Watch(..) => {
                 let text = "a simulation has no descriptors to watch";
                 return Err(io::Error::new(io::ErrorKind::Unsupported, text));
             }
+            #[cfg(unix)]
             Resource::Child(_) => {
                 let text = "a simulation runs no child processes: simulate a host in its place";
                 return Err(io::Error::new(io::ErrorKind::Unsupported, text));
@@ -404,6 +409,7 @@ impl Simulated {
             Entry::Connecting(ends) => ends.into_iter().for_each(|end| world.close(end)),
             Entry::Listener(listeners) => world.unlisten(&listeners),
             Entry::Datagrams(socket) => world.close_udp(socket.id),
+            #[cfg(unix)]
             Entry::Signals => {
                 world.machine_mut(self.machine).signals.remove(&token);
             }
@@ -448,13 +454,6 @@ impl Simulated {
     pub(crate) fn waker(&self) -> Arc<Waker> {
         Arc::clone(&self.waker)
     }
-
-    /// Always ready: nothing outside of the simulation can tell when there is something to do.
-    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
-        descriptor()
-            .expect("it was there when the driver was made")
-            .as_fd()
-    }
 }
 
 /// Sends what there is room for, and says how much that was.
@@ -483,13 +482,4 @@ fn send_some(
         world.tell(Some(machine), "sent", Some(token), detail);
     }
     Ok(sent)
-}
-
-fn descriptor() -> io::Result<&'static File> {
-    static NULL: OnceLock<File> = OnceLock::new();
-    if let Some(file) = NULL.get() {
-        return Ok(file);
-    }
-    let file = File::open("/dev/null")?;
-    Ok(NULL.get_or_init(|| file))
 }

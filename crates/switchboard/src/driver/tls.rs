@@ -266,15 +266,16 @@ impl Layer {
                     let event = Event::Datagram(self.datagram.insert(datagram).lend());
                     return Some(Completion { token, event });
                 }
-                Found::Bytes(len, descriptors) if self.link(token).is_none() => {
-                    let bytes = self.inner.lent(0..len);
-                    let event = match descriptors.is_empty() {
-                        true => Event::Received(bytes),
-                        false => Event::ReceivedWith(bytes, descriptors),
-                    };
+                Found::Bytes(len) if self.link(token).is_none() => {
+                    let event = Event::Received(self.inner.lent(0..len));
                     return Some(Completion { token, event });
                 }
-                Found::Bytes(len, _) => {
+                #[cfg(unix)]
+                Found::BytesWith(len, descriptors) => {
+                    let event = Event::ReceivedWith(self.inner.lent(0..len), descriptors);
+                    return Some(Completion { token, event });
+                }
+                Found::Bytes(len) => {
                     let plain = self.receive(token, len);
                     self.lent = Lent::Ours;
                     if plain > 0 {

@@ -47,8 +47,8 @@ use std::time::{Instant, SystemTime};
 use rustix::event::EventfdFlags;
 
 use super::batches::Inlet;
-use super::channel::shut_down;
 use super::results::Results;
+use super::socket::shut_down;
 use super::waker::Bell;
 use super::watched::Watched;
 use super::{Event, READ_BUFFER, Waker};

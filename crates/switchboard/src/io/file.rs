@@ -39,6 +39,7 @@ pub struct OpenOptions {
     pub(crate) truncate: bool,
     pub(crate) create: bool,
     pub(crate) create_new: bool,
+    #[cfg(unix)]
     pub(crate) mode: Option<u32>,
 }
 
@@ -86,6 +87,10 @@ impl OpenOptions {
     }
 
     /// Who may do what with a file that is made (default 0o666), less the process's umask.
+    ///
+    /// # Platforms
+    /// Unix.
+    #[cfg(unix)]
     pub fn mode(mut self, mode: u32) -> OpenOptions {
         self.mode = Some(mode);
         self

@@ -72,6 +72,9 @@ impl Stream {
     /// # Errors
     /// It is closed (the standard library of Rust opens `/dev/null` then, before `main`), or a
     /// directory.
+    ///
+    /// # Platforms
+    /// Unix.
     pub fn stdin() -> Result<Stream> {
         standard(rustix::stdio::stdin(), Way::Reader)
     }
@@ -81,6 +84,9 @@ impl Stream {
     ///
     /// # Errors
     /// As [`stdin`](Self::stdin).
+    ///
+    /// # Platforms
+    /// Unix.
     pub fn stdout() -> Result<Stream> {
         standard(rustix::stdio::stdout(), Way::Writer)
     }
@@ -89,6 +95,9 @@ impl Stream {
     ///
     /// # Errors
     /// As [`stdin`](Self::stdin).
+    ///
+    /// # Platforms
+    /// Unix.
     pub fn stderr() -> Result<Stream> {
         standard(rustix::stdio::stderr(), Way::Writer)
     }
@@ -140,6 +149,9 @@ impl TryFrom<io::PipeWriter> for Stream {
 }
 
 /// How many characters a terminal shows; see [`terminal_size`].
+///
+/// # Platforms
+/// Unix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TerminalSize {
@@ -176,6 +188,9 @@ pub struct TerminalSize {
 ///
 /// # Errors
 /// It is no terminal.
+///
+/// # Platforms
+/// Unix.
 pub fn terminal_size(terminal: impl AsFd) -> io::Result<Option<TerminalSize>> {
     let size = rustix::termios::tcgetwinsize(terminal).map_err(|error| match error {
         Errno::NOTTY => io::Error::new(io::ErrorKind::Unsupported, "it is no terminal"),

@@ -63,6 +63,9 @@ use crate::{Result, Stream};
 /// assert_eq!(reactor.state(), "HELLO");
 /// # Ok::<(), switchboard::Error>(())
 /// ```
+///
+/// # Platforms
+/// Unix.
 pub struct Process {
     pub(crate) command: Command,
     pub(crate) kill_on_close: bool,

@@ -2,6 +2,9 @@
 //! It must never read or write the descriptor: its handler does.
 
 /// What a descriptor is [watched](crate::LoopContext::watch) for.
+///
+/// # Platforms
+/// Unix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interest {
     /// That a read would not block: there are bytes, or the end of the file.
@@ -25,6 +28,9 @@ impl Interest {
 /// What a watched descriptor is ready for.
 ///
 /// Errors and hang-ups show as whatever it is watched for: the next read or write tells.
+///
+/// # Platforms
+/// Unix.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ready {
     /// A read will not block.

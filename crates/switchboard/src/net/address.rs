@@ -4,6 +4,7 @@
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+#[cfg(unix)]
 use std::path::{Path, PathBuf};
 
 use socket2::SockAddr;
@@ -18,7 +19,7 @@ use crate::{Error, Result};
 pub enum Address {
     /// An IP address and a port.
     Ip(SocketAddr),
-    /// The name of a Unix socket.
+    /// The name of a Unix socket. There is none on Windows.
     Unix(UnixAddress),
 }
 
@@ -32,6 +33,10 @@ impl Address {
     }
 
     /// The name of a Unix socket, if it is one of that kind.
+    ///
+    /// # Platforms
+    /// Unix.
+    #[cfg(unix)]
     pub fn unix(&self) -> Option<&UnixAddress> {
         match self {
             Address::Unix(address) => Some(address),
@@ -111,7 +116,7 @@ pub enum Endpoint {
         /// The port.
         port: u16,
     },
-    /// A Unix socket.
+    /// A Unix socket. There is none on Windows.
     Unix(UnixAddress),
 }
 
@@ -208,6 +213,7 @@ impl ToEndpoint for Address {
     }
 }
 
+#[cfg(unix)]
 impl ToEndpoint for UnixAddress {
     fn to_endpoint(&self) -> Result<Endpoint> {
         self.check()?;
@@ -215,12 +221,14 @@ impl ToEndpoint for UnixAddress {
     }
 }
 
+#[cfg(unix)]
 impl ToEndpoint for Path {
     fn to_endpoint(&self) -> Result<Endpoint> {
         UnixAddress::Path(self.into()).to_endpoint()
     }
 }
 
+#[cfg(unix)]
 impl ToEndpoint for PathBuf {
     fn to_endpoint(&self) -> Result<Endpoint> {
         self.as_path().to_endpoint()

@@ -5,6 +5,9 @@ use crate::replayable::Replayable;
 
 /// The process that connected to a Unix socket, or that listens on it, as it was at that moment.
 /// See [`Stream::peer_credentials`](crate::Stream::peer_credentials).
+///
+/// # Platforms
+/// Linux.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PeerCredentials {

@@ -3,13 +3,14 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
 
+use rustix::fd::OwnedFd;
 use rustix::io::Errno;
-use socket2::{Domain, SockAddr, SockRef, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
-use super::socket_file::{self, SocketFile};
-use super::{Address, Endpoint, UnixAddress, not_of_the_system, resolve, socket};
+use super::{Address, Endpoint, SocketFile, not_of_the_system, resolve, set_rebindable, socket};
+#[cfg(unix)]
+use super::{UnixAddress, socket_file};
 use crate::sim::SimulatedListener;
 use crate::{Result, ToEndpoint};
 
@@ -61,7 +62,8 @@ pub(crate) struct Sockets {
 }
 
 impl Listener {
-    /// Listens on every address that `endpoint` names, with `SO_REUSEADDR` and one port for all
+    /// Listens on every address that `endpoint` names, with `SO_REUSEADDR` (which means something
+    /// else on Windows, and is not set there) and one port for all
     /// (chosen by the system if it is 0). Blocks while a name is looked up; addresses of a kind
     /// that this machine does not have are left out if another one remains.
     ///
@@ -94,6 +96,10 @@ impl Listener {
     ///
     /// # Errors
     /// As [`bind`](Self::bind); [`Error::BadAddress`](crate::Error::BadAddress) if it is no path.
+    ///
+    /// # Platforms
+    /// Unix.
+    #[cfg(unix)]
     pub fn bind_with_mode(endpoint: impl ToEndpoint, mode: u32) -> Result<Listener> {
         let endpoint = endpoint.to_endpoint()?;
         let Endpoint::Unix(UnixAddress::Path(path)) = &endpoint else {
@@ -158,7 +164,8 @@ impl Listener {
 
     /// So many listeners on every address that `endpoint` names, each with sockets of its own on the
     /// same ports (`SO_REUSEPORT`), among which the system spreads connections: for the reactors of a
-    /// [group](crate::ReactorGroup::listen_on). Port 0 is one that is free, and the same for all.
+    /// [group](crate::ReactorGroup::listen_on). Port 0 is one that is free, and the same for all. On
+    /// Windows, which spreads nothing, they have one queue, and whoever comes first accepts.
     ///
     /// # Errors
     /// An address that cannot be bound, because somebody listens there for example; a Unix socket,
@@ -172,10 +179,12 @@ impl Listener {
     /// Listens on the system's sockets. Blocks while a name is looked up.
     pub(crate) fn bind_system(endpoint: &Endpoint) -> io::Result<Listener> {
         match endpoint {
+            #[cfg(unix)]
             Endpoint::Unix(UnixAddress::Path(path)) => {
                 let (socket, file) = socket_file::open(path, None, Type::STREAM)?;
                 Ok(Listener::new(vec![socket.into()], Some(file)))
             }
+            #[cfg(unix)]
             Endpoint::Unix(address) => {
                 let socket = socket(Domain::UNIX, Type::STREAM, None)?;
                 socket.bind(&address.to_system()?)?;
@@ -195,26 +204,41 @@ impl Listener {
         }
         // First without sharing: who listens there already might share as well, and would get a
         // part of the connections.
-        let alone = Listener::bind_system(endpoint)?;
-        let addresses = alone.system_addresses()?;
-        drop(alone);
-        let shared = || Listener::bind_once(&addresses, Sharing::Shared);
+        Listener::bind_system(endpoint)?.multiply(count)
+    }
+
+    #[cfg(unix)]
+    fn multiply(self, count: usize) -> io::Result<Vec<Listener>> {
+        let addresses = self.system_addresses()?;
+        drop(self);
+        let shared = || Listener::bind_once(&addresses, super::set_shared);
         (0..count).map(|_| shared()).collect()
     }
 
+    /// Of sockets that share an address Windows gives all connections to one. So there is one, and
+    /// one queue, which all accept from.
+    #[cfg(not(unix))]
+    fn multiply(self, count: usize) -> io::Result<Vec<Listener>> {
+        (0..count).map(|_| self.duplicate()).collect()
+    }
+
+    #[cfg(unix)]
     fn system_addresses(&self) -> io::Result<Vec<SocketAddr>> {
         let ListenerEnd::System(Sockets { fds, .. }) = &self.end else {
             return Err(not_of_the_system());
         };
         let address = |fd| SockRef::from(fd).local_addr();
         let addresses = fds.iter().map(address).collect::<io::Result<Vec<_>>>()?;
-        Ok(addresses.iter().filter_map(SockAddr::as_socket).collect())
+        Ok(addresses
+            .iter()
+            .filter_map(socket2::SockAddr::as_socket)
+            .collect())
     }
 
     pub(crate) fn bind_all(addresses: &[SocketAddr]) -> io::Result<Listener> {
         let mut tries = PORT_TRIES;
         loop {
-            match Listener::bind_once(addresses, Sharing::Alone) {
+            match Listener::bind_once(addresses, set_rebindable) {
                 // The port that the system chose for the first address is taken on another one.
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries > 1 => {
                     if addresses.iter().any(|address| address.port() != 0) {
@@ -227,7 +251,7 @@ impl Listener {
         }
     }
 
-    fn bind_once(addresses: &[SocketAddr], sharing: Sharing) -> io::Result<Listener> {
+    fn bind_once(addresses: &[SocketAddr], set: Set) -> io::Result<Listener> {
         let mut fds = Vec::new();
         let mut port = None;
         let mut unavailable = None;
@@ -236,7 +260,7 @@ impl Listener {
             if let Some(port) = port.filter(|_| address.port() == 0) {
                 address.set_port(port);
             }
-            match listen_on(address, sharing) {
+            match listen_on(address, set) {
                 Ok(socket) => {
                     port = socket.local_addr()?.as_socket().map(|local| local.port());
                     fds.push(socket.into());
@@ -322,6 +346,7 @@ impl TryFrom<std::net::TcpListener> for Listener {
 
 /// Makes the listener non-blocking. Its file is left where it is when it ends: it was made by
 /// somebody else.
+#[cfg(unix)]
 impl TryFrom<std::os::unix::net::UnixListener> for Listener {
     type Error = crate::Error;
 
@@ -343,23 +368,16 @@ fn copies(fds: &[OwnedFd]) -> io::Result<Vec<OwnedFd>> {
     fds.iter().map(OwnedFd::try_clone).collect()
 }
 
-/// Whether others of this user may listen on the same address.
-#[derive(Clone, Copy, PartialEq)]
-enum Sharing {
-    Alone,
-    Shared,
-}
+/// Says who else may listen on the same address.
+type Set = fn(&Socket) -> io::Result<()>;
 
-fn listen_on(address: SocketAddr, sharing: Sharing) -> io::Result<Socket> {
+fn listen_on(address: SocketAddr, set: Set) -> io::Result<Socket> {
     let socket = socket(Domain::for_address(address), Type::STREAM, None)?;
     if address.is_ipv6() {
         // Otherwise `[::]:80` would take the IPv4 port too, and `0.0.0.0:80` beside it fail.
         socket.set_only_v6(true)?;
     }
-    socket.set_reuse_address(true)?;
-    if sharing == Sharing::Shared {
-        socket.set_reuse_port(true)?;
-    }
+    set(&socket)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket)

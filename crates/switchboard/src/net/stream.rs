@@ -3,14 +3,17 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use socket2::{Domain, SockRef, TcpKeepalive, Type};
 
-use super::{Address, KnownEnds, UnixAddress, socket};
+#[cfg(unix)]
+use super::UnixAddress;
+use super::{Address, KnownEnds, socket};
 use crate::Result;
+#[cfg(unix)]
 use crate::driver::Channel;
 use crate::sim::SimulatedStream;
 use crate::sources::Way;
@@ -36,10 +39,15 @@ pub struct Stream {
 #[derive(Debug)]
 enum StreamEnd {
     System(OwnedFd),
+    #[cfg(unix)]
     Channel(Box<Channel>),
     Simulated(SimulatedStream),
-    /// All there is to know of it is known. The number is its limit of descriptors.
-    Replayed(usize),
+    /// All there is to know of it is known.
+    Replayed {
+        /// How many descriptors may have come and not be taken, or wait to be sent.
+        #[cfg(unix)]
+        limit: usize,
+    },
 }
 
 impl Stream {
@@ -53,6 +61,7 @@ impl Stream {
         }
     }
 
+    #[cfg(unix)]
     pub(crate) fn of_channel(channel: Channel) -> Stream {
         Stream {
             end: StreamEnd::Channel(Box::new(channel)),
@@ -76,7 +85,10 @@ impl Stream {
     /// The end of a connection that there was when it was recorded.
     pub(crate) fn replayed(known: KnownEnds) -> Stream {
         Stream {
-            end: StreamEnd::Replayed(0),
+            end: StreamEnd::Replayed {
+                #[cfg(unix)]
+                limit: 0,
+            },
             nodelay: true,
             known: Some(Box::new(known)),
             #[cfg(feature = "tls")]
@@ -108,15 +120,11 @@ impl Stream {
             return known.peer();
         }
         match &self.end {
-            StreamEnd::System(fd) => Address::from_system(&SockRef::from(fd).peer_addr()?),
-            StreamEnd::Channel(channel) => {
-                Address::from_system(&SockRef::from(&**channel).peer_addr()?)
-            }
             StreamEnd::Simulated(stream) if stream.is_gone() => {
                 Err(io::Error::from(Errno::NOTCONN).into())
             }
             StreamEnd::Simulated(stream) => Ok(stream.remote.into()),
-            StreamEnd::Replayed(_) => Err(not_of_the_system().into()),
+            _ => Address::from_system(&self.socket()?.peer_addr()?),
         }
     }
 
@@ -129,12 +137,17 @@ impl Stream {
             return known.local();
         }
         match &self.end {
-            StreamEnd::System(fd) => Address::from_system(&SockRef::from(fd).local_addr()?),
-            StreamEnd::Channel(channel) => {
-                Address::from_system(&SockRef::from(&**channel).local_addr()?)
-            }
             StreamEnd::Simulated(stream) => Ok(stream.local.into()),
-            StreamEnd::Replayed(_) => Err(not_of_the_system().into()),
+            _ => Address::from_system(&self.socket()?.local_addr()?),
+        }
+    }
+
+    fn socket(&self) -> io::Result<SockRef<'_>> {
+        match &self.end {
+            StreamEnd::System(fd) => Ok(SockRef::from(fd)),
+            #[cfg(unix)]
+            StreamEnd::Channel(channel) => Ok(SockRef::from(&**channel)),
+            _ => Err(not_of_the_system()),
         }
     }
 
@@ -153,6 +166,9 @@ impl Stream {
     ///
     /// # Errors
     /// It is no Unix socket, or not one of the operating system's.
+    ///
+    /// # Platforms
+    /// Linux.
     #[cfg(target_os = "linux")]
     pub fn peer_credentials(&self) -> Result<super::PeerCredentials> {
         if let Some(known) = &self.known {
@@ -174,8 +190,12 @@ impl Stream {
     ///
     /// # Errors
     /// It is no Unix socket, or a simulated one.
+    ///
+    /// # Platforms
+    /// Unix.
+    #[cfg(unix)]
     pub fn enable_descriptors(&mut self, limit: usize) -> Result {
-        self.end = match std::mem::replace(&mut self.end, StreamEnd::Replayed(0)) {
+        self.end = match std::mem::replace(&mut self.end, StreamEnd::Replayed { limit: 0 }) {
             StreamEnd::System(fd) if is_unix(&fd) => {
                 StreamEnd::Channel(Box::new(Channel::carrying(fd, limit)))
             }
@@ -183,7 +203,7 @@ impl Stream {
                 channel.limit = limit;
                 StreamEnd::Channel(channel)
             }
-            StreamEnd::Replayed(_) => StreamEnd::Replayed(limit),
+            StreamEnd::Replayed { .. } => StreamEnd::Replayed { limit },
             other => {
                 self.end = other;
                 let text = "descriptors travel over Unix sockets of the system only";
@@ -195,16 +215,18 @@ impl Stream {
 
     pub(crate) fn way(&self) -> Way {
         match &self.end {
+            #[cfg(unix)]
             StreamEnd::Channel(channel) => channel.way,
             _ => Way::Connection,
         }
     }
 
     /// How many descriptors may have come and not be taken, or wait to be sent.
+    #[cfg(unix)]
     pub(crate) fn descriptor_limit(&self) -> usize {
         match &self.end {
             StreamEnd::Channel(channel) => channel.limit,
-            StreamEnd::Replayed(limit) => *limit,
+            StreamEnd::Replayed { limit } => *limit,
             StreamEnd::System(_) | StreamEnd::Simulated(_) => 0,
         }
     }
@@ -229,16 +251,34 @@ impl Stream {
                 stream.set_keepalive(idle.max(Duration::from_secs(1)));
                 Ok(())
             }
-            StreamEnd::Channel(_) | StreamEnd::Replayed(_) => Ok(()),
+            _ => Ok(()),
         }
     }
 
     /// The descriptor: `None` where the stream is not one of the operating system's.
+    ///
+    /// # Platforms
+    /// Unix. Windows has [`as_socket`](#method.as_socket).
+    #[cfg(unix)]
     pub fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.descriptor()
+    }
+
+    /// The socket: `None` where the stream is not one of the operating system's.
+    ///
+    /// # Platforms
+    /// Windows. Unix has [`as_fd`](#method.as_fd).
+    #[cfg(windows)]
+    pub fn as_socket(&self) -> Option<std::os::windows::io::BorrowedSocket<'_>> {
+        self.descriptor()
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         match &self.end {
             StreamEnd::System(fd) => Some(fd.as_fd()),
+            #[cfg(unix)]
             StreamEnd::Channel(channel) => Some(channel.as_fd()),
-            StreamEnd::Simulated(_) | StreamEnd::Replayed(_) => None,
+            StreamEnd::Simulated(_) | StreamEnd::Replayed { .. } => None,
         }
     }
 
@@ -256,16 +296,17 @@ impl Stream {
                     Taken::Unix(fd)
                 })
             }
+            #[cfg(unix)]
             StreamEnd::Channel(channel) => Ok(Taken::Channel(channel)),
-            StreamEnd::Simulated(_) | StreamEnd::Replayed(_) => Err(not_of_the_system()),
+            StreamEnd::Simulated(_) | StreamEnd::Replayed { .. } => Err(not_of_the_system()),
         }
     }
 
     /// The simulated end, if it is one.
     pub(crate) fn into_simulated(self) -> Option<SimulatedStream> {
         match self.end {
-            StreamEnd::System(_) | StreamEnd::Channel(_) | StreamEnd::Replayed(_) => None,
             StreamEnd::Simulated(stream) => Some(stream),
+            _ => None,
         }
     }
 }
@@ -280,6 +321,7 @@ fn keepalive(idle: Duration) -> TcpKeepalive {
 pub(crate) enum Taken {
     Tcp(OwnedFd),
     Unix(OwnedFd),
+    #[cfg(unix)]
     Channel(Box<Channel>),
 }
 
@@ -308,6 +350,7 @@ impl TryFrom<std::net::TcpStream> for Stream {
 }
 
 /// Makes the stream non-blocking.
+#[cfg(unix)]
 impl TryFrom<std::os::unix::net::UnixStream> for Stream {
     type Error = crate::Error;
 
@@ -333,6 +376,7 @@ pub struct ConnectOptions {
     pub(crate) delay: Duration,
     nodelay: bool,
     pub(crate) keepalive: Option<Duration>,
+    #[cfg(unix)]
     pub(crate) descriptors: usize,
     #[cfg(feature = "tls")]
     pub(super) role: Option<Box<Role>>,
@@ -345,6 +389,7 @@ impl Default for ConnectOptions {
             delay: Duration::from_millis(250),
             nodelay: true,
             keepalive: None,
+            #[cfg(unix)]
             descriptors: 0,
             #[cfg(feature = "tls")]
             role: None,
@@ -390,6 +435,10 @@ impl ConnectOptions {
 
     /// Lets descriptors travel over a Unix socket (default 0, not at all); see
     /// [`Stream::enable_descriptors`].
+    ///
+    /// # Platforms
+    /// Unix.
+    #[cfg(unix)]
     #[must_use]
     pub fn with_descriptors(mut self, limit: usize) -> ConnectOptions {
         self.descriptors = limit;
@@ -411,6 +460,7 @@ pub(crate) fn open_stream(address: SocketAddr, options: &ConnectOptions) -> io::
 
 /// A connection to a Unix socket. That never takes time: whoever listens there has a queue for it,
 /// or has not.
+#[cfg(unix)]
 pub(crate) fn dial_unix(address: &UnixAddress, options: &ConnectOptions) -> io::Result<Stream> {
     let socket = socket(Domain::UNIX, Type::STREAM, None)?;
     socket.connect(&address.to_system()?)?;

@@ -3,13 +3,15 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockRef, Socket, Type};
 
+#[cfg(unix)]
+use super::UnixDatagram;
 use super::stream::not_of_the_system;
-use super::{Address, Endpoint, SocketFile, UnixDatagram, resolve, socket};
+use super::{Address, Endpoint, SocketFile, resolve, set_shared, socket};
 use crate::sim::SimulatedUdp;
 use crate::{Result, ToEndpoint};
 
@@ -61,16 +63,18 @@ pub struct UdpSocket {
     file: Option<SocketFile>,
     end: UdpEnd,
     longest: usize,
+    #[cfg(unix)]
     is_unix: bool,
 }
 
 /// What a driver of the operating system's sockets has of one.
 pub(crate) struct DatagramEnd {
     /// Dropped first, as a listener's.
-    pub(crate) _file: Option<SocketFile>,
+    pub(crate) file: Option<SocketFile>,
     pub(crate) fd: OwnedFd,
     /// How many bytes of a datagram are wanted.
     pub(crate) longest: usize,
+    #[cfg(unix)]
     pub(crate) is_unix: bool,
 }
 
@@ -117,12 +121,8 @@ impl UdpSocket {
     /// As [`bind`](Self::bind).
     pub fn bind_shared(endpoint: impl ToEndpoint) -> Result<UdpSocket> {
         let endpoint = udp_endpoint(endpoint)?;
-        let bound = resolve::resolve(&endpoint).and_then(|addresses| {
-            first_bound(&addresses, |socket| {
-                socket.set_reuse_address(true)?;
-                socket.set_reuse_port(true)
-            })
-        });
+        let bound =
+            resolve::resolve(&endpoint).and_then(|addresses| first_bound(&addresses, set_shared));
         Ok(bound.map_err(|error| cannot_bind(&endpoint, &error))?)
     }
 
@@ -135,6 +135,7 @@ impl UdpSocket {
             file: None,
             end,
             longest: LONGEST_DATAGRAM,
+            #[cfg(unix)]
             is_unix: false,
         }
     }
@@ -144,6 +145,7 @@ impl UdpSocket {
     }
 
     /// What a [`UnixDatagram`](crate::UnixDatagram) is inside.
+    #[cfg(unix)]
     pub(super) fn of_unix(fd: OwnedFd, file: Option<SocketFile>) -> UdpSocket {
         UdpSocket {
             file,
@@ -164,6 +166,7 @@ impl UdpSocket {
     /// Binds one of the system's, of either kind. Blocks while a name is looked up.
     pub(crate) fn bind_system(endpoint: &Endpoint) -> io::Result<UdpSocket> {
         match endpoint {
+            #[cfg(unix)]
             Endpoint::Unix(_) => UnixDatagram::bind_system(endpoint).map(|socket| socket.0),
             name => UdpSocket::bind_first(&resolve::resolve(name)?),
         }
@@ -322,7 +325,24 @@ impl UdpSocket {
     }
 
     /// The descriptor: `None` where the socket is not one of the operating system's.
+    ///
+    /// # Platforms
+    /// Unix. Windows has [`as_socket`](#method.as_socket).
+    #[cfg(unix)]
     pub fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.descriptor()
+    }
+
+    /// The socket: `None` where the socket is not one of the operating system's.
+    ///
+    /// # Platforms
+    /// Windows. Unix has [`as_fd`](#method.as_fd).
+    #[cfg(windows)]
+    pub fn as_socket(&self) -> Option<std::os::windows::io::BorrowedSocket<'_>> {
+        self.descriptor()
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         match &self.end {
             UdpEnd::System(fd) => Some(fd.as_fd()),
             UdpEnd::Simulated(_) | UdpEnd::Replayed(_) => None,
@@ -333,9 +353,10 @@ impl UdpSocket {
     pub(crate) fn into_end(self) -> io::Result<DatagramEnd> {
         match self.end {
             UdpEnd::System(fd) => Ok(DatagramEnd {
-                _file: self.file,
+                file: self.file,
                 fd,
                 longest: self.longest,
+                #[cfg(unix)]
                 is_unix: self.is_unix,
             }),
             UdpEnd::Simulated(_) | UdpEnd::Replayed(_) => Err(not_of_the_system()),

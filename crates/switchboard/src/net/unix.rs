@@ -36,6 +36,9 @@ use crate::{Error, Result};
 /// # }
 /// # Ok::<(), switchboard::Error>(())
 /// ```
+///
+/// # Platforms
+/// Unix.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UnixAddress {

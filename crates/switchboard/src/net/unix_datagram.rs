@@ -55,6 +55,9 @@ use crate::{Error, Result, ToEndpoint};
 /// ```
 ///
 /// Dropped unregistered, it closes. There are none in a [simulation](crate::sim).
+///
+/// # Platforms
+/// Unix.
 #[derive(Debug)]
 pub struct UnixDatagram(pub(crate) UdpSocket);
 

@@ -35,6 +35,9 @@
 //! reactor.run()?;
 //! # Ok::<(), switchboard::Error>(())
 //! ```
+//!
+//! # Platforms
+//! Unix.
 
 mod inherited;
 mod manager;

@@ -66,6 +66,9 @@ impl<S: 'static> Reactor<S> {
     ///
     /// # Errors
     /// The reactor is a simulated one, which has no manager; [`Error::TooManyTimers`].
+    ///
+    /// # Platforms
+    /// Unix.
     pub fn report_to(&mut self, manager: ServiceManager) -> Result {
         let (core, driver) = self.parts();
         match driver {

@@ -21,6 +21,7 @@ mod agenda;
 mod dice;
 mod disk;
 mod ends;
+mod failures;
 mod faults;
 mod host;
 mod jobs;
@@ -44,7 +45,9 @@ pub(crate) use schedule::TICK;
 pub(crate) use story::Detail;
 pub(crate) use tcp::EndId;
 pub(crate) use udp::UdpId;
-pub(crate) use world::{Machine, MachineId, Shared, Signals, no_unix_sockets, perform};
+#[cfg(unix)]
+pub(crate) use world::Signals;
+pub(crate) use world::{Machine, MachineId, Shared, no_unix_sockets, perform};
 
 pub use action::Action;
 pub use disk::Disk;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 
 use super::ends::SimulatedStream;
+use super::failures::GONE;
 use super::faults::Fault;
 use super::packet::{Content, Packet};
 use super::story::Detail;
@@ -389,7 +390,7 @@ impl World {
         let (machine, state) = (end.machine, end.state);
         let error = match state {
             State::Connecting => Errno::CONNREFUSED,
-            State::Accepting | State::Open if end.fin_received => Errno::PIPE,
+            State::Accepting | State::Open if end.fin_received => GONE,
             _ => Errno::CONNRESET,
         };
         let during = end.situation();

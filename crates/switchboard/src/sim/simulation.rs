@@ -451,6 +451,10 @@ impl Simulation {
     }
 
     /// Raises a signal on a host. False if none of its sources catches it.
+    ///
+    /// # Platforms
+    /// Unix.
+    #[cfg(unix)]
     pub fn signal(&mut self, host: impl Into<HostId>, signal: i32) -> bool {
         self.world.borrow_mut().raise(host.into().0, signal)
     }

@@ -251,7 +251,7 @@ impl World {
             return Err(error);
         }
         if end.write_ended || end.state == State::Reset {
-            return Err(Errno::PIPE);
+            return Err(super::failures::GONE);
         }
         if end.state != State::Open || end.stalled || end.room() == 0 {
             end.wants_room = true;

@@ -95,6 +95,7 @@ pub(crate) enum Deed {
 }
 
 /// What one source catches, and what has come and is not told yet.
+#[cfg(unix)]
 pub(crate) struct Signals {
     pub(crate) set: Vec<i32>,
     pub(crate) pending: Vec<i32>,
@@ -121,6 +122,7 @@ pub(crate) struct Machine {
     /// Its lanes on which a job runs, and the jobs that wait for that.
     pub(crate) lanes: BTreeMap<Lane, VecDeque<(Token, Job)>>,
     /// Sources of its reactor that catch signals.
+    #[cfg(unix)]
     pub(crate) signals: BTreeMap<Token, Signals>,
     pub(crate) disk: Disk,
     /// It has a program that can be started again.
@@ -139,6 +141,7 @@ impl Machine {
         self.touched.clear();
         self.results.clear();
         self.lanes.clear();
+        #[cfg(unix)]
         self.signals.clear();
     }
 
@@ -232,6 +235,7 @@ impl World {
         dice::duration(self.dice.of_fault(Fault::SlowHandler), &range)
     }
 
+    #[cfg(unix)]
     pub(crate) fn raise(&mut self, id: MachineId, signal: i32) -> bool {
         let machine = self.machine_mut(id);
         let before = machine.touched.len();
@@ -280,6 +284,7 @@ impl World {
             touched: Vec::new(),
             results: VecDeque::new(),
             lanes: BTreeMap::new(),
+            #[cfg(unix)]
             signals: BTreeMap::new(),
             disk,
             is_host: false,

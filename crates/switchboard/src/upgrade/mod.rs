@@ -71,6 +71,9 @@
 //! one's `WATCHDOG_PID`.)
 //!
 //! [drains]: crate::LoopContext::drain
+//!
+//! # Platforms
+//! Linux.
 
 mod giving;
 mod message;

@@ -3,7 +3,7 @@
 //! behind the bytes that descriptors came with.
 
 use std::io::{self, ErrorKind};
-use std::os::fd::AsFd;
+use std::net::Shutdown;
 
 use rustix::io::Errno;
 
@@ -16,6 +16,7 @@ use super::{Readiness, enqueue};
 use crate::Token;
 use crate::driver::Event;
 use crate::driver::channel::{Channel, Read};
+use crate::driver::socket::Source;
 use crate::net::{ConnectOptions, Taken, UnixAddress, dial_unix};
 use crate::outbox::Outbox;
 use crate::sources::Way;
@@ -31,7 +32,7 @@ impl Readiness {
         match dial_unix(address, options)?.take()? {
             Taken::Tcp(fd) | Taken::Unix(fd) => self.add_attempt(token, fd, READ)?,
             Taken::Channel(channel) => {
-                self.arm(channel.as_fd(), token, READ)?;
+                self.arm(Source::of(&*channel), token, READ)?;
                 let slot = self.occupy(token, Entry::Channel(channel));
                 slot.flags.set(CONNECTING);
             }
@@ -40,6 +41,13 @@ impl Readiness {
         flags.told_of_room = Told::Unasked;
         enqueue(&mut self.next_tick, token, flags);
         Ok(())
+    }
+
+    pub(super) fn shut_channel(&mut self, token: Token, how: Shutdown) {
+        if let Some((channel, _)) = channel(&mut self.slots, token) {
+            channel.shutdown(how);
+            self.look_again(token); // what it was does not tell of that
+        }
     }
 
     #[cold]
@@ -55,15 +63,6 @@ impl Readiness {
             flags.block(token, &mut self.rearm); // a `Sent` completion will come
         }
         Ok(())
-    }
-}
-
-impl Readiness {
-    pub(super) fn look_again(&mut self, token: Token) {
-        if let Some(slot) = self.slots.get_mut(token.slot as usize) {
-            slot.flags.set(READABLE);
-            enqueue(&mut self.next_tick, token, &mut slot.flags);
-        }
     }
 }
 

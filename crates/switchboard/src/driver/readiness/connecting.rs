@@ -4,9 +4,8 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use mio::unix::SourceFd;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
 use super::Readiness;
@@ -14,13 +13,14 @@ use super::registering::{BOTH, pack};
 use super::steps::{ENDING, Entry, QUEUED, READABLE, Step, Then, WRITABLE};
 use crate::Token;
 use crate::driver::Event;
+use crate::driver::socket::{Socket, begin_connect, source};
 use crate::net::{ConnectOptions, open_stream};
 
 /// A source whose connection is being made.
 #[derive(Default)]
 pub(super) struct Connecting {
     /// The attempts under way, the earliest first.
-    pub(super) fds: Vec<OwnedFd>,
+    pub(super) fds: Vec<Socket>,
     /// There has been more than one, so what the kernel tells may be of another.
     is_race: bool,
 }
@@ -33,10 +33,7 @@ impl Readiness {
         options: &ConnectOptions,
     ) -> io::Result<()> {
         let fd = open_stream(address, options)?;
-        match rustix::net::connect(&fd, &address) {
-            Ok(()) | Err(Errno::INPROGRESS | Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
+        begin_connect(fd.as_fd(), address)?;
         self.add_attempt(token, fd, BOTH)
     }
 
@@ -47,7 +44,7 @@ impl Readiness {
         fd: OwnedFd,
         interest: mio::Interest,
     ) -> io::Result<()> {
-        self.arm(fd.as_fd(), token, interest)?;
+        let fd = self.hold(fd, token, interest)?;
         let slot = self.slots.get_mut(token.slot as usize);
         let slot = slot.filter(|slot| slot.flags.generation == token.generation);
         if let Some(Entry::Connecting(connecting)) = slot.map(|slot| &mut slot.entry) {
@@ -81,14 +78,14 @@ impl Readiness {
             Ok(()) => {
                 let is_race = connecting.is_race;
                 let others = std::mem::replace(&mut slot.entry, Entry::Stream(fd));
-                self.disarm(&others);
+                self.disarm(others);
                 if is_race {
                     self.forget_the_others(token);
                 }
                 Event::Connected
             }
             Err(error) => {
-                self.disarm(&Entry::Stream(fd));
+                self.disarm(Entry::Stream(fd));
                 Event::Failed(error.into())
             }
         };
@@ -101,11 +98,11 @@ impl Readiness {
         let Some(slot) = self.slots.get_mut(token.slot as usize) else {
             return;
         };
-        let Entry::Stream(fd) = &slot.entry else {
+        let Entry::Stream(fd) = &mut slot.entry else {
             return;
         };
         let registry = self.poll.registry();
-        if let Err(error) = registry.reregister(&mut SourceFd(&fd.as_raw_fd()), pack(token), BOTH) {
+        if let Err(error) = registry.reregister(&mut source(fd), pack(token), BOTH) {
             tracing::debug!(%token, %error, "cannot be watched anew");
             return; // what is noted costs a read too many, now and then
         }

@@ -3,125 +3,92 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
-use mio::unix::SourceFd;
-use rustix::io::Errno;
+use rustix::fd::OwnedFd;
 
+use super::asking;
+#[cfg(unix)]
+use super::descriptors;
 use super::room::{self, Told};
-use super::steps::{Entry, Flags, Listening, Notifying, PAUSED, READABLE, Slot, WRITABLE, Watch};
+#[cfg(unix)]
+use super::steps::PAUSED;
+use super::steps::{Entry, Flags, Listening, READABLE, Slot, WRITABLE};
 use super::{Readiness, enqueue};
+#[cfg(unix)]
+use crate::driver::Notifier;
 use crate::driver::batches::DatagramSocket;
-use crate::driver::{Notifier, READ_BUFFER, Resource};
-use crate::io::{Child, Interest, SignalSet};
+#[cfg(unix)]
+use crate::driver::socket::Source;
+use crate::driver::socket::{Socket, hold, source};
+use crate::driver::{READ_BUFFER, Resource};
 use crate::net::{Endpoint, Sockets, Taken};
+#[cfg(unix)]
 use crate::sources::Way;
 use crate::{Listener, Token};
 
 impl Readiness {
     pub(crate) fn register(&mut self, token: Token, resource: Resource) -> io::Result<()> {
-        let mut always = false;
-        let entry = match resource {
+        let (entry, told_of_room) = match resource {
             Resource::Stream(stream) => return self.register_stream(token, stream.take()?),
             Resource::Listener(listener) => {
                 let Sockets { file, fds } = listener.into_sockets()?;
-                for fd in &fds {
-                    self.arm(fd.as_fd(), token, READ)?;
-                }
-                Entry::Listener(Box::new(Listening {
+                let fds = fds.into_iter().map(|fd| self.hold(fd, token, READ));
+                let listening = Listening {
                     _file: file,
-                    fds,
+                    fds: fds.collect::<io::Result<_>>()?,
                     next: 0,
-                }))
-            }
-            Resource::Watch(source, interest) => {
-                let borrowed = source.as_fd();
-                let fd = borrowed.as_raw_fd();
-                self.watched.begin(fd)?;
-                match self.arm(borrowed, token, to_mio(interest)) {
-                    Err(error) if is_always_ready(&error) => always = true,
-                    Err(error) => {
-                        self.watched.end(fd);
-                        return Err(error);
-                    }
-                    Ok(()) => {}
-                }
-                Entry::Watch(Box::new(Watch {
-                    _source: source,
-                    fd,
-                    interest,
-                    always,
-                }))
+                };
+                (Entry::Listener(Box::new(listening)), Told::Always)
             }
             Resource::Datagrams(socket) => {
-                let socket = DatagramSocket::new(socket.into_end()?);
-                self.arm(socket.as_fd(), token, READ)?;
-                let slot = self.occupy(token, Entry::Datagrams(Box::new(socket)));
-                slot.flags.told_of_room = Told::Unasked;
-                return Ok(());
+                let mut socket = DatagramSocket::new(socket.into_end()?);
+                self.arm(source(&mut socket.socket), token, READ)?;
+                (Entry::Datagrams(Box::new(socket)), Told::Unasked)
             }
+            #[cfg(unix)]
+            Resource::Watch(source, interest) => return self.watch(token, source, interest),
+            #[cfg(unix)]
             Resource::Signals(signals) => {
-                self.notified(token, Notifier::Signals(SignalSet::new(&signals)?))?
+                return self.notify(token, Notifier::of_signals(&signals)?);
             }
-            Resource::Child(process) => {
-                self.notified(token, Notifier::Child(Child::spawn(process)?))?
-            }
+            #[cfg(unix)]
+            Resource::Child(process) => return self.notify(token, Notifier::of_child(process)?),
         };
-        self.occupy(token, entry);
-        if always {
-            self.note_always_ready(token);
-        }
+        self.occupy(token, entry).flags.told_of_room = told_of_room;
         Ok(())
     }
 
     fn register_stream(&mut self, token: Token, taken: Taken) -> io::Result<()> {
         let told_of_room = room::of_stream(&taken);
         let interest = match &taken {
+            #[cfg(unix)]
             Taken::Channel(channel) if channel.way == Way::Writer => mio::Interest::WRITABLE,
+            #[cfg(unix)]
             Taken::Channel(channel) if channel.way == Way::Reader => READ,
             _ if told_of_room == Told::Unasked => READ,
             _ => BOTH,
         };
-        let mut always = false;
-        let entry = match taken {
+        let (entry, is_always_ready) = match taken {
             Taken::Tcp(fd) | Taken::Unix(fd) => {
-                self.arm(fd.as_fd(), token, interest)?;
-                Entry::Stream(fd)
+                (Entry::Stream(self.hold(fd, token, interest)?), false)
             }
+            #[cfg(unix)]
             Taken::Channel(channel) => {
-                match self.arm(channel.as_fd(), token, interest) {
-                    Err(error) if is_always_ready(&error) => always = true,
-                    result => result?,
-                }
-                Entry::Channel(channel)
+                let always = self.arm_unless_always(Source::of(&*channel), token, interest)?;
+                (Entry::Channel(channel), always)
             }
         };
         self.occupy(token, entry).flags.told_of_room = told_of_room;
-        if always {
+        if is_always_ready {
             self.note_always_ready(token);
         }
         Ok(())
     }
 
-    fn note_always_ready(&mut self, token: Token) {
+    pub(super) fn note_always_ready(&mut self, token: Token) {
         let flags = &mut self.slots[token.slot as usize].flags;
         flags.set(READABLE | WRITABLE);
         enqueue(&mut self.next_tick, token, flags);
-    }
-
-    fn notified(&self, token: Token, notifier: Notifier) -> io::Result<Entry> {
-        self.arm(notifier.as_fd(), token, READ)?;
-        let pending = Vec::new();
-        Ok(Entry::Notifier(Box::new(Notifying { notifier, pending })))
-    }
-
-    pub(crate) fn kill_child(&mut self, token: Token, signal: i32) {
-        if let Some(slot) = self.slots.get(token.slot as usize)
-            && slot.flags.generation == token.generation
-            && let Entry::Notifier(source) = &slot.entry
-        {
-            source.notifier.kill_child(signal);
-        }
     }
 
     pub(crate) fn bind(&mut self, endpoint: &Endpoint) -> io::Result<Listener> {
@@ -155,34 +122,33 @@ impl Readiness {
         slot
     }
 
+    /// Watches a new socket.
+    pub(super) fn hold(
+        &self,
+        socket: OwnedFd,
+        token: Token,
+        interest: mio::Interest,
+    ) -> io::Result<Socket> {
+        let mut socket = hold(socket);
+        self.arm(source(&mut socket), token, interest)?;
+        Ok(socket)
+    }
+
     pub(super) fn arm(
         &self,
-        fd: BorrowedFd<'_>,
+        mut source: impl mio::event::Source,
         token: Token,
         interest: mio::Interest,
     ) -> io::Result<()> {
-        self.poll
-            .registry()
-            .register(&mut SourceFd(&fd.as_raw_fd()), pack(token), interest)
+        let registry = self.poll.registry();
+        registry.register(&mut source, pack(token), interest)
     }
 
     /// Closing a descriptor is not enough: while a duplicate of it is open anywhere, the kernel
     /// goes on reporting it. An error means that it was not registered (a regular file).
-    pub(super) fn disarm(&self, entry: &Entry) {
+    pub(super) fn disarm(&self, mut entry: Entry) {
         let registry = self.poll.registry();
-        let forget = |fd: RawFd| drop(registry.deregister(&mut SourceFd(&fd)));
-        match entry {
-            Entry::Free => {}
-            Entry::Stream(fd) => forget(fd.as_raw_fd()),
-            Entry::Channel(channel) => forget(channel.as_fd().as_raw_fd()),
-            Entry::Connecting(attempts) => {
-                attempts.fds.iter().for_each(|fd| forget(fd.as_raw_fd()));
-            }
-            Entry::Datagrams(socket) => forget(socket.as_fd().as_raw_fd()),
-            Entry::Listener(listener) => listener.fds.iter().for_each(|fd| forget(fd.as_raw_fd())),
-            Entry::Watch(watch) => forget(watch.fd),
-            Entry::Notifier(source) => forget(source.notifier.as_fd().as_raw_fd()),
-        }
+        entry.each_source(&mut |source| drop(registry.deregister(source)));
     }
 
     /// Asks the kernel anew for what is wanted of some sources. It then tells what of that is there
@@ -196,16 +162,24 @@ impl Readiness {
             if flags.generation != token.generation {
                 continue;
             }
-            let (fd, interest) = match entry {
-                Entry::Watch(_) if flags.any(PAUSED) => continue,
-                Entry::Watch(watch) => (watch.fd, to_mio(watch.interest)),
-                entry => match room::wanted(entry, flags) {
-                    Some(wanted) => wanted,
-                    None => continue,
-                },
+            let interest = match entry {
+                #[cfg(unix)]
+                Entry::Watch(_) if flags.any(PAUSED) => None,
+                #[cfg(unix)]
+                Entry::Watch(watch) => Some(descriptors::to_mio(watch.interest)),
+                _ => asking::wanted(entry, flags),
+            };
+            let Some(interest) = interest else {
+                continue;
             };
             let registry = self.poll.registry();
-            if let Err(error) = registry.reregister(&mut SourceFd(&fd), pack(token), interest) {
+            let mut result = Ok(());
+            entry.each_source(&mut |source| {
+                if let Err(error) = registry.reregister(source, pack(token), interest) {
+                    result = Err(error);
+                }
+            });
+            if let Err(error) = result {
                 tracing::debug!(%token, %error, "cannot watch any longer");
                 flags.set(READABLE | WRITABLE); // the next read or send finds out why
                 flags.told_of_room = Told::Unasked;
@@ -226,18 +200,5 @@ pub(super) fn unpack(token: mio::Token) -> Token {
     Token {
         slot: token.0 as u32,
         generation: (token.0 >> 32) as u32,
-    }
-}
-
-/// epoll refuses what never blocks, such as a regular file that standard input comes from.
-fn is_always_ready(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(Errno::PERM.raw_os_error())
-}
-
-fn to_mio(interest: Interest) -> mio::Interest {
-    match interest {
-        Interest::Read => READ,
-        Interest::Write => mio::Interest::WRITABLE,
-        Interest::ReadWrite => BOTH,
     }
 }

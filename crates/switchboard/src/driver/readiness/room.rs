@@ -5,12 +5,15 @@
 //! for all. A datagram or Unix socket tells whenever somebody has taken what was sent, which would
 //! end a wait for nothing each time: it is asked only while a send waits.
 
-use std::os::fd::{AsFd, AsRawFd, RawFd};
-
+use super::asking::OF_TCP;
+#[cfg(unix)]
 use super::registering::{BOTH, READ};
-use super::steps::{BLOCKED, Entry, Flags, WRITABLE};
+#[cfg(unix)]
+use super::steps::Entry;
+use super::steps::{BLOCKED, Flags, WRITABLE};
 use crate::Token;
 use crate::net::Taken;
+#[cfg(unix)]
 use crate::sources::Way;
 
 /// Whether the kernel is asked to tell that there is room.
@@ -28,29 +31,33 @@ pub(super) enum Told {
 /// What of a stream is told when it is registered.
 pub(super) fn of_stream(taken: &Taken) -> Told {
     match taken {
+        Taken::Tcp(_) => OF_TCP,
         Taken::Unix(_) => Told::Unasked,
+        #[cfg(unix)]
         Taken::Channel(channel) if channel.is_socket() && channel.way != Way::Writer => {
             Told::Unasked
         }
-        Taken::Tcp(_) | Taken::Channel(_) => Told::Always,
+        #[cfg(unix)]
+        Taken::Channel(_) => Told::Always,
     }
 }
 
 /// What to ask of the kernel from now on, if that is not what it was asked.
-pub(super) fn wanted(entry: &Entry, flags: &mut Flags) -> Option<(RawFd, mio::Interest)> {
-    let fd = match entry {
-        Entry::Stream(fd) => fd.as_fd(),
-        Entry::Channel(channel) => channel.as_fd(),
-        Entry::Datagrams(socket) => socket.as_fd(),
-        _ => return None,
-    };
+#[cfg(unix)]
+pub(super) fn wanted(entry: &Entry, flags: &mut Flags) -> Option<mio::Interest> {
+    if !matches!(
+        entry,
+        Entry::Stream(_) | Entry::Channel(_) | Entry::Datagrams(_)
+    ) {
+        return None;
+    }
     let (told, interest) = match (flags.any(BLOCKED), flags.told_of_room) {
         (true, Told::Unasked) => (Told::Asked, BOTH),
         (false, Told::Asked) => (Told::Unasked, READ),
         _ => return None,
     };
     flags.told_of_room = told;
-    Some((fd.as_raw_fd(), interest))
+    Some(interest)
 }
 
 impl Flags {

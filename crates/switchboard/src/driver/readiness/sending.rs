@@ -2,13 +2,13 @@
 //! told not to raise a signal). It must never loop: the driver decides whether to go on.
 
 use std::io::{self, IoSlice};
-use std::os::fd::BorrowedFd;
 
+use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
-use rustix::net::{SendAncillaryBuffer, SendFlags};
 
 use super::steps::{BLOCKED, Flags};
 use crate::Token;
+use crate::driver::socket::{NO_SIGNAL, send_gathered};
 use crate::outbox::Outbox;
 
 /// Chunks given to the kernel in one call; Linux takes up to 1024, and copies the array first.
@@ -61,15 +61,5 @@ pub(super) fn gathered(fd: BorrowedFd<'_>, outbox: &Outbox) -> (usize, Result<us
     let filled = outbox.gather(&mut slices);
     let slices = &slices[..filled];
     let asked = slices.iter().map(|slice| slice.len()).sum();
-    let mut no_control = SendAncillaryBuffer::default();
-    (
-        asked,
-        rustix::net::sendmsg(fd, slices, &mut no_control, NO_SIGNAL),
-    )
+    (asked, send_gathered(fd, slices))
 }
-
-/// A peer that is gone is an error of the send, not a signal that ends the process.
-#[cfg(not(target_vendor = "apple"))]
-const NO_SIGNAL: SendFlags = SendFlags::NOSIGNAL;
-#[cfg(target_vendor = "apple")]
-const NO_SIGNAL: SendFlags = SendFlags::empty(); // Rust programs ignore SIGPIPE from the start

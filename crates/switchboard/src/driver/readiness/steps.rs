@@ -2,29 +2,36 @@
 //! take a short read for drained when the end is known to follow: of bytes that arrive together
 //! with the end, the kernel tells once.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
-
+use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
 
 use super::connecting::Connecting;
+#[cfg(unix)]
+use super::descriptors::{Notifying, Watch};
 use super::room::Told;
+use crate::driver::Event;
 use crate::driver::batches::DatagramSocket;
+#[cfg(unix)]
 use crate::driver::channel::Channel;
-use crate::driver::{Event, Notifier};
-use crate::io::Interest;
+#[cfg(unix)]
+use crate::driver::socket::Source;
+use crate::driver::socket::{Socket, accept, is_out_of_resources, source};
 use crate::net::SocketFile;
-use crate::{Ready, Stream, Token};
+use crate::{Stream, Token};
 
 /// What is registered under a slot.
 pub(super) enum Entry {
     Free,
-    Stream(OwnedFd),
+    Stream(Socket),
     /// A stream that is read and written in another way.
+    #[cfg(unix)]
     Channel(Box<Channel>),
     Connecting(Box<Connecting>),
     Listener(Box<Listening>),
+    #[cfg(unix)]
     Watch(Box<Watch>),
+    #[cfg(unix)]
     Notifier(Box<Notifying>),
     Datagrams(Box<DatagramSocket>),
 }
@@ -32,25 +39,9 @@ pub(super) enum Entry {
 pub(super) struct Listening {
     /// Dropped first, since it is removed while the socket is still listened on.
     pub(super) _file: Option<SocketFile>,
-    pub(super) fds: Vec<OwnedFd>,
+    pub(super) fds: Vec<Socket>,
     /// The descriptor to try next, so that a burst on one does not ask the others every time.
     pub(super) next: usize,
-}
-
-pub(super) struct Watch {
-    /// Held for its descriptor's sake, which `fd` is.
-    pub(super) _source: Box<dyn AsFd>,
-    /// Asked of the source once: what it does when asked is the program's code.
-    pub(super) fd: RawFd,
-    pub(super) interest: Interest,
-    /// The kernel refuses to watch it, as it does with regular files: those are always ready.
-    pub(super) always: bool,
-}
-
-pub(super) struct Notifying {
-    pub(super) notifier: Notifier,
-    /// Taken from it, and not handed out yet.
-    pub(super) pending: Vec<Event<'static>>,
 }
 
 /// A read (or accept) has not said "would block" since the last event.
@@ -65,7 +56,40 @@ pub(super) const PAUSED: u8 = 1 << 4;
 /// In the list of sources to look at.
 pub(super) const QUEUED: u8 = 1 << 5;
 /// A channel, of which it is still to be told that it is there.
+#[cfg(unix)]
 pub(super) const CONNECTING: u8 = 1 << 6;
+/// The end of what there is to read has been told.
+#[cfg(windows)]
+pub(super) const ENDED: u8 = 1 << 7;
+
+impl Entry {
+    /// Shows each of what the kernel is asked about for it.
+    pub(super) fn each_source(&mut self, show: &mut dyn FnMut(&mut dyn mio::event::Source)) {
+        match self {
+            Entry::Free => {}
+            Entry::Stream(socket) => show(&mut source(socket)),
+            Entry::Connecting(attempts) => {
+                attempts
+                    .fds
+                    .iter_mut()
+                    .for_each(|socket| show(&mut source(socket)));
+            }
+            Entry::Listener(listener) => {
+                listener
+                    .fds
+                    .iter_mut()
+                    .for_each(|socket| show(&mut source(socket)));
+            }
+            Entry::Datagrams(socket) => show(&mut source(&mut socket.socket)),
+            #[cfg(unix)]
+            Entry::Channel(channel) => show(&mut Source::of(&**channel)),
+            #[cfg(unix)]
+            Entry::Watch(watch) => show(&mut Source(watch.fd)),
+            #[cfg(unix)]
+            Entry::Notifier(source) => show(&mut Source::of(&source.notifier)),
+        }
+    }
+}
 
 /// What is known of the resource in a slot. The states lie in one byte, so that the usual one
 /// (a stream that is readable, and nothing else) is told by one comparison.
@@ -116,7 +140,8 @@ pub(super) fn stream(slots: &mut [Slot], token: Token) -> Option<(BorrowedFd<'_>
 pub(super) enum Step {
     Bytes(usize),
     /// And descriptors that came with them.
-    BytesWith(usize, Vec<OwnedFd>),
+    #[cfg(unix)]
+    BytesWith(usize, Vec<std::os::fd::OwnedFd>),
     /// In the inlet.
     Datagram,
     Event(Event<'static>),
@@ -214,58 +239,4 @@ pub(super) fn listener_step(
     }
     flags.clear(READABLE);
     (None, Then::OnEvent)
-}
-
-pub(super) fn watch_step(
-    watch: &Watch,
-    flags: &mut Flags,
-    token: Token,
-    rearm: &mut Vec<Token>,
-) -> (Option<Step>, Then) {
-    let ready = Ready {
-        read: flags.any(READABLE) && watch.interest.read(),
-        write: flags.any(WRITABLE) && watch.interest.write(),
-    };
-    if flags.any(PAUSED) || !(ready.read || ready.write) {
-        return (None, Then::OnEvent);
-    }
-    let event = Some(Step::Event(Event::Ready(ready)));
-    if watch.always {
-        return (event, Then::NextTick);
-    }
-    flags.clear(READABLE | WRITABLE | ENDING);
-    rearm.push(token);
-    (event, Then::OnEvent)
-}
-
-pub(super) fn notifier_step(source: &mut Notifying, flags: &mut Flags) -> (Option<Step>, Then) {
-    if source.pending.is_empty() && flags.any(READABLE) {
-        source.pending = source.notifier.take();
-        flags.clear(READABLE);
-    }
-    match source.pending.pop() {
-        Some(event) => (Some(Step::Event(event)), Then::Now),
-        None => (None, Then::OnEvent),
-    }
-}
-
-#[cfg(not(target_vendor = "apple"))]
-fn accept(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
-    use rustix::net::SocketFlags;
-    rustix::net::accept_with(fd, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)
-}
-
-#[cfg(target_vendor = "apple")]
-fn accept(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
-    let accepted = rustix::net::accept(fd)?;
-    rustix::io::ioctl_fioclex(&accepted)?;
-    rustix::io::ioctl_fionbio(&accepted, true)?;
-    Ok(accepted)
-}
-
-fn is_out_of_resources(error: Errno) -> bool {
-    matches!(
-        error,
-        Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM
-    )
 }

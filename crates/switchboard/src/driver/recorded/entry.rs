@@ -6,7 +6,9 @@ mod put;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::ops::Range;
+#[cfg(unix)]
 use std::os::unix::process::ExitStatusExt;
+#[cfg(unix)]
 use std::process::ExitStatus;
 use std::time::SystemTime;
 
@@ -206,11 +208,13 @@ pub(super) mod tag {
     pub(super) const END_OF_FILE: u8 = 20;
     pub(super) const SENT: u8 = 21;
     pub(super) const FAILED: u8 = 22;
+    #[cfg(unix)]
     pub(super) const SIGNAL: u8 = 23;
     pub(super) const RESOLVED: u8 = 24;
     pub(super) const DONE: u8 = 25;
     pub(super) const UNSENT: u8 = 26;
     pub(super) const UNDELIVERED: u8 = 27;
+    #[cfg(unix)]
     pub(super) const EXITED: u8 = 31;
     #[cfg(feature = "tls")]
     pub(super) const SECURED: u8 = 29;
@@ -313,7 +317,9 @@ fn take_event(tag: u8, bytes: &mut &[u8]) -> Option<Event<'static>> {
         tag::UNSENT => Event::Unsent(Box::new(Replayable::decode(bytes)?)),
         tag::UNDELIVERED => Event::Undelivered(Replayable::decode(bytes)?),
         tag::FAILED => Event::Failed(Replayable::decode(bytes)?),
+        #[cfg(unix)]
         tag::SIGNAL => Event::Signal(Replayable::decode(bytes)?),
+        #[cfg(unix)]
         tag::EXITED => Event::Exited(ExitStatus::from_raw(Replayable::decode(bytes)?)),
         tag::RESOLVED => {
             let (host, addresses) = Replayable::decode(bytes)?;

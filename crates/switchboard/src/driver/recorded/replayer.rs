@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::Shutdown;
 use std::ops::Range;
+#[cfg(unix)]
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -51,6 +52,7 @@ pub(crate) struct Replayer {
     outboxes: Outboxes,
     codecs: BTreeMap<u64, Codec>,
     /// Held until their source ends, as a driver would: what their drop does is the program's.
+    #[cfg(unix)]
     watched: BTreeMap<Token, Box<dyn AsFd>>,
     pace: Option<Pace>,
     poll: mio::Poll,
@@ -80,6 +82,7 @@ impl Replayer {
             from: None,
             outboxes: Outboxes::default(),
             codecs: BTreeMap::new(),
+            #[cfg(unix)]
             watched: BTreeMap::new(),
             pace: speed.map(Pace::new),
             poll,
@@ -415,6 +418,7 @@ impl Replayer {
     pub(crate) fn close(&mut self, token: Token) {
         self.expect(&Call::Close(token));
         self.outboxes.flushed(token, 0);
+        #[cfg(unix)]
         self.watched.remove(&token);
     }
 
@@ -434,6 +438,7 @@ impl Replayer {
         Arc::clone(&self.waker)
     }
 
+    #[cfg(unix)]
     pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
         self.poll.registry().as_fd()
     }

@@ -18,6 +18,7 @@ use super::*;
 use crate::datagrams::{Outgoing, Undelivered};
 use crate::driver::Datagram;
 use crate::net::KnownEnds;
+use crate::sources::Kind;
 use crate::{Address, FileDone, FileId, FileOutcome, JobId, Stream};
 
 /// Entries as they are put, and as they are shown when they are taken.

@@ -11,6 +11,7 @@ pub(super) enum Entry {
     /// Attempts to make its connection, the earliest first.
     Connecting(Vec<EndId>),
     Listener(Vec<ListenerId>),
+    #[cfg(unix)]
     Signals,
     Datagrams(Datagramming),
 }

@@ -39,6 +39,7 @@ impl Simulated {
                 }
                 Entry::Connecting(_) => self.attempts_step(token),
                 Entry::Listener(_) => self.accept_step(token),
+                #[cfg(unix)]
                 Entry::Signals => self.signal_step(token),
                 Entry::Datagrams(socket) => {
                     let socket = *socket;
@@ -160,6 +161,7 @@ impl Simulated {
         None
     }
 
+    #[cfg(unix)]
     fn signal_step(&mut self, token: Token) -> Option<Step> {
         let mut world = self.world.borrow_mut();
         let signals = &mut world.machine_mut(self.machine).signals;

@@ -1,14 +1,18 @@
 //! What the driver below has brought, by value: whose it is decides what becomes of it, and what was
 //! lent can be looked at or passed on, not both. It must never copy the bytes of a stream.
 
+#[cfg(unix)]
 use std::os::fd::OwnedFd;
 
 use crate::Address;
 use crate::driver::{Datagram, Event};
 
 pub(super) enum Found {
-    /// So many bytes, which are lent still. Descriptors come with those of plain sources only.
-    Bytes(usize, Vec<OwnedFd>),
+    /// So many bytes, which are lent still.
+    Bytes(usize),
+    /// And descriptors that came with them, for a plain source.
+    #[cfg(unix)]
+    BytesWith(usize, Vec<OwnedFd>),
     Datagram(KeptDatagram),
     Event(Event<'static>),
 }
@@ -33,9 +37,10 @@ impl KeptDatagram {
 impl Found {
     pub(super) fn of(event: Event<'_>) -> Found {
         Found::Event(match event {
-            Event::Received(bytes) => return Found::Bytes(bytes.len(), Vec::new()),
+            Event::Received(bytes) => return Found::Bytes(bytes.len()),
+            #[cfg(unix)]
             Event::ReceivedWith(bytes, descriptors) => {
-                return Found::Bytes(bytes.len(), descriptors);
+                return Found::BytesWith(bytes.len(), descriptors);
             }
             Event::Datagram(datagram) => {
                 return Found::Datagram(KeptDatagram {
@@ -53,8 +58,11 @@ impl Found {
             Event::Sent => Event::Sent,
             Event::Unsent(rest) => Event::Unsent(rest),
             Event::Failed(error) => Event::Failed(error),
+            #[cfg(unix)]
             Event::Ready(ready) => Event::Ready(ready),
+            #[cfg(unix)]
             Event::Signal(signal) => Event::Signal(signal),
+            #[cfg(unix)]
             Event::Exited(status) => Event::Exited(status),
             Event::Resolved(host, addresses) => Event::Resolved(host, addresses),
             Event::Done(done) => Event::Done(done),

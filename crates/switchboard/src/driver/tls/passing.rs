@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -89,6 +88,7 @@ impl Layer {
         self.inner.ask_file(ask);
     }
 
+    #[cfg(unix)]
     pub(crate) fn kill_child(&mut self, token: Token, signal: i32) {
         self.inner.kill_child(token, signal);
     }
@@ -97,7 +97,8 @@ impl Layer {
         self.inner.waker()
     }
 
-    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
+    #[cfg(unix)]
+    pub(crate) fn descriptor(&self) -> std::os::fd::BorrowedFd<'_> {
         self.inner.descriptor()
     }
 }

@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use super::{CAPACITY, Change, Content, Disk, Files};
 use crate::driver::Medium;
 use crate::io::OpenOptions;
+use crate::sim::failures::{file_exists, no_file};
 
 /// A file that stays while somebody holds this, though it has no name any more.
 #[derive(Clone)]
@@ -50,11 +51,11 @@ impl Medium for Disk {
         let mut files = self.files()?;
         if !files.names.contains_key(&path) {
             if !options.create && !options.create_new {
-                return Err(Errno::NOENT.into());
+                return Err(no_file());
             }
             files.open_or_make(&path);
         } else if options.create_new {
-            return Err(Errno::EXIST.into());
+            return Err(file_exists());
         }
         let content = files.open(&path)?;
         if options.truncate && !content.bytes.is_empty() {

@@ -2,6 +2,7 @@
 //! It must never write what [`Entry::take`](super::Entry::take) does not read again.
 
 use std::io;
+#[cfg(unix)]
 use std::os::unix::process::ExitStatusExt;
 use std::time::SystemTime;
 
@@ -157,7 +158,9 @@ pub(in crate::driver::recorded) fn put_event(out: &mut Vec<u8>, token: Token, ev
         #[cfg(feature = "tls")]
         Event::Secured(_) => tag::SECURED,
         Event::Failed(_) => tag::FAILED,
+        #[cfg(unix)]
         Event::Signal(_) => tag::SIGNAL,
+        #[cfg(unix)]
         Event::Exited(_) => tag::EXITED,
         Event::Resolved(..) => tag::RESOLVED,
         Event::Received(bytes) => return put_received(out, token, bytes),
@@ -165,7 +168,9 @@ pub(in crate::driver::recorded) fn put_event(out: &mut Vec<u8>, token: Token, ev
         Event::Undelivered(_) => tag::UNDELIVERED,
         Event::Unsent(_) => tag::UNSENT,
         Event::File(_) => tag::FILE,
-        Event::ReceivedWith(..) | Event::Ready(_) | Event::Done(_) => return,
+        #[cfg(unix)]
+        Event::ReceivedWith(..) | Event::Ready(_) => return,
+        Event::Done(_) => return,
     };
     out.push(tag);
     token.encode(out);
@@ -177,7 +182,9 @@ pub(in crate::driver::recorded) fn put_event(out: &mut Vec<u8>, token: Token, ev
         Event::AcceptFailed(error) | Event::Failed(error) => error.encode(out),
         #[cfg(feature = "tls")]
         Event::Secured(session) => session.encode(out),
+        #[cfg(unix)]
         Event::Signal(signal) => signal.encode(out),
+        #[cfg(unix)]
         Event::Exited(status) => status.into_raw().encode(out),
         Event::Undelivered(what) => what.encode(out),
         Event::Unsent(rest) => rest.encode(out),

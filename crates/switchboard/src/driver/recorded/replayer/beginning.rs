@@ -33,6 +33,7 @@ impl Replayer {
 
     pub(crate) fn register(&mut self, token: Token, resource: Resource) -> io::Result<()> {
         let result = self.began(&Call::Register(token, resource.kind()));
+        #[cfg(unix)]
         if let (Ok(()), Resource::Watch(source, _)) = (&result, resource) {
             self.watched.insert(token, source);
         }
