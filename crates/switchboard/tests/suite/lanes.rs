@@ -208,7 +208,7 @@ fn gated(deeds: &Deeds, number: usize) -> (mpsc::Sender<()>, impl FnOnce() + Sen
     let (go_on, gate) = mpsc::channel::<()>();
     let deeds = deeds.clone();
     let job = move || {
-        let _ = gate.recv(); // or the case has let it go
+        gate.recv().expect("the case sends");
         deeds.add(number);
     };
     (go_on, job)
@@ -293,21 +293,29 @@ impl Drop for Told {
     }
 }
 
-/// One job runs until the source is told of its end, and a hundred wait.
+/// How long a job goes on when it is free to end: whoever does not wait for it is seen to be back
+/// before.
+const LATE: Duration = Duration::from_millis(50);
+
+/// One job runs until some time after the state is dropped, and a hundred wait.
 fn one_runs_and_others_wait(
     world: &mut World,
     configure: impl FnOnce(Builder) -> Builder,
-) -> (Deeds, Arc<AtomicUsize>) {
+) -> (Deeds, Arc<AtomicUsize>, mpsc::Sender<()>) {
     world.rebuild(configure);
     let lane = open_lane(world, "ledger");
     let (deeds, dropped) = (Deeds::default(), Arc::new(AtomicUsize::new(0)));
-    let (go_on, job) = gated(&deeds, 0);
+    let (go_on, gate) = mpsc::channel();
+    let (held, late) = mpsc::channel();
     let (its, told) = (deeds.clone(), Arc::clone(&dropped));
     let (begin, begun) = mpsc::channel();
+    let first = deeds.clone();
     let (_, peer) = world.open(offloads("near", move |cx| {
         cx.offload_on(lane, move || {
             begin.send(()).expect("the case listens");
-            job();
+            let _ = gate.recv(); // hangs up
+            let _ = late.recv_timeout(LATE); // nobody sends
+            first.add(0);
         })?;
         for number in 1..=100 {
             let (told, job) = (Told(Arc::clone(&told)), its.job(number));
@@ -321,11 +329,11 @@ fn one_runs_and_others_wait(
     world.reactor.state_mut().on_drop = Some(go_on);
     world.send(peer, "go");
     world.drive_until("the first one", |_| begun.try_recv().is_ok());
-    (deeds, dropped)
+    (deeds, dropped, held)
 }
 
 pub fn dropping_the_reactor_waits_for_the_job_that_runs_and_begins_none(world: &mut World) {
-    let (deeds, dropped) = one_runs_and_others_wait(world, |builder| builder);
+    let (deeds, dropped, _held) = one_runs_and_others_wait(world, |builder| builder);
     world.rebuild(|builder| builder);
     assert_eq!(deeds.all(), [0]);
     assert_eq!(dropped.load(Ordering::Relaxed), 100, "and none is left");
@@ -333,7 +341,8 @@ pub fn dropping_the_reactor_waits_for_the_job_that_runs_and_begins_none(world: &
 
 pub fn a_lane_that_stands_still_ends_no_shutdown_late(world: &mut World) {
     let timeout = Duration::from_millis(40);
-    let (deeds, _) = one_runs_and_others_wait(world, |builder| builder.shutdown_timeout(timeout));
+    let (deeds, _, _held) =
+        one_runs_and_others_wait(world, |builder| builder.shutdown_timeout(timeout));
     world.reactor.shutdown_handle().shutdown();
     world.reactor.run().expect("it ends");
     assert!(deeds.all().is_empty(), "it runs still");
