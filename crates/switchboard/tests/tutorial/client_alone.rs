@@ -197,6 +197,7 @@ fn redirected(address: &str, path: &Path) -> Process {
 
 /// A file of the test's own.
 fn file(name: &str, content: &[u8]) -> PathBuf {
+    let name = format!("tutorial-{name}-{}", std::process::id());
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     fs::write(&path, content).expect("the directory is ours");
     path
@@ -204,7 +205,7 @@ fn file(name: &str, content: &[u8]) -> PathBuf {
 
 fn from_file() {
     let (listener, address) = server();
-    let path = file("tutorial-lines", b"one\n\ntwo\n");
+    let path = file("lines", b"one\n\ntwo\n");
     let mut client = redirected(&address, &path);
     client.wait_for("No write buffer\n> ");
     let mut peer = accept(&listener);
@@ -237,10 +238,7 @@ fn from_directory() {
 fn from_large_file() {
     let (listener, address) = server();
     let line = "x".repeat(7_999);
-    let path = file(
-        "tutorial-large",
-        format!("{line}\n").repeat(4_000).as_bytes(),
-    );
+    let path = file("large", format!("{line}\n").repeat(4_000).as_bytes());
     let mut client = redirected(&address, &path);
     client.wait_for("> ");
     let mut peer = accept(&listener);

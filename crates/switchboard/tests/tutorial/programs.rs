@@ -1,11 +1,12 @@
 //! The tutorial's programs as the tests start them, and the addresses that they serve.
 
 use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 use std::time::Instant;
 
+use socket2::{Domain, Socket, Type};
 use switchboard_partners::{PATIENCE, Process};
 
 use crate::examples::example;
@@ -62,6 +63,16 @@ pub fn free_port() -> u16 {
 }
 
 /// A machine without IPv6 cannot bind there for another reason, and so can nobody else.
+///
+/// Listening would find out, too. But a process that another test starts has this socket until it
+/// runs its program, however soon we close it: a visitor could reach it in place of the server, and
+/// the server could not have the port.
 fn is_taken(host: impl Into<IpAddr>, port: u16) -> bool {
-    TcpListener::bind((host.into(), port)).is_err_and(|error| error.kind() == ErrorKind::AddrInUse)
+    let address = SocketAddr::new(host.into(), port);
+    let bind = || {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())
+    };
+    bind().is_err_and(|error| error.kind() == ErrorKind::AddrInUse)
 }

@@ -1,8 +1,10 @@
 //! The tutorial's server, asked by plain sockets. The protocol has no frames, so what these tests
 //! count is replies per read.
 
+use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, TcpListener, TcpStream};
+use std::path::Path;
 
 use switchboard_partners::{PATIENCE, Process, Suite};
 
@@ -119,6 +121,10 @@ fn no_port() {
 }
 
 fn default() {
+    // One run of these tests at a time: the port is to be ours from here to the end.
+    let lock = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tutorial-port-8080");
+    let lock = File::create(lock).expect("the directory is ours");
+    lock.lock().expect("a file can be locked");
     // Whoever else may have the port, it is taken now.
     let owner = TcpListener::bind((Ipv4Addr::LOCALHOST, 8080));
     let errors = refusal(&[]);
