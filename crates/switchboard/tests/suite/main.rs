@@ -60,6 +60,7 @@ mod unread;
 mod upgrades;
 mod waiting;
 mod watching;
+mod withheld;
 mod world;
 mod writing;
 
@@ -632,9 +633,12 @@ suite! {
         a_peer_that_does_not_read_holds_a_close_no_longer_than_its_deadline
         a_unix_socket_can_speak_it_too
         little_is_encrypted_ahead_of_a_peer_that_does_not_read
-        a_failure_is_told_to_who_waits_for_room
         bytes_that_are_lost_by_a_close_are_the_reason
         a_handler_of_frames_hears_of_it_as_well
+    }
+    withheld {
+        a_failure_is_told_to_who_waits_for_room
+        a_failure_is_told_though_all_is_encrypted
     }
     handshakes {
         a_handshake_that_comes_byte_by_byte_is_as_good_as_any

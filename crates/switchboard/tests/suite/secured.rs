@@ -388,45 +388,6 @@ pub fn little_is_encrypted_ahead_of_a_peer_that_does_not_read(world: &mut World)
     assert_eq!(world.reactor.buffered(), 0);
 }
 
-/// A handler that waits for room in its outbox leaves bytes unread meanwhile. When the connection
-/// fails then, there will never be room.
-pub fn a_failure_is_told_to_who_waits_for_room(world: &mut World) {
-    let config = server();
-    world.with_options(|options| {
-        let options = options.with_watermarks(4 * 1024, 10 * 1024);
-        options.with_inbox_limit(4 * 1024)
-    });
-    let (_, peer) = world.open_narrow(Probe::new("server").on_read(move |log, cx| {
-        if cx.tls().is_none() {
-            return cx.start_tls(&config);
-        }
-        let data = cx.data();
-        let fits = cx.options().high_watermark() - cx.outbox_len();
-        let part = &data[..data.len().min(fits)];
-        if part.len() < data.len() {
-            log.note("waits");
-        }
-        cx.consume(part.len());
-        cx.send(part)
-    }));
-    let mut wire = Wire::new(peer, &[&TLS13]);
-    wire.shake_hands(world);
-    world.set_reads(peer, false);
-    for _ in 0..20 {
-        wire.connection
-            .writer()
-            .write_all(&pattern(30_000))
-            .unwrap();
-        let sealed = wire.take();
-        world.send(peer, sealed);
-    }
-    world.drive_until("no room", |world| world.log().has("server", "waits"));
-    world.settle();
-    world.reset(peer);
-    let why = world.drive_to_end("server");
-    assert!(why.starts_with("Io("), "{why}");
-}
-
 pub fn bytes_that_are_lost_by_a_close_are_the_reason(world: &mut World) {
     let peer = open(
         world,

@@ -284,7 +284,7 @@ impl Link {
         }
         if !self.unread.is_empty() && !self.is_read() {
             self.has_hinted = true;
-            return Some(News::Event(Event::Sent));
+            return Some(News::Event(self.take_lost().unwrap_or(Event::Sent)));
         }
         if !self.unread.is_empty() {
             self.has_hinted = false;
@@ -297,18 +297,18 @@ impl Link {
         if mem::take(&mut self.end_due) {
             return Some(News::Event(Event::EndOfFile));
         }
-        if !self.wire.is_empty() && self.is_lossy() {
-            // What the core believes to be sent is not: it has to know before it hears why.
-            let unsent = Box::new(mem::take(&mut self.wire));
-            return Some(News::Event(Event::Unsent(unsent)));
+        if let Some(lost) = self.take_lost() {
+            return Some(News::Event(lost));
         }
         let failure = self.failure.take()?;
         Some(News::Event(Event::Failed(failure)))
     }
 
-    /// Whether there are bytes of the core in what has not gone.
-    fn is_lossy(&self) -> bool {
-        !self.engine.is_handshaking()
+    /// What the core believes to be sent, and is not: it has to know before it hears why. Then it
+    /// has something to send again, and so it asks.
+    fn take_lost(&mut self) -> Option<Event<'static>> {
+        let is_lost = !self.wire.is_empty() && !self.engine.is_handshaking();
+        is_lost.then(|| Event::Unsent(Box::new(mem::take(&mut self.wire))))
     }
 
     /// How much the driver below may bring at once: whole records, or nothing.
