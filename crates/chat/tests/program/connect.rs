@@ -2,9 +2,12 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::process::Command;
 
+use rustix::net::sockopt::set_socket_reuseaddr;
+use rustix::net::{AddressFamily, SocketType};
 use switchboard_partners::{PATIENCE, Process};
 
 use crate::world::{Server, switchboard};
@@ -55,6 +58,19 @@ fn listen() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("it is bound").to_string();
     (listener, address)
+}
+
+/// A port that is nobody else's while the socket lives, and on which nobody listens; a server of
+/// ours can. (A listener that was closed may live on in a process that another test just starts.)
+fn deaf_port() -> (OwnedFd, String) {
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None);
+    let socket = socket.expect("a socket can be made");
+    set_socket_reuseaddr(&socket, true).expect("a socket can");
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    rustix::net::bind(&socket, &any).expect("a port is free");
+    let address = rustix::net::getsockname(&socket).expect("it is bound");
+    let address = SocketAddr::try_from(address).expect("it is an IP address");
+    (socket, address.to_string())
 }
 
 #[track_caller]
@@ -166,8 +182,7 @@ fn messages_that_were_refused_are_counted() {
 
 #[test]
 fn nobody_listens() {
-    let (listener, address) = listen();
-    drop(listener);
+    let (_deaf, address) = deaf_port();
     let ended = connect(&address, &[], "");
     assert_eq!(ended.code, Some(1));
     assert_eq!(
@@ -265,8 +280,7 @@ fn a_full_server_is_heard() {
 
 #[test]
 fn a_server_that_comes_later_is_found() {
-    let (listener, address) = listen();
-    drop(listener);
+    let (_deaf, address) = deaf_port();
     let mut process = Process::start(switchboard(&["connect", &address, "--reconnect"]));
     process.say("one\n");
     process.wait_for_error("try 2 of 10");
@@ -301,8 +315,7 @@ fn a_server_that_comes_back_gets_what_was_not_sent_yet() {
 
 #[test]
 fn tries_come_to_an_end() {
-    let (listener, address) = listen();
-    drop(listener);
+    let (_deaf, address) = deaf_port();
     let ended = connect(&address, &["--reconnect=1"], "");
     assert_eq!(ended.code, Some(1));
     let end = format!("nobody listens at {address}; gave up after 1 tries in a row\n");

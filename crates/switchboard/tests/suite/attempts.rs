@@ -8,6 +8,7 @@ use std::time::Duration;
 use socket2::{Domain, Socket, Type};
 use switchboard::{ConnectOptions, Error};
 
+use crate::connecting::deaf_port;
 use crate::probe::Probe;
 use crate::world::World;
 
@@ -35,12 +36,7 @@ pub fn what_is_sent_before_a_close_in_the_same_call_is_delivered(world: &mut Wor
 }
 
 pub fn a_connect_that_fails_after_a_close_says_so_if_bytes_are_lost(world: &mut World) {
-    // Nobody listens there, and nobody can while the socket lives.
-    let deaf = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket can be made");
-    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    deaf.bind(&any.into()).expect("a port is free");
-    let address = deaf.local_addr().expect("it is bound").as_socket();
-    let address = address.expect("it is an IP address");
+    let (_deaf, address) = deaf_port();
     world.with(|cx| {
         let token = cx.connect(address, Probe::new("near"));
         let token = token.expect("the answer comes later");
@@ -167,12 +163,8 @@ pub fn an_address_that_never_answers_leaves_time_for_the_next(world: &mut World)
 }
 
 pub fn addresses_that_all_refuse_are_one_failure(world: &mut World) {
-    // Nobody listens there, and nobody can while the socket lives.
-    let deaf = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket can be made");
-    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    deaf.bind(&any.into()).expect("a port is free");
-    let address = deaf.local_addr().expect("it is bound").as_socket();
-    let port = address.expect("it is an IP address").port();
+    let (_deaf, address) = deaf_port();
+    let port = address.port();
     let token = world.with(|cx| cx.connect(("localhost", port), Probe::new("near")));
     token.expect("the answer comes later");
     let why = world.drive_to_end("near");
@@ -183,9 +175,7 @@ pub fn addresses_that_all_refuse_are_one_failure(world: &mut World) {
 }
 
 pub fn a_pause_does_not_hide_that_nobody_listens(world: &mut World) {
-    let unused = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
-    let address = unused.local_addr().expect("it is bound");
-    drop(unused);
+    let (_deaf, address) = deaf_port();
     world.with(|cx| {
         let token = cx.connect(address, Probe::new("near"));
         cx.pause_source(token.expect("there is room"));

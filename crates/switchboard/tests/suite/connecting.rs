@@ -13,7 +13,7 @@ use crate::probe::{Log, Probe};
 use crate::world::{World, pattern};
 
 /// A port on which nobody listens, and nobody can while the socket lives.
-fn deaf_port() -> (Socket, SocketAddr) {
+pub fn deaf_port() -> (Socket, SocketAddr) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket can be made");
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     socket.bind(&any.into()).expect("a port is free");

@@ -107,12 +107,13 @@ pub fn a_server_that_is_silent_ends_at_the_deadline(world: &mut World) {
 }
 
 pub fn a_handshake_that_is_done_has_no_deadline(world: &mut World) {
-    let server = server_options().with_handshake_timeout(Duration::from_millis(200));
+    const TIMEOUT: Duration = Duration::from_secs(1);
+    let server = server_options().with_handshake_timeout(TIMEOUT);
     let peer = open(world, &server.build().unwrap(), Probe::echo("server"));
     let mut wire = Wire::new(peer, &[&TLS13]);
     wire.shake_hands(world);
     world.drive_until("it is done", |world| world.log().has("server", "secured"));
-    world.elapse(Duration::from_millis(250));
+    world.elapse(TIMEOUT);
     wire.connection.writer().write_all(b"hello").unwrap();
     wire.drive_until(world, "the echo", |wire, _| wire.received == b"hello");
 }

@@ -14,6 +14,7 @@ use world::World;
 
 mod answers;
 mod attempts;
+mod bytes;
 mod certificates;
 mod children;
 mod closing;

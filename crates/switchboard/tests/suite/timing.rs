@@ -8,45 +8,55 @@ use switchboard::{Error, TimerId};
 use crate::probe::Probe;
 use crate::world::World;
 
-/// Longer than a busy machine sleeps between two of our turns.
 const IDLE: Duration = Duration::from_millis(250);
 
 pub fn an_idle_connection_is_closed_and_a_busy_one_is_not(world: &mut World) {
-    world.with_options(|options| options.with_idle_timeout(IDLE));
-    let (_, _) = world.open(Probe::new("idle"));
-    let (_, busy) = world.open(Probe::echo("busy"));
-    while world.log().why("idle").is_none() {
+    world.in_time(3 * IDLE / 4, |world| {
+        world.with_options(|options| options.with_idle_timeout(IDLE));
+        let (_, _) = world.open(Probe::new("idle"));
+        let (_, busy) = world.open(Probe::echo("busy"));
+        while world.log().why("idle").is_none() {
+            world.send(busy, ".");
+            world.elapse(STEP);
+        }
+        assert_eq!(world.log().why("idle"), Some("TimedOut(Idle)"));
         world.send(busy, ".");
-        world.elapse(Duration::from_millis(5));
-    }
-    assert_eq!(world.log().why("idle"), Some("TimedOut(Idle)"));
-    world.send(busy, ".");
-    world.elapse(IDLE / 2);
-    assert_eq!(world.log().why("busy"), None);
-    assert_eq!(world.drive_to_end("busy"), "TimedOut(Idle)");
+        world.elapse(IDLE / 2);
+        if world.log().why("busy").is_some() {
+            return false;
+        }
+        assert_eq!(world.drive_to_end("busy"), "TimedOut(Idle)");
+        true
+    });
 }
 
 /// What is forwarded is traffic of the source that it is sent to, too.
 pub fn forwarded_bytes_keep_their_target_from_being_idle(world: &mut World) {
-    let (target, peer) = world.open(Probe::new("target"));
-    let (_, source) = world.open(Probe::new("source").on_read(move |_, cx| {
-        let data = cx.recv(usize::MAX);
-        cx.send_to(target, data)
-    }));
-    world
-        .with(|cx| {
-            let options = cx.source_options(target).expect("it is there");
-            cx.set_source_options(target, options.with_idle_timeout(IDLE))
-        })
-        .expect("it is there");
-    let end = world.now() + 3 * IDLE;
-    while world.now() < end {
-        world.send(source, vec![0; 8192]);
-        world.elapse(Duration::from_millis(5));
-        assert_eq!(world.log().why("target"), None);
-    }
-    assert!(world.received(peer).len() > 8192);
-    assert_eq!(world.drive_to_end("target"), "TimedOut(Idle)");
+    world.in_time(3 * IDLE / 4, |world| {
+        world.rebuild(|builder| builder);
+        let (target, peer) = world.open(Probe::new("target"));
+        let (_, source) = world.open(Probe::new("source").on_read(move |_, cx| {
+            let data = cx.recv(usize::MAX);
+            cx.send_to(target, data)
+        }));
+        world
+            .with(|cx| {
+                let options = cx.source_options(target).expect("it is there");
+                cx.set_source_options(target, options.with_idle_timeout(IDLE))
+            })
+            .expect("it is there");
+        let end = world.now() + 3 * IDLE;
+        while world.now() < end {
+            world.send(source, vec![0; 8192]);
+            world.elapse(STEP);
+            if world.log().why("target").is_some() {
+                return false;
+            }
+        }
+        assert!(world.received(peer).len() > 8192);
+        assert_eq!(world.drive_to_end("target"), "TimedOut(Idle)");
+        true
+    });
 }
 
 const STEP: Duration = Duration::from_millis(5);

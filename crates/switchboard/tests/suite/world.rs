@@ -16,24 +16,29 @@ use switchboard::{
     Builder, Handler, LoopContext, OpenOptions, Reactor, Result, SourceOptions, Time, Token,
 };
 
+pub use crate::bytes::{assert_same, pattern};
 use crate::directory::Directory;
 use crate::drivers::{Driver, NETWORK, Tape, network};
 use crate::peers::{End, PeerEnd, Server, Wire};
 use crate::probe::{Log, Probe};
 
-/// What a simulated packet needs to arrive, and its answer, and the answer to that.
+/// What a simulated packet, its answer and the answer to that need.
 const TRIP: Duration = Duration::from_micros(100);
 
 /// All are on one machine of the simulated network, as they are on the loopback one.
 const HERE: &str = "here";
 
-/// How long anything may take. Reached only by a case that fails.
+/// How long anything may stand still, and how long it may take. Reached only by a case that fails.
 const BOUND: Duration = Duration::from_secs(10);
+const WHOLE: Duration = Duration::from_secs(120);
+
+/// How often a machine may be too busy for a case about time.
+const ATTEMPTS: usize = 20;
 
 /// How long one turn may sleep while the peers wait for theirs.
 const TURN: Duration = Duration::from_millis(2);
 
-/// After so many turns in which nothing moved, nothing will.
+/// Nothing will move when nothing has for so many turns.
 const QUIET_TURNS: usize = 8;
 
 /// Names the other end of one connection.
@@ -48,6 +53,9 @@ pub struct World {
     peers: Vec<PeerEnd>,
     tape: Tape,
     directory: Directory,
+    last_turn: Instant,
+    /// The longest that the reactor has been without a turn.
+    longest_gap: Duration,
 }
 
 impl World {
@@ -63,6 +71,8 @@ impl World {
             peers: Vec::new(),
             tape,
             directory: Directory::new(),
+            last_turn: Instant::now(),
+            longest_gap: Duration::ZERO,
         }
     }
 
@@ -209,17 +219,25 @@ impl World {
         }
     }
 
-    /// Whether nobody listens at an address.
+    /// Whether nobody listens at an address. For a moment, somebody else may: a process that another
+    /// case starts has our sockets until it runs its program, and the port may be given away.
     pub fn refuses(&mut self, address: SocketAddr) -> bool {
-        let outcome = match &mut self.simulation {
-            None => TcpStream::connect(address).map(drop),
-            Some(simulation) => {
-                let mut socket = simulation.dial(HERE, address).expect("it is an address");
-                self.pass();
-                socket.read(&mut [0]).map(drop)
+        let start = Instant::now();
+        loop {
+            let outcome = match &mut self.simulation {
+                None => TcpStream::connect(address).map(drop),
+                Some(simulation) => {
+                    let mut socket = simulation.dial(HERE, address).expect("it is an address");
+                    self.pass();
+                    socket.read(&mut [0]).map(drop)
+                }
+            };
+            let refused = outcome.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused);
+            if refused || self.simulation.is_some() || start.elapsed() > BOUND {
+                return refused;
             }
-        };
-        outcome.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+            std::thread::yield_now();
+        }
     }
 
     /// Raises a signal that a source has asked for: it has come when this returns.
@@ -312,6 +330,8 @@ impl World {
 
     /// One turn of the peers, and one of the reactor that sleeps no longer than `limit`.
     pub fn turn(&mut self, limit: Duration) -> Result<bool> {
+        self.longest_gap = self.longest_gap.max(self.last_turn.elapsed());
+        self.last_turn = Instant::now();
         let mut moved = false;
         for peer in &mut self.peers {
             moved |= peer.pump();
@@ -340,10 +360,13 @@ impl World {
     #[track_caller]
     pub fn drive_until(&mut self, awaited: &str, mut done: impl FnMut(&World) -> bool) {
         let start = Instant::now();
+        let mut last_move = start;
         while !done(self) {
-            self.turn(TURN).expect("a turn goes well");
+            if self.turn(TURN).expect("a turn goes well") {
+                last_move = Instant::now();
+            }
             assert!(
-                start.elapsed() < BOUND,
+                last_move.elapsed() < BOUND && start.elapsed() < WHOLE,
                 "waited in vain for: {awaited}\n{}",
                 self.describe()
             );
@@ -382,8 +405,23 @@ impl World {
         while quiet < QUIET_TURNS {
             let moved = self.turn(TURN).expect("a turn goes well");
             quiet = if moved { 0 } else { quiet + 1 };
-            assert!(start.elapsed() < BOUND, "no rest\n{}", self.describe());
+            assert!(start.elapsed() < WHOLE, "no rest\n{}", self.describe());
         }
+    }
+
+    /// Makes attempts until one succeeds. One may fail only if the machine has kept the reactor from
+    /// a turn for `limit`: then the peers were late, too, and nothing is proved.
+    #[track_caller]
+    pub fn in_time(&mut self, limit: Duration, attempt: impl Fn(&mut World) -> bool) {
+        for _ in 0..ATTEMPTS {
+            (self.last_turn, self.longest_gap) = (Instant::now(), Duration::ZERO);
+            if attempt(self) {
+                return;
+            }
+            let was_late = self.longest_gap.max(self.last_turn.elapsed()) >= limit;
+            assert!(was_late, "nobody was late\n{}", self.describe());
+        }
+        panic!("the machine is too busy for a case about time");
     }
 
     /// Lets `duration` pass on the reactor's clock, and counts the turns that it took. A reactor
@@ -446,26 +484,4 @@ fn dial(address: SocketAddr, buffers: Option<usize>) -> TcpStream {
         .connect(&address.into())
         .expect("somebody listens there");
     socket.into()
-}
-
-/// Bytes that differ from place to place, so that a lost or moved one shows.
-pub fn pattern(len: usize) -> Vec<u8> {
-    (0..len).map(|i| (i ^ (i >> 8) ^ (i >> 16)) as u8).collect()
-}
-
-/// As `assert_eq`, without printing megabytes.
-#[track_caller]
-pub fn assert_same(got: &[u8], expected: &[u8]) {
-    if got == expected {
-        return;
-    }
-    let first = got.iter().zip(expected).position(|(a, b)| a != b);
-    let excerpt = |bytes: &[u8]| bytes[..bytes.len().min(60)].escape_ascii().to_string();
-    panic!(
-        "got {} bytes, expected {}; the first that differ: {first:?}\n  {}\n  {}",
-        got.len(),
-        expected.len(),
-        excerpt(got),
-        excerpt(expected)
-    );
 }
