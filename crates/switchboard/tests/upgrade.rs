@@ -1,5 +1,6 @@
 //! Replacing a server by a new process, as a user does it with `examples/upgradable.rs`, while clients
 //! come, talk and go: none is refused, and none is broken off before the limit.
+#![cfg(target_os = "linux")]
 
 #[path = "crowd/drivers.rs"]
 mod drivers;

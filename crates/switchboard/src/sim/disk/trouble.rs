@@ -4,9 +4,9 @@
 use std::io;
 
 use fastrand::Rng;
-use rustix::io::Errno;
 
 use crate::sim::dice::mix;
+use crate::sim::failures::{disk_failed, disk_full};
 use crate::sim::{Counts, Fault, Faults};
 
 /// Of a disk, and apart from the world, since its jobs have no other way to it.
@@ -60,7 +60,7 @@ impl Trouble {
 /// What a program sees of it.
 pub(super) fn error(fault: Fault) -> io::Error {
     match fault {
-        Fault::DiskFull => Errno::NOSPC.into(),
-        _ => Errno::IO.into(),
+        Fault::DiskFull => disk_full(),
+        _ => disk_failed(),
     }
 }
