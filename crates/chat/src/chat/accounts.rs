@@ -82,7 +82,7 @@ impl Chat {
         if self.settings.registration == Registration::Closed && !self.known(user)?.admin {
             return Err(Refusal::RegistrationClosed);
         }
-        if !names::is_account(name) {
+        if names::check_nick(name).is_err() {
             return Err(Refusal::BadAccountName(name.into()));
         }
         if self.account(name).is_some() || self.registering.contains(names::fold(name).as_ref()) {
@@ -252,7 +252,7 @@ impl Chat {
         account.certificates.retain(|known| *known != fingerprint);
         if add {
             let taken = self.certificates.get(&fingerprint);
-            if taken.is_some_and(|owner| !names::same(owner, &account.name)) {
+            if taken.is_some_and(|owner| !names::are_same(owner, &account.name)) {
                 return Err(Refusal::AccountExists("this certificate".into()));
             }
             if account.certificates.len() >= CERTIFICATES_MAX {

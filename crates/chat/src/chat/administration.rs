@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::command::{AdminCommand, Label};
+use super::entries::Entry;
 use super::event::{Event, Receipt};
 use super::ids::{Moment, UserId};
-use super::masks;
 use super::outlet::Outlet;
 use super::pending::{Deed, Then};
 use super::refusal::Refusal;
-use super::{Asker, Chat};
+use super::{Asker, Chat, governing};
 use crate::store::record::{AccountRecord, ServerBan, Write};
 
 impl Chat {
@@ -42,7 +42,8 @@ impl Chat {
                 reason,
             } => self.ban(asker, user, (&mask, seconds, reason), now, out),
             AdminCommand::Unban { mask } => {
-                let mask: Arc<str> = masks::completed(&mask).map_or(mask, Into::into);
+                // What is no mask was never banned, or is from before: as it was given.
+                let mask = Entry::parse(&mask).map_or(mask, |entry| entry.to_string().into());
                 let entry = self.audit(user, &format!("took the ban of {mask} back"), now)?;
                 let first = Write::NoServerBan {
                     mask: Arc::clone(&mask),
@@ -109,10 +110,7 @@ impl Chat {
         now: Moment,
         out: &mut dyn Outlet,
     ) -> Result<(), Refusal> {
-        let completed = masks::completed(mask);
-        let mask: Arc<str> = completed
-            .ok_or_else(|| Refusal::BadMask(Arc::clone(mask)))?
-            .into();
+        let mask = governing::in_full(mask)?;
         self.line(&reason)?;
         let entry = self.audit(user, &format!("banned {mask}: {reason}"), now)?;
         let ban = Arc::new(ServerBan {
@@ -153,8 +151,10 @@ impl Chat {
     }
 
     pub(super) fn enforce_ban(&mut self, ban: &ServerBan, now: Moment, out: &mut dyn Outlet) {
-        let meant =
-            |user: &&super::User| !user.admin && masks::means(&ban.mask, &user.identity, user.from);
+        let Ok(entry) = Entry::parse(&ban.mask) else {
+            return;
+        };
+        let meant = |user: &&super::User| !user.admin && entry.means(&user.identity, user.from);
         let meant: Vec<UserId> = self
             .users
             .everybody()

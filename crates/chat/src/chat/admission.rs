@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
+use super::entries::Entry;
 use super::event::Identity;
 use super::ids::Moment;
 use super::refusal::Refusal;
-use super::{Chat, masks, names};
+use super::{Chat, names};
 use crate::rate::Bucket;
 use crate::store::record::ServerBan;
 
@@ -29,33 +30,54 @@ struct Network {
     registrations: Bucket,
 }
 
+#[derive(Debug)]
+struct Ban {
+    record: Arc<ServerBan>,
+    /// `None`: it is no mask, and means nobody.
+    meant: Option<Entry>,
+}
+
+impl Ban {
+    fn new(record: Arc<ServerBan>) -> Ban {
+        let meant = Entry::parse(&record.mask).ok();
+        Ban { record, meant }
+    }
+
+    fn is_on(&self, unix_ms: u64) -> bool {
+        let until = self.record.until_unix_ms;
+        until.is_none_or(|until| unix_ms < until)
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Admissions {
     networks: BTreeMap<IpAddr, Network>,
-    bans: Vec<Arc<ServerBan>>,
+    bans: Vec<Ban>,
 }
 
 impl Admissions {
     pub(super) fn new(bans: Vec<ServerBan>) -> Admissions {
         Admissions {
             networks: BTreeMap::new(),
-            bans: bans.into_iter().map(Arc::new).collect(),
+            bans: bans
+                .into_iter()
+                .map(|ban| Ban::new(Arc::new(ban)))
+                .collect(),
         }
     }
 
     pub(super) fn add_ban(&mut self, ban: Arc<ServerBan>) {
         self.remove_ban(&ban.mask);
-        self.bans.push(ban);
+        self.bans.push(Ban::new(ban));
     }
 
     pub(super) fn remove_ban(&mut self, mask: &str) {
-        self.bans.retain(|ban| !names::same(&ban.mask, mask));
+        self.bans
+            .retain(|ban| !names::are_same(&ban.record.mask, mask));
     }
 
     fn banned_address(&self, from: IpAddr, unix_ms: u64) -> Option<&ServerBan> {
-        let means =
-            |ban: &&Arc<ServerBan>| is_on(ban, unix_ms) && masks::means_address(&ban.mask, from);
-        self.bans.iter().find(means).map(Arc::as_ref)
+        self.banned(unix_ms, |entry| entry.means_address(from))
     }
 
     pub(super) fn banned_user(
@@ -64,14 +86,14 @@ impl Admissions {
         from: Option<IpAddr>,
         unix_ms: u64,
     ) -> Option<&ServerBan> {
-        let means =
-            |ban: &&Arc<ServerBan>| is_on(ban, unix_ms) && masks::means(&ban.mask, who, from);
-        self.bans.iter().find(means).map(Arc::as_ref)
+        self.banned(unix_ms, |entry| entry.means(who, from))
     }
-}
 
-fn is_on(ban: &ServerBan, unix_ms: u64) -> bool {
-    ban.until_unix_ms.is_none_or(|until| unix_ms < until)
+    fn banned(&self, unix_ms: u64, means: impl Fn(&Entry) -> bool) -> Option<&ServerBan> {
+        let mut on = self.bans.iter().filter(|ban| ban.is_on(unix_ms));
+        let found = on.find(|ban| ban.meant.as_ref().is_some_and(&means));
+        found.map(|ban| ban.record.as_ref())
+    }
 }
 
 /// What counts as one network: whoever has an IPv6 address usually has a /64 of them.

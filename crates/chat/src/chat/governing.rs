@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use super::command::{Change, Flag, Label, Role};
+use super::entries::Entry;
 use super::ids::{Moment, UserId};
-use super::masks;
 use super::outlet::Outlet;
 use super::pending::{Deed, Then};
 use super::refusal::Refusal;
@@ -129,12 +129,10 @@ impl Chat {
                 Ok(Change::Key(Some(key)))
             }
             Change::Mask { list, mask, add } => {
-                let completed = masks::completed(&mask);
-                let mask = completed.ok_or_else(|| Refusal::BadMask(Arc::clone(&mask)))?;
+                let mask = in_full(&mask)?;
                 if add && room.masks(list).len() >= self.settings.masks_per_list {
                     return Err(Refusal::ListFull(Arc::clone(room.name())));
                 }
-                let mask = mask.into();
                 Ok(Change::Mask { list, mask, add })
             }
             Change::Role { nick, role, add } => {
@@ -263,6 +261,12 @@ impl Chat {
             room.intend(record, roles);
         }
     }
+}
+
+/// A mask as lists show it: `ann` is `ann!*@*`, `a@b` is `*!a@b`, `10.0.0.0/8` is its host.
+pub(super) fn in_full(mask: &Arc<str>) -> Result<Arc<str>, Refusal> {
+    let entry = Entry::parse(mask).map_err(|_| Refusal::BadMask(Arc::clone(mask)))?;
+    Ok(entry.to_string().into())
 }
 
 /// A role that is given replaces a lower one; one that is taken away leaves nothing, if it was there.

@@ -33,7 +33,7 @@ impl Chat {
                 return Ok(());
             }
             self.may_join(user, room, key)?;
-        } else if !names::is_room(name) {
+        } else if names::check_channel(name).is_err() {
             return Err(Refusal::BadRoomName(name.into()));
         } else if self.rooms.len() >= self.settings.rooms_max {
             return Err(Refusal::TooManyRoomsInAll(self.settings.rooms_max));

@@ -17,6 +17,7 @@ mod administration;
 mod admission;
 mod audience;
 pub mod command;
+pub mod entries;
 pub mod event;
 mod governing;
 pub mod ids;

@@ -144,7 +144,7 @@ impl Chat {
         }
         self.change_identity(user, |who| who.nick = nick, out)?;
         let after = Arc::clone(self.identity(user)?);
-        if !names::same(&before.nick, &after.nick) {
+        if !names::are_same(&before.nick, &after.nick) {
             self.tell_watchers(&before.nick, None, out);
             self.tell_watchers(&after.nick, Some(&after), out);
         }
@@ -158,10 +158,10 @@ impl Chat {
         account: Option<&str>,
         user: Option<UserId>,
     ) -> Result<(), Refusal> {
-        if !names::is_nick(nick) {
+        if names::check_nick(nick).is_err() {
             return Err(Refusal::BadNick(nick.into()));
         }
-        let owns = account.is_some_and(|account| names::same(account, nick));
+        let owns = account.is_some_and(|account| names::are_same(account, nick));
         if !owns && self.account(nick).is_some() {
             return Err(Refusal::NickReserved(nick.into()));
         }
@@ -170,7 +170,7 @@ impl Chat {
             let theirs = self.users.get(other).and_then(|other| other.account());
             theirs
                 .zip(account)
-                .is_some_and(|(one, two)| names::same(one, two))
+                .is_some_and(|(one, two)| names::are_same(one, two))
         };
         match taken {
             Some(other) if !same_person(other) => Err(Refusal::NickInUse(nick.into())),
@@ -235,7 +235,7 @@ impl Chat {
     /// # Errors
     /// It watches as many as the limit allows, or this is no nick.
     pub fn watch(&mut self, user: UserId, nick: &str) -> Result<Option<UserId>, Refusal> {
-        if !names::is_nick(nick) {
+        if names::check_nick(nick).is_err() {
             return Err(Refusal::BadNick(nick.into()));
         }
         let limit = self.settings.watches_per_user;

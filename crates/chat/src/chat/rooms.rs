@@ -9,9 +9,9 @@ use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
 
 use super::command::{Change, Flag, MaskList, Role};
+use super::entries::Entry;
 use super::event::{Identity, Member};
 use super::ids::UserId;
-use super::masks;
 use super::names;
 use crate::store::record::{MaskEntry, RoomRecord};
 
@@ -33,7 +33,7 @@ pub struct Room {
     pub(super) flags: BTreeSet<Flag>,
     pub(super) key: Option<Arc<str>>,
     pub(super) limit: Option<u32>,
-    masks: BTreeMap<MaskList, Vec<MaskEntry>>,
+    masks: BTreeMap<MaskList, List>,
     /// What accounts may do here whenever they come, by their folded names.
     roles: BTreeMap<Arc<str>, Role>,
     created_unix_ms: u64,
@@ -41,6 +41,15 @@ pub struct Room {
     draft: Option<Box<Draft>>,
     /// It is in the store, so it stays when all have left.
     pub(super) kept: bool,
+}
+
+/// The entries of one list, as they are shown and, at the same places, as they are compared: a
+/// message of each member is compared with all of them.
+#[derive(Debug, Default)]
+struct List {
+    shown: Vec<MaskEntry>,
+    /// `None`: it is no mask, and means nobody.
+    meant: Vec<Option<Entry>>,
 }
 
 /// A room's settings as they will be. Changes that wait build upon each other, or one of them would
@@ -204,7 +213,7 @@ impl Room {
 
     /// The entries of one list, the oldest first.
     pub fn masks(&self, list: MaskList) -> &[MaskEntry] {
-        self.masks.get(&list).map_or(&[], Vec::as_slice)
+        self.masks.get(&list).map_or(&[], |list| &list.shown)
     }
 
     /// What an account may do here whenever it comes.
@@ -227,9 +236,8 @@ impl Room {
     }
 
     pub(super) fn matches(&self, list: MaskList, who: &Identity, from: Option<IpAddr>) -> bool {
-        self.masks(list)
-            .iter()
-            .any(|entry| masks::means(&entry.mask, who, from))
+        let meant = self.masks.get(&list).map_or(&[][..], |list| &list.meant);
+        meant.iter().flatten().any(|entry| entry.means(who, from))
     }
 
     pub(super) fn is_banned(&self, who: &Identity, from: Option<IpAddr>) -> bool {
@@ -244,18 +252,22 @@ impl Room {
 
     /// Puts an entry on a list; what is there already stays as it is.
     pub(super) fn add_mask(&mut self, list: MaskList, entry: MaskEntry) {
-        let entries = self.masks.entry(list).or_default();
-        if !entries
-            .iter()
-            .any(|old| names::same(&old.mask, &entry.mask))
-        {
-            entries.push(entry);
+        let list = self.masks.entry(list).or_default();
+        let mut shown = list.shown.iter();
+        if !shown.any(|old| names::are_same(&old.mask, &entry.mask)) {
+            list.meant.push(Entry::parse(&entry.mask).ok());
+            list.shown.push(entry);
         }
     }
 
     pub(super) fn remove_mask(&mut self, list: MaskList, mask: &str) {
-        if let Some(entries) = self.masks.get_mut(&list) {
-            entries.retain(|old| !names::same(&old.mask, mask));
+        let Some(list) = self.masks.get_mut(&list) else {
+            return;
+        };
+        let is_it = |old: &MaskEntry| names::are_same(&old.mask, mask);
+        if let Some(place) = list.shown.iter().position(is_it) {
+            list.shown.remove(place);
+            list.meant.remove(place);
         }
     }
 
@@ -267,7 +279,7 @@ impl Room {
             Change::Limit(limit) => self.limit != *limit,
             Change::Mask { list, mask, add } => {
                 let mut entries = self.masks(*list).iter();
-                entries.any(|old| names::same(&old.mask, mask)) != *add
+                entries.any(|old| names::are_same(&old.mask, mask)) != *add
             }
             Change::Role { .. } => true,
         }

@@ -129,7 +129,7 @@ impl Chat {
         if self.standing(room, user) >= Role::Voice {
             return Ok(());
         }
-        let in_lobby = who.guest && names::same(room.name(), &self.settings.lobby);
+        let in_lobby = who.guest && names::are_same(room.name(), &self.settings.lobby);
         let outside = !room.members.contains_key(&user) && !in_lobby;
         let silent = room.has(Flag::Moderated)
             || (outside && room.has(Flag::NoOutsiders))
@@ -219,7 +219,7 @@ impl Chat {
         let message = message.ok_or(Refusal::NoSuchMessage)?;
         let who = self.known(user)?;
         let account = who.account().zip(message.from.account.as_ref());
-        if account.is_some_and(|(own, theirs)| names::same(own, theirs)) {
+        if account.is_some_and(|(own, theirs)| names::are_same(own, theirs)) {
             return Ok(());
         }
         match &message.place {

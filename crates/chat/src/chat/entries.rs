@@ -6,7 +6,9 @@
 //! learns it from `EXTBAN=~,a` and `ACCOUNTEXTBAN=a`.
 
 use std::fmt;
+use std::net::IpAddr;
 
+use super::event::Identity;
 use super::masks::{MASK_BYTES_MAX, Mask, MaskError, Subject, glob};
 
 /// What is before the name of an account.
@@ -15,11 +17,11 @@ pub const ACCOUNT_PREFIX: &str = "~a:";
 /// An entry of a list.
 ///
 /// ```
-/// use switchboard_chat::irc::entries::Entry;
+/// use switchboard_chat::chat::entries::Entry;
 ///
 /// assert_eq!(Entry::parse("*.org")?.to_string(), "*!*@*.org");
 /// assert_eq!(Entry::parse("~a:ada")?.to_string(), "~a:ada");
-/// # Ok::<(), switchboard_chat::irc::masks::MaskError>(())
+/// # Ok::<(), switchboard_chat::chat::masks::MaskError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
@@ -51,6 +53,31 @@ impl Entry {
             Entry::Mask(mask) => mask.matches(subject),
             Entry::Account(name) => account.is_some_and(|account| glob(name, account)),
         }
+    }
+
+    /// Whether it means this user, who connects from `from`. Allocates nothing.
+    pub fn means(&self, who: &Identity, from: Option<IpAddr>) -> bool {
+        let subject = Subject {
+            nick: &who.nick,
+            user: &who.user,
+            host: &who.host,
+            ip: from,
+        };
+        self.matches(&subject, who.account.as_deref())
+    }
+
+    /// Whether it means everybody at this address, whoever they are. Allocates nothing.
+    pub fn means_address(&self, from: IpAddr) -> bool {
+        let Entry::Mask(mask) = self else {
+            return false;
+        };
+        let anybody = Subject {
+            nick: "*",
+            user: "*",
+            host: "",
+            ip: Some(from),
+        };
+        mask.nick() == "*" && mask.user() == "*" && mask.matches(&anybody)
     }
 }
 
@@ -93,5 +120,55 @@ mod tests {
         let long = format!("~a:{}", "x".repeat(MASK_BYTES_MAX - 3));
         assert_eq!(Entry::parse(&long).unwrap().to_string(), long);
         assert_eq!(Entry::parse(&format!("{long}x")), Err(MaskError::TooLong));
+    }
+
+    fn means(text: &str, who: &Identity, from: Option<IpAddr>) -> bool {
+        Entry::parse(text).is_ok_and(|entry| entry.means(who, from))
+    }
+
+    fn means_address(text: &str, from: IpAddr) -> bool {
+        Entry::parse(text).is_ok_and(|entry| entry.means_address(from))
+    }
+
+    fn ann() -> Identity {
+        Identity {
+            nick: "Ann".into(),
+            user: "a".into(),
+            host: "example.org".into(),
+            account: Some("ann".into()),
+            realname: "Ann".into(),
+            bot: false,
+        }
+    }
+
+    #[test]
+    fn masks_of_all_kinds() {
+        let from = Some("10.1.2.3".parse().unwrap());
+        for mask in [
+            "ann!*@*",
+            "*!a@*",
+            "*!*@*.org",
+            "~a:ANN",
+            "*!*@10.0.0.0/8",
+            "10.1.2.3",
+            "*",
+        ] {
+            assert!(means(mask, &ann(), from), "{mask}");
+        }
+        for mask in ["bob!*@*", "~a:bob", "*!*@11.0.0.0/8", "", "a b"] {
+            assert!(!means(mask, &ann(), from), "{mask}");
+        }
+        assert!(!means("*!*@10.0.0.0/8", &ann(), None));
+    }
+
+    #[test]
+    fn addresses_alone() {
+        let from = "10.1.2.3".parse().unwrap();
+        for mask in ["10.0.0.0/8", "10.1.2.3", "*!*@10.1.*"] {
+            assert!(means_address(mask, from), "{mask}");
+        }
+        for mask in ["11.0.0.0/8", "ann!*@*", "a@10.1.2.3", "~a:ann", ""] {
+            assert!(!means_address(mask, from), "{mask}");
+        }
     }
 }
