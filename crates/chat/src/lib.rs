@@ -4,6 +4,7 @@
 //! and bytes come out. The handlers on the reactor are a thin layer over them. This library is the
 //! program's own; only the program's behaviour is stable, not these items.
 
+pub mod accounts;
 pub mod answers;
 pub mod backoff;
 pub mod chat;

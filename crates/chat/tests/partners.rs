@@ -1,5 +1,8 @@
-//! Clients and terminals that are not ours: netcat, and the terminal client on a tmux screen.
+//! Clients and terminals that are not ours: netcat, the terminal client on a tmux screen, and GNU
+//! SASL for the accounts.
 
+#[path = "accounts/gsasl.rs"]
+mod gsasl;
 #[path = "program/world.rs"]
 mod world;
 
@@ -10,7 +13,7 @@ use switchboard_partners::{Installed, Partner, Process, Screen, Suite};
 use world::{Server, switchboard};
 
 fn main() -> ExitCode {
-    Suite::new()
+    gsasl::tests(Suite::new())
         .needs([Partner::NC], "netcat_is_a_client", |[nc]| netcat(&nc))
         .needs(
             [Partner::TMUX],

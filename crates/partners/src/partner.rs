@@ -62,6 +62,8 @@ impl Partner {
         package: "bind9-dnsutils",
         ..Self::named("dig")
     };
+    /// The command line of GNU SASL, clients and servers that are not ours.
+    pub const GSASL: Self = Self::named("gsasl");
     /// `valgrind`, for counting instructions.
     pub const VALGRIND: Self = Self::named("valgrind");
 
@@ -76,6 +78,7 @@ impl Partner {
         Self::CC,
         Self::VALGRIND,
         Self::DIG,
+        Self::GSASL,
     ];
 
     /// A program whose package and command are called like the program itself.
