@@ -37,6 +37,8 @@ fn a_place() -> impl Strategy<Value = Place> {
 enum Move {
     /// Gives up, if need be, and begins anew.
     Begin(&'static str),
+    /// Does so, and says to be somebody, by her own password or certificate.
+    Attempt(&'static str, &'static str),
     /// Sends a whole message, perhaps changed and in wrong pieces.
     Say(Message, Vec<Change>),
     /// Sends an argument of any text.
@@ -108,7 +110,8 @@ fn a_message() -> impl Strategy<Value = Message> {
 
 fn a_move() -> impl Strategy<Value = Move> {
     prop_oneof![
-        2 => select(MECHANISMS).prop_map(Move::Begin),
+        1 => select(MECHANISMS).prop_map(Move::Begin),
+        4 => (select(MECHANISMS), a_name()).prop_map(|(mechanism, name)| Move::Attempt(mechanism, name)),
         4 => a_message().prop_map(|message| Move::Say(message, Vec::new())),
         2 => (a_message(), vec(a_change(), 1..4)).prop_map(|(message, changes)| Move::Say(message, changes)),
         1 => "[A-Za-z0-9+/=*]{0,12}|\\PC{0,8}|A{399,401}".prop_map(Move::Argument),
@@ -153,6 +156,15 @@ impl Connection {
                 self.exchange = exchange(self.exchanges);
                 let step = self.exchange.input(mechanism);
                 self.follow(step);
+            }
+            Move::Attempt(mechanism, account) => {
+                self.take(Move::Begin(mechanism));
+                let message = match mechanism {
+                    "PLAIN" => Message::Plain(account),
+                    "EXTERNAL" => Message::Identity(account),
+                    _ => Message::First(account),
+                };
+                self.take(Move::Say(message, Vec::new()));
             }
             Move::Say(message, changes) => {
                 let mut bytes = self.bytes(&message);
@@ -339,23 +351,18 @@ fn the_moves_can_succeed() {
     let say = |message| Move::Say(message, Vec::new());
     let mut connection = Connection::new();
     let runs = [
+        vec![Move::Attempt("PLAIN", MALLORY.0), newest(), newest()],
         vec![
-            Move::Begin("PLAIN"),
-            say(Message::Plain(MALLORY.0)),
-            newest(),
-            newest(),
-        ],
-        vec![
-            Move::Begin("SCRAM-SHA-256"),
-            say(Message::First(MALLORY.0)),
+            Move::Attempt("SCRAM-SHA-256", MALLORY.0),
             newest(),
             say(Message::Proof(MALLORY.0)),
             say(Message::Empty),
         ],
+        vec![Move::Attempt("EXTERNAL", MALLORY.0), newest()],
         vec![Move::Begin("EXTERNAL"), say(Message::Empty), newest()],
     ];
     for run in runs {
         run.into_iter().for_each(|one| connection.take(one));
     }
-    assert_eq!(connection.successes, 3);
+    assert_eq!(connection.successes, 4);
 }
