@@ -188,6 +188,8 @@ pub enum Event {
         by: Arc<Identity>,
         /// The invited one.
         nick: Arc<str>,
+        /// The invited one's connection.
+        invited: UserId,
         /// Into which room.
         room: Arc<str>,
     },

@@ -268,6 +268,7 @@ impl Chat {
         let event = Event::Invited {
             by: Arc::clone(self.identity(user)?),
             nick: Arc::clone(&self.identity(them)?.nick),
+            invited: them,
             room: name,
         };
         let operators = room

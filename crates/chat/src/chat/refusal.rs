@@ -72,6 +72,8 @@ pub enum Refusal {
     BadInvitation,
     /// The disk is full, or fails: nothing was stored. Reading goes on.
     CannotStore(Arc<str>),
+    /// What is stored cannot be read: the disk fails. What is said now goes on.
+    CannotRead(Arc<str>),
     /// More waits to be stored than the limit allows.
     Busy,
 }
@@ -138,6 +140,7 @@ impl Display for Refusal {
                 "registration needs an invitation code that is not used yet"
             ),
             CannotStore(why) => write!(f, "not stored, try again later: {why}"),
+            CannotRead(why) => write!(f, "cannot be read, try again later: {why}"),
             Busy => write!(f, "the server is busy storing: try again in a moment"),
         }
     }

@@ -85,6 +85,16 @@ impl User {
         &self.watches
     }
 
+    /// The rooms that this user may come into once, by their folded names.
+    pub fn invited(&self) -> &[Arc<str>] {
+        &self.invited
+    }
+
+    /// How many of its commands wait to be stored: one that makes it more is answered later.
+    pub fn pending(&self) -> usize {
+        self.pending
+    }
+
     /// Its account.
     pub fn account(&self) -> Option<&Arc<str>> {
         self.identity.account.as_ref()

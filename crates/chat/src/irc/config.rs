@@ -1,0 +1,71 @@
+//! What the operator of a server decides about its IRC. It must never change while a line is being
+//! handled.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::caps::{self, Caps};
+
+/// Says that clients should come back by TLS (IRCv3 `sts`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sts {
+    /// The port on which TLS is spoken.
+    pub port: u16,
+    /// How long a client should remember it.
+    pub duration: Duration,
+}
+
+/// The choices of IRC.
+#[derive(Debug)]
+pub struct IrcConfig {
+    /// How the server calls itself; the same as in the chat's settings.
+    pub server: Arc<str>,
+    /// What people call the network.
+    pub network: Arc<str>,
+    /// The program and its version.
+    pub version: Arc<str>,
+    /// When the server was started, for people.
+    pub created: Arc<str>,
+    /// The message of the day, by lines; none: `422`.
+    pub motd: Vec<Arc<str>>,
+    /// Told to clients that come without TLS.
+    pub sts: Option<Sts>,
+    /// A client that has said nothing for so long is asked whether it is there.
+    pub ping_after: Duration,
+    /// It has so long to answer.
+    pub ping_timeout: Duration,
+    /// A client has so long to say who it is.
+    pub registration_timeout: Duration,
+    /// Targets of one message.
+    pub targets_max: usize,
+    /// Lines of one message that comes in a batch.
+    pub multiline_lines_max: usize,
+}
+
+impl IrcConfig {
+    /// The usual choices, under this name.
+    pub fn new(server: Arc<str>) -> IrcConfig {
+        IrcConfig {
+            network: Arc::clone(&server),
+            server,
+            version: concat!("switchboard-", env!("CARGO_PKG_VERSION")).into(),
+            created: "at some time".into(),
+            motd: Vec::new(),
+            sts: None,
+            ping_after: Duration::from_secs(120),
+            ping_timeout: Duration::from_secs(60),
+            registration_timeout: Duration::from_secs(30),
+            targets_max: 4,
+            multiline_lines_max: 100,
+        }
+    }
+
+    /// The capabilities that a client is offered.
+    pub fn offered(&self, tls: bool) -> Caps {
+        let mut offered = caps::WORKING;
+        if self.sts.is_some() && !tls {
+            offered = offered | caps::STS;
+        }
+        offered
+    }
+}
