@@ -117,7 +117,7 @@ impl Readiness {
     pub(crate) fn has_backlog(&self) -> bool {
         self.looked_at < self.ready.len()
             || !self.next_tick.is_empty()
-            || !self.rearm.is_empty() // until then the kernel does not tell of them
+            || asking::keeps_silent(&self.rearm)
             || self.results.may_be_left()
             || self.inlet.waiting().is_some()
     }

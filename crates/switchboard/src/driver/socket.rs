@@ -13,12 +13,13 @@ use rustix::fd::AsFd;
 
 #[cfg(unix)]
 pub(super) use unix::{
-    NO_SIGNAL, Socket, Source, accept, begin_connect, hold, is_out_of_resources, send_gathered,
-    source,
+    NO_SIGNAL, Socket, Source, accept, begin_connect, hold, is_out_of_resources, receive,
+    send_gathered, source,
 };
 #[cfg(windows)]
 pub(super) use windows::{
-    NO_SIGNAL, Socket, accept, begin_connect, hold, is_out_of_resources, send_gathered, source,
+    NO_SIGNAL, Socket, accept, begin_connect, hold, is_out_of_resources, receive, send_gathered,
+    source,
 };
 
 /// Fails only when the connection is gone, which the next read reports.

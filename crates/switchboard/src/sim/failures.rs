@@ -38,13 +38,13 @@ mod numbers {
     pub(super) const DISK_FAILED: i32 = Errno::IO.raw_os_error();
 }
 
-/// Those of files are no numbers of Winsock's, but of Windows ("System Error Codes").
+/// Numbers of Windows ("System Error Codes") that mean the same, where Winsock has none.
 #[cfg(not(unix))]
 mod numbers {
     use super::Errno;
 
     /// A send on a connection that the peer has done with.
-    pub(in super::super) const GONE: Errno = Errno::CONNABORTED;
+    pub(in super::super) const GONE: Errno = Errno::from_raw_os_error(109); // ERROR_BROKEN_PIPE
     pub(super) const NO_FILE: i32 = 2; // ERROR_FILE_NOT_FOUND
     pub(super) const FILE_EXISTS: i32 = 80; // ERROR_FILE_EXISTS
     pub(super) const DISK_FULL: i32 = 112; // ERROR_DISK_FULL

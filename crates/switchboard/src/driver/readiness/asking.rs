@@ -7,6 +7,6 @@ mod unix;
 mod windows;
 
 #[cfg(unix)]
-pub(super) use unix::{OF_TCP, TELLS_OF_SHUTDOWN, drained, looked_at, wanted};
+pub(super) use unix::{OF_TCP, TELLS_OF_SHUTDOWN, drained, keeps_silent, looked_at, wanted};
 #[cfg(windows)]
-pub(super) use windows::{OF_TCP, TELLS_OF_SHUTDOWN, drained, looked_at, wanted};
+pub(super) use windows::{OF_TCP, TELLS_OF_SHUTDOWN, drained, keeps_silent, looked_at, wanted};

@@ -8,9 +8,9 @@ use std::net::SocketAddr;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
-use super::Readiness;
 use super::registering::{BOTH, pack};
 use super::steps::{ENDING, Entry, QUEUED, READABLE, Step, Then, WRITABLE};
+use super::{Readiness, asking};
 use crate::Token;
 use crate::driver::Event;
 use crate::driver::socket::{Socket, begin_connect, source};
@@ -53,7 +53,8 @@ impl Readiness {
         } else {
             let mut connecting = Box::new(Connecting::default());
             connecting.fds.push(fd);
-            self.occupy(token, Entry::Connecting(connecting));
+            let slot = self.occupy(token, Entry::Connecting(connecting));
+            slot.flags.told_of_room = asking::OF_TCP;
         }
         Ok(())
     }

@@ -4,7 +4,6 @@
 
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
-use rustix::net::RecvFlags;
 
 use super::connecting::Connecting;
 #[cfg(unix)]
@@ -16,7 +15,7 @@ use crate::driver::batches::DatagramSocket;
 use crate::driver::channel::Channel;
 #[cfg(unix)]
 use crate::driver::socket::Source;
-use crate::driver::socket::{Socket, accept, is_out_of_resources, source};
+use crate::driver::socket::{Socket, accept, is_out_of_resources, receive, source};
 use crate::net::SocketFile;
 use crate::{Stream, Token};
 
@@ -176,7 +175,7 @@ pub(super) fn stream_step(
 
 #[inline]
 pub(super) fn recv(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize, Errno> {
-    rustix::net::recv(fd, buffer, RecvFlags::empty()).map(|(_, n)| n)
+    receive(fd, buffer)
 }
 
 /// What a read of at most `limit` bytes has found.

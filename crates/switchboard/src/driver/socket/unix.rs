@@ -9,7 +9,7 @@ use mio::event;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use rustix::io::Errno;
-use rustix::net::{SendAncillaryBuffer, SendFlags};
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
 
 pub(crate) type Socket = OwnedFd;
 
@@ -66,6 +66,11 @@ pub(crate) fn begin_connect(socket: BorrowedFd<'_>, address: SocketAddr) -> Resu
         Err(Errno::INPROGRESS | Errno::INTR) => Ok(()),
         result => result,
     }
+}
+
+#[inline(always)]
+pub(crate) fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize, Errno> {
+    rustix::net::recv(socket, buffer, RecvFlags::empty()).map(|(_, n)| n)
 }
 
 /// Sends many pieces in one call (`writev`, in the form that can be told not to raise a signal).

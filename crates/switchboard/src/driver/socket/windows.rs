@@ -10,7 +10,7 @@ use mio::event;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use rustix::io::Errno;
-use rustix::net::SendFlags;
+use rustix::net::{RecvFlags, SendFlags};
 use socket2::SockRef;
 
 pub(crate) struct Socket(TcpStream);
@@ -55,6 +55,15 @@ pub(crate) fn begin_connect(socket: BorrowedSocket<'_>, address: SocketAddr) -> 
     match rustix::net::connect(socket, &address) {
         Err(Errno::WOULDBLOCK) => Ok(()),
         result => result,
+    }
+}
+
+/// What we have shut down has an end, and no error.
+pub(crate) fn receive(socket: BorrowedSocket<'_>, buffer: &mut [u8]) -> Result<usize, Errno> {
+    match rustix::net::recv(socket, buffer, RecvFlags::empty()) {
+        Ok((_, n)) => Ok(n),
+        Err(Errno::SHUTDOWN) => Ok(0),
+        Err(error) => Err(error),
     }
 }
 

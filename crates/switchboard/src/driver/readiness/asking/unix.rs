@@ -13,6 +13,11 @@ pub(in super::super) const OF_TCP: Told = Told::Always;
 /// That we have shut a connection down is told like its end.
 pub(in super::super) const TELLS_OF_SHUTDOWN: bool = true;
 
+/// Whether a descriptor of ours, which others may poll, tells nothing of these until the next wait.
+pub(in super::super) fn keeps_silent(rearm: &[Token]) -> bool {
+    !rearm.is_empty()
+}
+
 /// A read has taken all that there was.
 #[inline(always)]
 pub(in super::super) fn drained(_: Token, _: &mut Vec<Token>) {}

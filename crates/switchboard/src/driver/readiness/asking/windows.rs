@@ -15,6 +15,11 @@ pub(in super::super) const OF_TCP: Told = Told::Unasked;
 /// That we have shut a connection down shows in the next call only.
 pub(in super::super) const TELLS_OF_SHUTDOWN: bool = false;
 
+/// There is no descriptor that others could poll.
+pub(in super::super) fn keeps_silent(_: &[Token]) -> bool {
+    false
+}
+
 /// A read has taken all that there was.
 pub(in super::super) fn drained(token: Token, rearm: &mut Vec<Token>) {
     rearm.push(token);
