@@ -12,6 +12,9 @@ use anyhow::{Context, Result};
 use rustix::process::Signal;
 
 use crate::child::{Child, Line};
+use crate::generator::Generator;
+use crate::protocol::Limit;
+use crate::servers::Server;
 
 const ATTACH_LIMIT: Duration = Duration::from_secs(5);
 const DETACH_LIMIT: Duration = Duration::from_secs(10);
@@ -25,15 +28,16 @@ pub struct Syscalls {
     pub total: f64,
 }
 
-/// Attaches strace to all threads of the process while `load` exchanges messages and says how many.
+/// Attaches strace to the server for `millis` of the scenario's load.
 pub fn count(
-    pid: u32,
+    server: &Server,
+    generator: &mut Generator,
     core: usize,
+    millis: u64,
     scratch: &Path,
-    load: impl FnOnce() -> Result<u64>,
 ) -> Result<Syscalls> {
     let file = scratch.join("strace.txt");
-    let pid = pid.to_string();
+    let pid = server.pid().to_string();
     let options = ["-c", "-f", "-o"].map(OsStr::new);
     let arguments =
         options
@@ -44,11 +48,11 @@ pub fn count(
         Line::Err(text) => text.contains(" attached").then_some(()),
         Line::Out(_) => None,
     })?;
-    let messages = load()?;
+    let slice = generator.run(Limit::Millis(millis))?;
     // It ends itself by the same signal once it has detached and written its table.
     strace.end_with(Signal::INT, DETACH_LIMIT)?;
     let table = fs::read_to_string(&file).context("reading strace's table")?;
-    Ok(per_message(&table, messages))
+    Ok(per_message(&table, slice.messages))
 }
 
 fn per_message(table: &str, messages: u64) -> Syscalls {

@@ -33,11 +33,15 @@
 //! ```
 
 mod partner;
+#[cfg(unix)]
 mod process;
+#[cfg(unix)]
 mod screen;
 mod suite;
 
 pub use partner::{Installed, Partner};
+#[cfg(unix)]
 pub use process::{PATIENCE, Process};
+#[cfg(unix)]
 pub use screen::Screen;
 pub use suite::{REQUIRED, Suite};

@@ -4,7 +4,7 @@
 
 use std::env;
 use std::fmt;
-use std::os::unix::fs::PermissionsExt;
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -173,7 +173,19 @@ fn locate(command: &str) -> Option<PathBuf> {
 
 fn is_program(path: &Path) -> bool {
     path.metadata()
-        .is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+        .is_ok_and(|file| file.is_file() && may_run(&file))
+}
+
+#[cfg(unix)]
+fn may_run(file: &Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    file.permissions().mode() & 0o111 != 0
+}
+
+/// There, a file is a program by its name.
+#[cfg(not(unix))]
+fn may_run(_: &Metadata) -> bool {
+    true
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod attempts;
 mod chat;
 #[path = "simulation/datagrams.rs"]
 mod datagrams;
+#[cfg(unix)] // its scripts raise signals
 #[path = "simulation/disks.rs"]
 mod disks;
 #[path = "simulation/faults.rs"]
@@ -14,12 +15,15 @@ mod faults;
 mod files;
 #[path = "simulation/hostile_scripts.rs"]
 mod hostile_scripts;
+#[cfg(unix)] // its scripts raise signals
 #[path = "simulation/hosts.rs"]
 mod hosts;
+#[cfg(unix)] // its scripts raise signals
 #[path = "simulation/lanes.rs"]
 mod lanes;
 #[path = "simulation/limits.rs"]
 mod limits;
+#[cfg(unix)] // its scripts raise signals
 #[path = "simulation/names.rs"]
 mod names;
 #[path = "simulation/repeating.rs"]

@@ -123,8 +123,9 @@ capabilities! {
 /// bits.
 pub const COUNT: u32 = 24;
 
-/// Those that the server does, whatever its configuration. `sts` and `draft/account-registration`
-/// depend on it.
+/// Those that the server does, whatever its configuration. `sasl`, `sts` and
+/// `draft/account-registration` depend on it; see
+/// [`IrcConfig::offered`](super::config::IrcConfig::offered).
 pub const WORKING: Caps = Caps(
     MESSAGE_TAGS.0
         | SERVER_TIME.0
@@ -141,9 +142,7 @@ pub const WORKING: Caps = Caps(
         | SETNAME.0
         | CAP_NOTIFY.0
         | STANDARD_REPLIES.0
-        | SASL.0
-        | REDACTION.0
-        | MULTILINE.0,
+        | REDACTION.0,
 );
 
 /// The capability of this name; names are case-sensitive.

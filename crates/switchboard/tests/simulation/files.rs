@@ -4,8 +4,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+#[cfg(unix)]
 use rustix::io::Errno;
-use switchboard::sim::{Disk, Fault, Faults, Host, Simulation};
+#[cfg(unix)]
+use switchboard::sim::Fault;
+use switchboard::sim::{Disk, Faults, Host, Simulation};
 use switchboard::{Context, FileDone, FileId, FileOutcome, Handler, OpenOptions, Reactor, Result};
 
 fn to_append() -> OpenOptions {
@@ -208,8 +211,10 @@ fn a_file_without_a_name_stays_while_it_is_open() {
 }
 
 /// Notes what becomes of each thing that it asks of its log.
+#[cfg(unix)]
 struct Careful;
 
+#[cfg(unix)]
 impl Handler<Vec<Option<Errno>>> for Careful {
     fn handle_file(
         &mut self,
@@ -230,6 +235,7 @@ impl Handler<Vec<Option<Errno>>> for Careful {
     }
 }
 
+#[cfg(unix)] // Winsock has no number for it
 #[test]
 fn a_program_is_told_when_its_disk_fails() {
     for (fault, at_sync) in [(Fault::DiskError, Some(Errno::IO)), (Fault::DiskFull, None)] {

@@ -1,15 +1,19 @@
 //! A reactor inside somebody else's loop: its descriptor and its next timeout say when it wants
 //! a turn.
 
+#[cfg(unix)]
 use std::io::{Read, Write, pipe};
+#[cfg(unix)]
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
 use switchboard::Interest;
 
 use crate::probe::Probe;
 use crate::world::World;
 
+#[cfg(unix)]
 pub fn the_descriptor_tells_that_bytes_have_come(world: &mut World) {
     let (_, peer) = world.open(Probe::new("near"));
     world.settle();
@@ -22,6 +26,7 @@ pub fn the_descriptor_tells_that_bytes_have_come(world: &mut World) {
 }
 
 /// Nobody has asked for the descriptor before, so nobody was told.
+#[cfg(unix)]
 pub fn a_descriptor_that_is_asked_for_late_tells_of_what_has_come(world: &mut World) {
     let (_, peer) = world.open(Probe::new("near"));
     world.settle();
@@ -33,6 +38,7 @@ pub fn a_descriptor_that_is_asked_for_late_tells_of_what_has_come(world: &mut Wo
 }
 
 /// One byte at a time, with no new write in between: every turn has to be asked for.
+#[cfg(unix)]
 pub fn a_watched_descriptor_that_stays_ready_is_told_again(world: &mut World) {
     let (mut near, mut far) = pipe().expect("a pipe can be made");
     let watched = near.try_clone().expect("a descriptor is free");
@@ -109,6 +115,7 @@ pub fn the_next_timeout_is_that_of_the_next_thing_to_do(world: &mut World) {
 }
 
 /// What a tick has left over is not in the kernel any more, so the descriptor says nothing of it.
+#[cfg(unix)]
 pub fn what_a_tick_has_left_over_asks_for_the_next_one(world: &mut World) {
     let (_, peer) = world.open(Probe::new("near").on_read(|log, cx| {
         log.keep(cx.recv(10));
@@ -124,6 +131,7 @@ pub fn what_a_tick_has_left_over_asks_for_the_next_one(world: &mut World) {
 }
 
 /// Somebody else's loop may wait with epoll, in which ours is a descriptor among others.
+#[cfg(unix)]
 pub fn a_reactor_can_be_watched_by_another_one(world: &mut World) {
     let (_, peer) = world.open(Probe::echo("near"));
     let (tell, told) = std::sync::mpsc::channel();

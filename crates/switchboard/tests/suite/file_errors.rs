@@ -1,11 +1,14 @@
 //! Files that cannot be opened, written or read, and what is asked beyond the bounds.
 
+#[cfg(unix)]
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use switchboard::{Context, Error, FileOutcome, OpenOptions};
 
-use crate::files::{drive_until_noted, large, new_file, opener, to_append, to_read};
+#[cfg(unix)]
+use crate::files::large;
+use crate::files::{drive_until_noted, new_file, opener, to_append, to_read};
 use crate::probe::{Log, Probe};
 use crate::world::World;
 
@@ -169,6 +172,7 @@ pub fn jobs_of_files_count_with_the_others(world: &mut World) {
     assert!(world.log().has("near", "full"));
 }
 
+#[cfg(unix)]
 pub fn a_directory_or_a_pipe_is_no_file(world: &mut World) {
     let directory = world.path("");
     world.open_file(&directory, to_read(), Probe::new("directory"));
@@ -184,6 +188,7 @@ pub fn a_directory_or_a_pipe_is_no_file(world: &mut World) {
     assert!(world.log().of("pipe")[1].contains("`watch`"));
 }
 
+#[cfg(unix)]
 pub fn a_full_disk_is_an_error(world: &mut World) {
     let probe = opener("near", |_, cx, file| {
         cx.write_file(file, 0, "x")?;
@@ -204,6 +209,7 @@ pub fn a_full_disk_is_an_error(world: &mut World) {
     assert_eq!(world.log().of("near"), notes);
 }
 
+#[cfg(unix)]
 pub fn permissions_are_those_of_the_system(world: &mut World) {
     use std::os::unix::fs::PermissionsExt;
     let path = world.path("file");

@@ -1,11 +1,14 @@
 //! What a program hands to the reactor: a connection with its timer, a descriptor, a job. The
 //! reactor keeps it, begins it, or lets it go, and what goes wrong in that ends nothing else.
 
+#[cfg(unix)]
 use std::io::{PipeReader, Write, pipe};
+#[cfg(unix)]
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::mpsc;
 use std::time::Duration;
 
+#[cfg(unix)]
 use switchboard::Interest;
 
 use crate::probe::Probe;
@@ -33,20 +36,24 @@ pub fn a_source_can_be_registered_with_a_timer(world: &mut World) {
 }
 
 /// Lends a descriptor that somebody else owns, and complains when it is let go.
+#[cfg(unix)]
 struct Complaining(&'static PipeReader);
 
+#[cfg(unix)]
 impl AsFd for Complaining {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
 }
 
+#[cfg(unix)]
 impl Drop for Complaining {
     fn drop(&mut self) {
         panic!("let go");
     }
 }
 
+#[cfg(unix)]
 pub fn a_panic_of_a_descriptor_that_cannot_be_watched_is_contained(world: &mut World) {
     let (near, mut far) = pipe().expect("a pipe can be made");
     let near: &'static PipeReader = Box::leak(Box::new(near));

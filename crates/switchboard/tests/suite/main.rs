@@ -16,6 +16,7 @@ mod answers;
 mod attempts;
 mod bytes;
 mod certificates;
+#[cfg(unix)]
 mod children;
 mod closing;
 mod connecting;
@@ -41,8 +42,10 @@ mod outboxes;
 mod panics;
 mod partial;
 mod peers;
+#[cfg(unix)]
 mod pipes;
 mod probe;
+#[cfg(unix)]
 mod process_pipes;
 mod reading;
 mod reasons;
@@ -50,16 +53,21 @@ mod remotes;
 mod secured;
 mod sending;
 mod shutting_down;
+#[cfg(unix)]
 mod signals;
 mod timing;
 mod tokens;
 mod transfers;
+#[cfg(unix)]
 mod unix;
+#[cfg(unix)]
 mod unix_datagrams;
+#[cfg(unix)]
 mod unix_descriptors;
 mod unread;
 mod upgrades;
 mod waiting;
+#[cfg(unix)]
 mod watching;
 mod withheld;
 mod world;
@@ -67,30 +75,38 @@ mod writing;
 
 /// Makes a test of each case for each driver: those of `everywhere` for all, those of
 /// `with_a_system` for the drivers of an operating system. Where io_uring does not work, its tests
-/// say so.
+/// say so. What is marked with a system's name is for that one.
 macro_rules! suite {
-    (everywhere: $($topic:ident $cases:tt)* ; with_a_system: $($of_system:ident $its_cases:tt)*) => {
+    (
+        everywhere: $($(#[$of:meta])? $topic:ident $cases:tt)* ;
+        with_a_system: $($(#[$its:meta])? $of_system:ident $its_cases:tt)*
+    ) => {
         fn main() -> ExitCode {
             located::keep_quiet();
             let mut suite = Suite::new();
             for &driver in Driver::ALL {
                 let works = driver.works();
-                suite!(add to suite, driver, works: $($topic $cases)*);
+                suite!(add to suite, driver, works: $($(#[$of])? $topic $cases)*);
                 if driver.has_a_system() {
-                    suite!(add to suite, driver, works: $($of_system $its_cases)*);
+                    suite!(add to suite, driver, works: $($(#[$its])? $of_system $its_cases)*);
                 }
             }
             suite.run()
         }
     };
-    (add to $suite:ident, $driver:ident, $works:ident: $($topic:ident { $($case:ident)* })*) => {
-        $($(
-            let name = concat!(stringify!($topic), "::", stringify!($case));
-            let driver = $driver;
-            $suite = $suite.when($works.clone(), format!("{driver}::{name}"), move || {
-                located::run(|| $topic::$case(&mut World::new(driver)));
-            });
-        )*)*
+    (
+        add to $suite:ident, $driver:ident, $works:ident:
+        $($(#[$of:meta])? $topic:ident { $($(#[$only:meta])? $case:ident)* })*
+    ) => {
+        $($(#[$of])? {
+            $($(#[$only])? {
+                let name = concat!(stringify!($topic), "::", stringify!($case));
+                let driver = $driver;
+                $suite = $suite.when($works.clone(), format!("{driver}::{name}"), move || {
+                    located::run(|| $topic::$case(&mut World::new(driver)));
+                });
+            })*
+        })*
     };
 }
 
@@ -267,6 +283,7 @@ suite! {
         a_shutdown_waits_for_the_jobs_of_lanes
         a_reactor_is_not_done_while_a_lane_has_jobs
     }
+    #[cfg(unix)]
     signals {
         a_signal_is_told_with_its_number
         a_signal_that_came_twice_before_the_tick_is_told_once
@@ -459,11 +476,16 @@ suite! {
         a_connection_that_comes_in_a_pause_is_for_others_too
     }
     embedding {
+        #[cfg(unix)]
         the_descriptor_tells_that_bytes_have_come
+        #[cfg(unix)]
         a_descriptor_that_is_asked_for_late_tells_of_what_has_come
+        #[cfg(unix)]
         a_watched_descriptor_that_stays_ready_is_told_again
         a_turn_sleeps_no_longer_than_it_may
+        #[cfg(unix)]
         what_a_tick_has_left_over_asks_for_the_next_one
+        #[cfg(unix)]
         a_reactor_can_be_watched_by_another_one
     }
     connecting {
@@ -492,6 +514,7 @@ suite! {
         a_reactor_is_done_when_its_last_remote_is_gone
         the_end_of_the_last_remote_wakes_a_reactor_that_sleeps
     }
+    #[cfg(unix)]
     children {
         a_process_that_ends_is_told_with_its_code
         a_process_that_a_signal_has_ended_is_told_with_it
@@ -512,6 +535,7 @@ suite! {
         a_process_has_no_descriptors_of_ours
         the_pipes_of_a_process_end_with_it
     }
+    #[cfg(unix)]
     process_pipes {
         what_a_process_is_sent_comes_back_until_its_input_is_closed
         much_goes_both_ways_at_once_within_the_bounds
@@ -527,6 +551,7 @@ suite! {
         a_hundred_processes_echo_at_once
         a_dropped_reactor_closes_the_pipes_of_its_processes
     }
+    #[cfg(unix)]
     watching {
         a_pipe_is_told_until_it_is_empty_and_again_at_its_end
         a_regular_file_is_always_ready
@@ -539,14 +564,19 @@ suite! {
         watching_one_descriptor_twice_ends_the_second_watch
     }
     shutting_down {
+        #[cfg(unix)]
         nothing_new_is_taken_in_a_shutdown
+        #[cfg(unix)]
         watches_and_signals_live_until_the_connections_are_gone
+        #[cfg(unix)]
         a_reactor_without_connections_shuts_down_in_one_turn
         a_shutdown_from_another_thread_wakes_the_reactor
     }
     sending {
+        #[cfg(unix)]
         many_small_strings_go_out_together_and_in_order
     }
+    #[cfg(unix)]
     pipes {
         a_pipe_is_read_to_its_end
         megabytes_come_through_a_pipe_whole
@@ -560,6 +590,7 @@ suite! {
         what_comes_behind_the_end_is_for_others
         both_ends_of_a_terminal_are_streams
     }
+    #[cfg(unix)]
     unix {
         a_path_is_listened_on_and_its_file_goes_with_the_listener
         an_abstract_name_leaves_no_file
@@ -576,6 +607,7 @@ suite! {
         megabytes_reach_a_slow_reader_whole_and_in_order
         both_sides_end_one_after_the_other
     }
+    #[cfg(unix)]
     unix_datagrams {
         a_datagram_comes_whole_with_the_name_of_its_sender
         abstract_names_and_none
@@ -584,6 +616,7 @@ suite! {
         a_connected_socket_waits_for_room
         a_name_that_somebody_has_is_in_use
     }
+    #[cfg(unix)]
     unix_descriptors {
         descriptors_come_with_the_first_byte_of_their_message
         descriptors_keep_their_place_between_megabytes
@@ -609,11 +642,15 @@ suite! {
         a_socket_of_the_standard_library_can_be_registered
     }
     file_errors {
+        #[cfg(unix)]
         a_directory_or_a_pipe_is_no_file
+        #[cfg(unix)]
         a_full_disk_is_an_error
+        #[cfg(unix)]
         permissions_are_those_of_the_system
     }
     handing_over {
+        #[cfg(unix)]
         a_panic_of_a_descriptor_that_cannot_be_watched_is_contained
         jobs_that_no_thread_has_begun_are_dropped_with_the_reactor
     }
@@ -632,6 +669,7 @@ suite! {
         bytes_are_sent_on_from_tls_to_plain_and_back
         plain_bytes_are_sent_on_over_tls
         a_peer_that_does_not_read_holds_a_close_no_longer_than_its_deadline
+        #[cfg(unix)]
         a_unix_socket_can_speak_it_too
         little_is_encrypted_ahead_of_a_peer_that_does_not_read
         bytes_that_are_lost_by_a_close_are_the_reason

@@ -4,6 +4,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+#[cfg(unix)]
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ pub enum End {
 /// A socket of the world that the reactor is in.
 pub enum Wire {
     System(TcpStream),
+    #[cfg(unix)]
     Unix(UnixStream),
     Simulated(Socket),
 }
@@ -36,6 +38,7 @@ impl From<TcpStream> for Wire {
     }
 }
 
+#[cfg(unix)]
 impl From<UnixStream> for Wire {
     fn from(stream: UnixStream) -> Wire {
         stream.set_nonblocking(true).expect("a socket can do that");
@@ -53,6 +56,7 @@ impl Wire {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Wire::System(stream) => stream.read(buffer),
+            #[cfg(unix)]
             Wire::Unix(stream) => stream.read(buffer),
             Wire::Simulated(socket) => socket.read(buffer),
         }
@@ -61,6 +65,7 @@ impl Wire {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Wire::System(stream) => stream.write(bytes),
+            #[cfg(unix)]
             Wire::Unix(stream) => stream.write(bytes),
             Wire::Simulated(socket) => socket.write(bytes),
         }
@@ -70,6 +75,7 @@ impl Wire {
         match self {
             // An error means that the connection is gone, which reading tells.
             Wire::System(stream) => drop(stream.shutdown(Shutdown::Write)),
+            #[cfg(unix)]
             Wire::Unix(stream) => drop(stream.shutdown(Shutdown::Write)),
             Wire::Simulated(socket) => socket.shutdown(Shutdown::Write),
         }
@@ -81,6 +87,7 @@ impl Wire {
                 let linger = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
                 linger.expect("a socket can do that");
             }
+            #[cfg(unix)]
             Wire::Unix(_) => {} // there is none: the end is the same for all
             Wire::Simulated(socket) => socket.reset(),
         }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+#[cfg(unix)]
 use std::process::ExitStatus;
 use std::sync::mpsc;
 
 use switchboard::{
-    Address, Close, Context, Done, Error, FileDone, FileOutcome, Handler, Ready, Result, Stream,
-    TimerId,
+    Address, Close, Context, Done, Error, FileDone, FileOutcome, Handler, Result, Stream, TimerId,
 };
 
 /// The state that all probes share: what happened, in order, and to whom.
@@ -88,7 +88,9 @@ pub struct Probe {
     on_eof: Option<Hook>,
     on_write: Option<Hook>,
     on_datagram: Option<HookWith<Vec<u8>>>,
-    on_ready: Option<HookWith<Ready>>,
+    #[cfg(unix)]
+    on_ready: Option<HookWith<switchboard::Ready>>,
+    #[cfg(unix)]
     on_exit: Option<HookWith<ExitStatus>>,
     on_timer: Option<HookWith<TimerId>>,
     on_done: Option<HookWith<Done>>,
@@ -100,8 +102,8 @@ pub struct Probe {
 
 /// The builder methods of hooks, one for each method of a handler.
 macro_rules! hooks {
-    ($($method:ident($($argument:ty)?);)*) => {
-        $(pub fn $method(
+    ($($(#[$only:meta])? $method:ident($($argument:ty)?);)*) => {
+        $($(#[$only])? pub fn $method(
             mut self,
             hook: impl FnMut(&mut Log, &mut Context<'_, Log> $(, $argument)?) -> Result + 'static,
         ) -> Probe {
@@ -122,7 +124,9 @@ impl Probe {
             on_eof: None,
             on_write: None,
             on_datagram: None,
+            #[cfg(unix)]
             on_ready: None,
+            #[cfg(unix)]
             on_exit: None,
             on_timer: None,
             on_done: None,
@@ -141,7 +145,9 @@ impl Probe {
         on_eof();
         on_write();
         on_datagram(Vec<u8>);
-        on_ready(Ready);
+        #[cfg(unix)]
+        on_ready(switchboard::Ready);
+        #[cfg(unix)]
         on_exit(ExitStatus);
         on_timer(TimerId);
         on_done(Done);
@@ -249,18 +255,26 @@ impl Handler<Log> for Probe {
         hook.map_or(Ok(()), |hook| hook(log, cx, bytes.to_vec()))
     }
 
-    fn handle_ready(&mut self, log: &mut Log, cx: &mut Context<'_, Log>, ready: Ready) -> Result {
+    #[cfg(unix)]
+    fn handle_ready(
+        &mut self,
+        log: &mut Log,
+        cx: &mut Context<'_, Log>,
+        ready: switchboard::Ready,
+    ) -> Result {
         log.current = self.name;
         let hook = self.on_ready.as_mut();
         hook.map_or(Ok(()), |hook| hook(log, cx, ready))
     }
 
+    #[cfg(unix)]
     fn handle_signal(&mut self, log: &mut Log, _: &mut Context<'_, Log>, signal: i32) -> Result {
         log.current = self.name;
         log.note(format_args!("signal {signal}"));
         Ok(())
     }
 
+    #[cfg(unix)]
     fn handle_exit(
         &mut self,
         log: &mut Log,
@@ -323,8 +337,10 @@ impl Handler<Log> for Probe {
 }
 
 /// Says why it ended, in words, under `reason`.
+#[cfg(unix)]
 pub struct Reason;
 
+#[cfg(unix)]
 impl Handler<Log> for Reason {
     fn handle_close(&mut self, log: &mut Log, _: &mut Context<'_, Log>, why: &Close) {
         log.note_of("reason", why);
@@ -336,6 +352,7 @@ pub fn brief(why: &Close) -> String {
     match why {
         Close::ConnectFailed(error) => format!("ConnectFailed({:?})", error.kind()),
         Close::Io(error) => format!("Io({:?})", error.kind()),
+        #[cfg(unix)]
         Close::Exited(status) => format!("Exited({status})"),
         Close::Error(error) => format!("Error({error})"),
         Close::Panicked(message) => format!("Panicked({message})"),

@@ -344,6 +344,7 @@ pub fn a_peer_that_does_not_read_holds_a_close_no_longer_than_its_deadline(world
     assert_eq!(world.reactor.buffered(), 0);
 }
 
+#[cfg(unix)]
 pub fn a_unix_socket_can_speak_it_too(world: &mut World) {
     let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
     let [near, far] = [near, far].map(|end| switchboard::Stream::try_from(end).unwrap());

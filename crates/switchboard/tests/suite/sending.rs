@@ -1,17 +1,24 @@
 //! What becomes of a send between the call and the kernel: its place among the others, and how
 //! many of them go out together.
 
+#[cfg(unix)]
 use std::io::{ErrorKind, Read};
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
+#[cfg(unix)]
+use std::net::TcpStream;
+#[cfg(unix)]
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+#[cfg(unix)]
 use socket2::{Domain, Socket, Type};
 use switchboard::{Bytes, Error, OutboxPolicy};
 
 use crate::peers::End;
 use crate::probe::Probe;
-use crate::world::{World, assert_same, pattern};
+#[cfg(unix)]
+use crate::world::assert_same;
+use crate::world::{World, pattern};
 
 /// `handle_error` is another call, and is lent nothing of what the failed one has forwarded.
 pub fn what_a_failed_call_forwarded_goes_out_before_the_words_of_handle_error(world: &mut World) {
@@ -48,6 +55,7 @@ pub fn what_a_failed_call_forwarded_goes_out_before_the_words_of_handle_error(wo
 
 /// A pair of sockets that keep what each call of the system sends apart from the next, as those of
 /// TCP do not.
+#[cfg(unix)]
 fn packets() -> (TcpStream, TcpStream) {
     let (near, far) = Socket::pair(Domain::UNIX, Type::SEQPACKET, None).expect("a pair can be");
     far.set_nonblocking(true).expect("a socket can");
@@ -55,6 +63,7 @@ fn packets() -> (TcpStream, TcpStream) {
     (stream(near), stream(far))
 }
 
+#[cfg(unix)]
 pub fn many_small_strings_go_out_together_and_in_order(world: &mut World) {
     const MESSAGES: usize = 20_000;
     let (near, mut far) = packets();

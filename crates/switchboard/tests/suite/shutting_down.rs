@@ -1,12 +1,15 @@
 //! How a reactor stops: nothing new, the last bytes first, and an end for everybody.
 
+#[cfg(unix)]
 use std::io::{Read, Write, pipe};
+#[cfg(unix)]
 use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use switchboard::signal::SIGCHLD;
-use switchboard::{Error, Interest, Token};
+use switchboard::Token;
+#[cfg(unix)]
+use switchboard::{Error, Interest, signal::SIGCHLD};
 
 use crate::peers::End;
 use crate::probe::Probe;
@@ -129,6 +132,7 @@ pub fn an_abort_ends_a_shutdown_that_waits(world: &mut World) {
     assert!(world.reactor.is_done());
 }
 
+#[cfg(unix)]
 pub fn nothing_new_is_taken_in_a_shutdown(world: &mut World) {
     stuffed(world, Probe::new("near")); // keeps it going
     shut_down(world);
@@ -155,6 +159,7 @@ pub fn nothing_new_is_taken_in_a_shutdown(world: &mut World) {
 }
 
 /// A second Ctrl-C has to be heard, and a terminal's line be taken, while the last bytes go out.
+#[cfg(unix)]
 pub fn watches_and_signals_live_until_the_connections_are_gone(world: &mut World) {
     without_deadline(world);
     let (mut reads, mut writes) = pipe().expect("a pipe can be made");
@@ -186,6 +191,7 @@ pub fn watches_and_signals_live_until_the_connections_are_gone(world: &mut World
     assert_eq!(world.log().all()[..last].last().expect("a note").0, "near");
 }
 
+#[cfg(unix)]
 pub fn a_reactor_without_connections_shuts_down_in_one_turn(world: &mut World) {
     without_deadline(world);
     let (reads, _writes) = pipe().expect("a pipe can be made");

@@ -5,10 +5,12 @@
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+#[cfg(unix)]
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::{Domain, Socket, Type};
 use switchboard::sim::{Disk, Faults, Simulation};
@@ -78,8 +80,10 @@ impl World {
 
     /// Drops the reactor and goes on with another one, of other bounds.
     pub fn rebuild(&mut self, configure: impl FnOnce(Builder) -> Builder) {
-        let builder = configure(self.tape.builder(self.driver));
+        let tape = Tape::new(); // the one before still has its file
+        let builder = configure(tape.builder(self.driver));
         self.reactor = build(&mut self.simulation, builder);
+        self.tape = tape;
     }
 
     /// As [`rebuild`](Self::rebuild), for cases about the bounds of one source.
@@ -241,6 +245,7 @@ impl World {
     }
 
     /// Raises a signal that a source has asked for: it has come when this returns.
+    #[cfg(unix)]
     pub fn raise(&mut self, signal: i32) {
         match &mut self.simulation {
             // For this thread, since each case runs in one of its own.
@@ -345,6 +350,7 @@ impl World {
     }
 
     /// Waits as somebody else's loop does, and says whether the reactor wants a turn.
+    #[cfg(unix)]
     pub fn wants_a_turn(&self, patience: Duration) -> bool {
         let timeout = self.reactor.next_timeout();
         if timeout.is_some_and(|timeout| timeout <= patience) {
