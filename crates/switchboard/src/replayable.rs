@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -186,6 +187,27 @@ impl Replayable for String {
 
     fn decode(bytes: &mut &[u8]) -> Option<String> {
         String::from_utf8(take_slice(bytes)?.to_vec()).ok()
+    }
+}
+
+impl Replayable for Arc<str> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        put_slice(out, self.as_bytes());
+    }
+
+    fn decode(bytes: &mut &[u8]) -> Option<Arc<str>> {
+        str::from_utf8(take_slice(bytes)?).ok().map(Arc::from)
+    }
+}
+
+/// What is shared is shared no more after a recording.
+impl<T: Replayable> Replayable for Arc<T> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        T::encode(self, out);
+    }
+
+    fn decode(bytes: &mut &[u8]) -> Option<Arc<T>> {
+        T::decode(bytes).map(Arc::new)
     }
 }
 

@@ -1,8 +1,12 @@
 //! What outlives the server: messages, rooms, roles, accounts. It must never be called in the
 //! reactor's thread: its calls wait for the disk.
 
+mod encoding;
+pub mod place;
 pub mod query;
 pub mod record;
+pub mod retention;
+pub mod sqlite;
 
 use std::fmt::{self, Display, Formatter};
 

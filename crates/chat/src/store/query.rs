@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::place::{Place, Range};
 use super::record::Happening;
-use crate::chat::event::Message;
+use crate::chat::event::{self, Message};
 use crate::chat::ids::Msgid;
 
 /// Whose history.
@@ -23,6 +24,29 @@ impl Conversation {
         let [first, second] = pair;
         Conversation::Between(first.into(), second.into())
     }
+
+    /// Its name, as [`conversation`](super::record::conversation) makes it.
+    pub fn key(&self) -> String {
+        match self {
+            Conversation::Room(name) => name.to_string(),
+            Conversation::Between(one, other) => format!("{one} {other}"),
+        }
+    }
+}
+
+/// The entries of an answer, and its rows of any other kind, at most; a query that asks for more
+/// gets so many.
+pub const ANSWER_MAX: usize = 1000;
+
+/// Words of one search, at most; what follows does not matter.
+const WORDS_MAX: usize = 32;
+
+/// The words of a search.
+pub fn words(text: &str) -> impl Iterator<Item = &str> {
+    let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\0');
+    text.split(ends)
+        .filter(|word| !word.is_empty())
+        .take(WORDS_MAX)
 }
 
 /// A place in a history.
@@ -64,8 +88,9 @@ pub enum Query {
         /// With what else happened in the room (joins, topics, ...).
         happenings: bool,
     },
-    /// Where something was said between two times: the name of each conversation of `account` and
-    /// the time of its last message.
+    /// The conversations whose last message is of between two times, both exclusive: the name of
+    /// each one and that time, in order of it. If there are too many, those that come first on the
+    /// way from the first time to the second one.
     Targets {
         /// The account's folded name, if the asker has one.
         account: Option<Arc<str>>,
@@ -110,6 +135,44 @@ pub enum Entry {
     Message(Arc<Message>),
     /// Something else.
     Happening(Arc<Happening>),
+}
+
+impl Entry {
+    /// Where it is in its history.
+    pub fn place(&self) -> Place {
+        match self {
+            Entry::Message(message) => Place::of(message.unix_ms, message.msgid),
+            Entry::Happening(happening) => Place::of(happening.unix_ms, happening.msgid),
+        }
+    }
+}
+
+/// Those of `range`, of two lists that are each in order and within it.
+pub fn merged(one: Vec<Entry>, other: Vec<Entry>, range: Range) -> Vec<Entry> {
+    let mut entries = one;
+    entries.extend(other);
+    entries.sort_by_key(Entry::place);
+    if range.newest {
+        let surplus = entries.len().saturating_sub(range.limit);
+        entries.drain(..surplus);
+    }
+    entries.truncate(range.limit);
+    entries
+}
+
+impl Message {
+    /// The name of its conversation as an account sees it: the room's, or that of who it talks to.
+    pub fn shown_to(&self, account: &str) -> Arc<str> {
+        let from = self.from.account.as_ref();
+        match &self.place {
+            event::Place::Room(name) => Arc::clone(name),
+            event::Place::Person { nick, account: to } => {
+                let own = from.is_some_and(|from| from.eq_ignore_ascii_case(account));
+                let other = if own { to.as_ref() } else { from };
+                Arc::clone(other.unwrap_or(nick))
+            }
+        }
+    }
 }
 
 /// The answer to a [`Query`].

@@ -13,7 +13,7 @@ pub enum Write {
     Message(Arc<Message>),
     /// Something else that happened in a room, for its history.
     Happened(Arc<Happening>),
-    /// The text of a message goes, that it was there stays.
+    /// The text of a message and its tags go, that it was there stays. The first one counts.
     Redact {
         /// Which.
         msgid: Msgid,
@@ -42,7 +42,7 @@ pub enum Write {
     },
     /// An account as it is now.
     Account(Arc<AccountRecord>),
-    /// Up to where an account has read.
+    /// Up to where an account has read. A mark never goes back.
     ReadMark {
         /// The account's folded name.
         account: Arc<str>,
@@ -207,7 +207,7 @@ pub struct Snapshot {
     pub roles: Vec<(Arc<str>, Arc<str>, Role)>,
     /// All accounts.
     pub accounts: Vec<AccountRecord>,
-    /// Bans that were not over when it was read.
+    /// All bans; what is over goes when the store is pruned.
     pub bans: Vec<ServerBan>,
     /// Invitations that nobody has used.
     pub invitations: Vec<Arc<str>>,

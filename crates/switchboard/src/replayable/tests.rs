@@ -37,6 +37,8 @@ proptest! {
 
     #[test]
     fn texts_and_lists_come_back(a: String, b: Vec<u8>, c: Vec<Option<String>>, d: char) {
+        comes_back(Arc::<str>::from(&*a));
+        comes_back(Arc::new(b.clone()));
         comes_back(a);
         comes_back(Bytes::from(b.clone()));
         comes_back(b);

@@ -1,0 +1,133 @@
+//! The store on a disk: one SQLite database. It must never say that something is stored before it is
+//! synced, and never leave a part of a batch.
+//!
+//! The database is in WAL mode with `synchronous=FULL`: a commit appends the pages that it changes
+//! to the log (`-wal` beside the file) and syncs that. Reads go on meanwhile, in connections of
+//! their own. From time to time the log is copied into the file.
+
+mod archive;
+mod errors;
+mod loading;
+mod migrations;
+mod opening;
+mod pruning;
+mod rows;
+mod writing;
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, TransactionBehavior};
+
+pub use archive::SqliteArchive;
+use errors::failure;
+pub use migrations::VERSION;
+use opening::Lock;
+use writing::{Batch, Known};
+
+use super::record::{Snapshot, Write};
+use super::retention::Retention;
+use super::{Store, StoreError};
+
+/// Messages and the rest in a SQLite database.
+#[derive(Debug)]
+pub struct SqliteStore {
+    connection: Connection,
+    path: PathBuf,
+    retention: Retention,
+    origin: u32,
+    known: Known,
+    /// Since the log was last emptied, something was removed that is still to be read there.
+    removed: bool,
+    _lock: Lock,
+}
+
+impl SqliteStore {
+    /// Opens the database at `path`, or makes one there that only the owner can read. Brings one of
+    /// an earlier version up to date.
+    ///
+    /// # Errors
+    /// Another process has it open, it was made by a later version, it is no database, or the disk
+    /// fails.
+    pub fn open(path: impl AsRef<Path>) -> Result<SqliteStore, StoreError> {
+        let path = path.as_ref().to_owned();
+        let lock = Lock::take(&path)?;
+        let connection = opening::to_write(&path)?;
+        let origin = connection.query_row("SELECT origin FROM server", (), |row| row.get(0));
+        Ok(SqliteStore {
+            origin: origin.map_err(failure)?,
+            connection,
+            path,
+            retention: Retention::default(),
+            known: Known::new(),
+            // The process before may have ended before it emptied the log.
+            removed: true,
+            _lock: lock,
+        })
+    }
+
+    /// What [`prune`](Store::prune) keeps.
+    pub fn set_retention(&mut self, retention: Retention) {
+        self.retention = retention;
+    }
+
+    /// A connection of its own for reading, for another thread.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn archive(&self) -> Result<SqliteArchive, StoreError> {
+        SqliteArchive::open(&self.path)
+    }
+
+    fn try_commit(&mut self, writes: &[Write]) -> rusqlite::Result<()> {
+        // Said at once that it writes: a read that becomes a write could fail half way.
+        let behavior = TransactionBehavior::Immediate;
+        let transaction = self.connection.transaction_with_behavior(behavior)?;
+        let mut batch = Batch::begin(&transaction, &mut self.known, self.origin);
+        for write in writes {
+            batch.write(write)?;
+        }
+        batch.end()?;
+        transaction.commit()
+    }
+
+    /// After a sync that failed the pages of the batch may be in the log all the same, where a
+    /// process that starts would find them. Another commit in their place ends that.
+    fn take_back(&mut self) {
+        // Where this fails too, the next batch does it.
+        let sql = "UPDATE server SET last_sequence = last_sequence";
+        let _ = self.connection.execute(sql, ());
+    }
+}
+
+impl Store for SqliteStore {
+    fn load(&mut self) -> Result<Snapshot, StoreError> {
+        loading::snapshot(&mut self.connection).map_err(failure)
+    }
+
+    fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
+        self.removed |= writes.iter().any(|it| matches!(it, Write::Redact { .. }));
+        self.try_commit(writes).map_err(|error| {
+            // Of conversations that this batch has made, the numbers mean nothing now.
+            self.known.clear();
+            self.take_back();
+            failure(error)
+        })
+    }
+
+    fn prune(&mut self, unix_ms: u64) -> Result<bool, StoreError> {
+        self.known.clear();
+        let removed = pruning::step(&mut self.connection, &self.retention, unix_ms);
+        if removed.map_err(failure)? {
+            self.removed = true;
+            return Ok(true);
+        }
+        if pruning::give_back_pages(&self.connection).map_err(failure)? {
+            return Ok(true);
+        }
+        if self.removed {
+            // Readers of what was there before may hold this up; the next call tries again.
+            self.removed = !pruning::empty_log(&self.connection).map_err(failure)?;
+        }
+        Ok(false)
+    }
+}

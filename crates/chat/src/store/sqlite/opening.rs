@@ -1,0 +1,141 @@
+//! How a database is opened: by one process that writes, and any number of readers. It must never
+//! let two processes write.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+use super::errors::failure;
+use super::migrations;
+use crate::store::StoreError;
+
+/// How long one connection waits for another one, where it has to: while the log is begun anew.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// Pages of the log (16 MiB) after which it is copied into the file.
+const CHECKPOINT_PAGES: u32 = 4096;
+
+/// What the log may take after that.
+const LOG_BYTES_MAX: u32 = 64 * 1024 * 1024;
+
+/// More than there are kinds of statements.
+const STATEMENTS: usize = 64;
+
+/// Held by the one process that writes, for as long as it lives.
+#[derive(Debug)]
+pub(super) struct Lock(#[expect(unused, reason = "closing it gives the lock back")] File);
+
+impl Lock {
+    /// A file of its own beside the database: closing any descriptor of the database itself would
+    /// take SQLite's own locks from it.
+    pub(super) fn take(path: &Path) -> Result<Lock, StoreError> {
+        let path = beside(path, ".lock");
+        let options = || {
+            let mut options = OpenOptions::new();
+            options.read(true).write(true).create(true).mode(0o600);
+            options
+        };
+        let mut file = options().open(&path).map_err(|why| cannot(&path, &why))?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK) => {
+                let mut process = String::new();
+                let _ = file.read_to_string(&mut process); // for the message only
+                return Err(StoreError::Failed(format!(
+                    "process {} has {} open: end it first, or name another directory",
+                    process.trim(),
+                    path.with_extension("").display()
+                )));
+            }
+            Err(why) => return Err(cannot(&path, &why.into())),
+        }
+        // Who has it is only for people to read, so it need not be there.
+        let _ = file.set_len(0).and_then(|()| file.rewind());
+        let _ = writeln!(file, "{}", std::process::id());
+        Ok(Lock(file))
+    }
+}
+
+/// The connection that writes.
+pub(super) fn to_write(path: &Path) -> Result<Connection, StoreError> {
+    // SQLite gives the files beside it the mode of this one.
+    let made = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+    match made {
+        Err(why) if why.kind() != io::ErrorKind::AlreadyExists => return Err(cannot(path, &why)),
+        _ => {}
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
+    let mut connection = connect(path, flags)?;
+    migrations::check(&connection)?;
+    set_up(&connection).map_err(failure)?;
+    migrations::migrate(&mut connection)?;
+    // The name of the file, too, has to survive a loss of power.
+    let directory = path.parent().filter(|parent| *parent != Path::new(""));
+    let directory = directory.unwrap_or(Path::new("."));
+    let synced = File::open(directory).and_then(|directory| directory.sync_all());
+    synced.map_err(|why| cannot(directory, &why))?;
+    Ok(connection)
+}
+
+/// A connection that cannot write.
+pub(super) fn to_read(path: &Path) -> Result<Connection, StoreError> {
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    match migrations::check(&connection)? {
+        migrations::VERSION => Ok(connection),
+        found => Err(StoreError::Failed(format!(
+            "the data is of an earlier version (schema {found}): a server brings it up to date"
+        ))),
+    }
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(failure)?;
+    connection.busy_timeout(BUSY).map_err(failure)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // A file that somebody prepared must not do more than hold data.
+    let harden = [
+        (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
+        (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
+    ];
+    for (option, value) in harden {
+        connection.set_db_config(option, value).map_err(failure)?;
+    }
+    Ok(connection)
+}
+
+fn set_up(connection: &Connection) -> rusqlite::Result<()> {
+    // Of a new database only.
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    // What was removed is overwritten.
+    connection.pragma_update(None, "secure_delete", true)?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.pragma_update(None, "journal_size_limit", LOG_BYTES_MAX)
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+fn cannot(path: &Path, why: &io::Error) -> StoreError {
+    match why.kind() {
+        io::ErrorKind::StorageFull => StoreError::Full,
+        _ => StoreError::Failed(format!("{}: {why}", path.display())),
+    }
+}

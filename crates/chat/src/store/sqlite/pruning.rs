@@ -1,0 +1,215 @@
+//! What is no longer kept goes, a bounded part of it at each step. It must never look at entries
+//! that stay.
+
+use rusqlite::{Connection, OptionalExtension, Result, TransactionBehavior, params};
+
+use super::errors::clamped;
+use super::writing::FORGET_WORDS;
+use crate::store::retention::{PRUNE_MAX, Retention};
+
+/// Pages that one step gives back to the file system.
+const PAGES_MAX: i64 = 256;
+
+/// Pages that are kept for what comes next.
+const PAGES_SPARE: i64 = 256;
+
+/// Tables that hold entries, and the column of `conversation` that counts them.
+const TABLES: [(&str, &str); 2] = [("message", "messages"), ("happening", "happenings")];
+
+/// Removes a part of what is not kept; whether there was any.
+pub(super) fn step(
+    connection: &mut Connection,
+    retention: &Retention,
+    unix_ms: u64,
+) -> Result<bool> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let bans = "DELETE FROM ban WHERE until_ms <= ?1";
+    let bans = transaction.execute(bans, [clamped(unix_ms)])?;
+    let removed = bans > 0
+        || too_old(&transaction, retention, unix_ms)?
+        || too_many(&transaction, retention)?
+        || too_large(&transaction, retention)?
+        || nothing_left(&transaction)?;
+    transaction.commit()?;
+    Ok(removed)
+}
+
+fn too_old(connection: &Connection, retention: &Retention, unix_ms: u64) -> Result<bool> {
+    let Some(age) = retention.max_age else {
+        return Ok(false);
+    };
+    let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+    let oldest = clamped(unix_ms.saturating_sub(age_ms));
+    let sql = "DELETE FROM read_mark WHERE unix_ms < ?1";
+    let marks = connection.execute(sql, [oldest])?;
+    let Some(head) = head(connection)?.filter(|head| head.unix_ms < oldest) else {
+        return Ok(marks > 0);
+    };
+    let rows = rows_of(connection, &head, oldest - 1)?;
+    remove(connection, head.table, &rows)?;
+    Ok(true)
+}
+
+fn too_many(connection: &Connection, retention: &Retention) -> Result<bool> {
+    let Some(max) = retention.max_count.map(clamped) else {
+        return Ok(false);
+    };
+    for (table, counter) in TABLES {
+        let sql = format!("SELECT id, {counter} FROM conversation WHERE {counter} > ?1 LIMIT 1");
+        let found = connection
+            .query_row(&sql, [max], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))
+            .optional()?;
+        let Some((conversation, count)): Option<(i64, i64)> = found else {
+            continue;
+        };
+        let sql = format!(
+            "SELECT id, bytes FROM {table} WHERE conversation = ?1 \
+             ORDER BY unix_ms, origin, sequence LIMIT ?2"
+        );
+        let mut statement = connection.prepare(&sql)?;
+        let surplus = (count - max).min(PRUNE_MAX as i64);
+        let rows = statement.query_map(params![conversation, surplus], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+        let rows: Vec<(i64, i64)> = rows.collect::<Result<_>>()?;
+        remove(connection, table, &rows)?;
+        return Ok(true);
+    }
+    Ok(false)
+}
+
+fn too_large(connection: &Connection, retention: &Retention) -> Result<bool> {
+    let Some(max) = retention.max_bytes.map(clamped) else {
+        return Ok(false);
+    };
+    let bytes: i64 = connection.query_row("SELECT bytes FROM server", (), |row| row.get(0))?;
+    let mut surplus = bytes - max;
+    if surplus <= 0 {
+        return Ok(false);
+    }
+    let Some(head) = head(connection)? else {
+        return Ok(false);
+    };
+    let mut rows = rows_of(connection, &head, i64::MAX)?;
+    let needed = rows.iter().take_while(|(_, bytes)| {
+        let is_needed = surplus > 0;
+        surplus -= bytes;
+        is_needed
+    });
+    let needed = needed.count();
+    rows.truncate(needed);
+    remove(connection, head.table, &rows)?;
+    Ok(true)
+}
+
+/// Where the oldest entry of all is: the entries of one database are in order of time by their
+/// names.
+struct Head {
+    table: &'static str,
+    origin: i64,
+    unix_ms: i64,
+    /// Of the same table and database everything up to here is older than the rest.
+    until: i64,
+}
+
+fn head(connection: &Connection) -> Result<Option<Head>> {
+    let mut heads = Vec::new();
+    for (table, _) in TABLES {
+        let mut after = -1_i64;
+        let sql = format!(
+            "SELECT origin, unix_ms FROM {table} WHERE origin > ?1 \
+             ORDER BY origin, sequence LIMIT 1"
+        );
+        let mut statement = connection.prepare_cached(&sql)?;
+        // Databases are as few as machines that messages came from.
+        while let Some((origin, unix_ms)) = statement
+            .query_row([after], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?
+        {
+            heads.push(Head {
+                table,
+                origin,
+                unix_ms,
+                until: i64::MAX,
+            });
+            after = origin;
+        }
+    }
+    heads.sort_by_key(|head| head.unix_ms);
+    let next = heads.get(1).map_or(i64::MAX, |head| head.unix_ms);
+    let first = heads.into_iter().next();
+    Ok(first.map(|head| Head {
+        until: next,
+        ..head
+    }))
+}
+
+/// The first entries of `head`, none of them later than `latest`, or than those of another head.
+fn rows_of(connection: &Connection, head: &Head, latest: i64) -> Result<Vec<(i64, i64)>> {
+    let sql = format!(
+        "SELECT id, bytes, unix_ms FROM {} WHERE origin = ?1 ORDER BY sequence LIMIT ?2",
+        head.table
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let latest = latest.min(head.until);
+    let rows = statement.query_map(params![head.origin, PRUNE_MAX as i64], |row| {
+        Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)?))
+    })?;
+    let rows: Vec<_> = rows.collect::<Result<_>>()?;
+    let old = rows.into_iter().take_while(|row| row.2 <= latest);
+    Ok(old.map(|(id, bytes, _)| (id, bytes)).collect())
+}
+
+/// Removes entries by their ids and bytes.
+fn remove(connection: &Connection, table: &str, rows: &[(i64, i64)]) -> Result<()> {
+    let counter = TABLES.iter().find(|(name, _)| *name == table);
+    let counter = counter.expect("a head is of one of the tables").1;
+    let text = if table == "message" { "text" } else { "''" };
+    let delete = format!("DELETE FROM {table} WHERE id = ?1 RETURNING conversation, {text}");
+    let count = format!("UPDATE conversation SET {counter} = {counter} - 1 WHERE id = ?1");
+    for (id, bytes) in rows {
+        let mut statement = connection.prepare_cached(&delete)?;
+        let (conversation, text) = statement.query_row([id], |row| {
+            Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, String>(1)?))
+        })?;
+        if !text.is_empty() {
+            connection
+                .prepare_cached(FORGET_WORDS)?
+                .execute(params![id, text])?;
+        }
+        connection.prepare_cached(&count)?.execute([conversation])?;
+        connection
+            .prepare_cached("UPDATE server SET bytes = bytes - ?1")?
+            .execute([bytes])?;
+    }
+    Ok(())
+}
+
+/// Conversations of which nothing is kept: that they were is not kept either.
+fn nothing_left(connection: &Connection) -> Result<bool> {
+    let sql = "DELETE FROM conversation WHERE id IN (SELECT id FROM conversation \
+               WHERE messages = 0 AND happenings = 0 LIMIT ?1)";
+    Ok(connection.execute(sql, [PRUNE_MAX as i64])? > 0)
+}
+
+/// Gives pages that nothing is on any more back to the file system; whether there are more.
+pub(super) fn give_back_pages(connection: &Connection) -> Result<bool> {
+    let free = || connection.pragma_query_value(None, "freelist_count", |row| row.get::<_, i64>(0));
+    let surplus = free()? - PAGES_SPARE;
+    if surplus <= 0 {
+        return Ok(false);
+    }
+    let sql = format!("PRAGMA incremental_vacuum({})", surplus.min(PAGES_MAX));
+    let mut statement = connection.prepare(&sql)?;
+    let mut pages = statement.query(())?;
+    // A page at each step.
+    while pages.next()?.is_some() {}
+    Ok(surplus > PAGES_MAX)
+}
+
+/// Copies the whole log into the file and empties it; whether nothing held that up.
+pub(super) fn empty_log(connection: &Connection) -> Result<bool> {
+    let busy: i64 =
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get(0))?;
+    Ok(busy == 0)
+}

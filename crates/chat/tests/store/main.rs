@@ -1,0 +1,5 @@
+//! The stores, by what their callers can see.
+
+mod behaviour;
+mod files;
+mod world;
