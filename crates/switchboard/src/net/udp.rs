@@ -327,7 +327,7 @@ impl UdpSocket {
     /// The descriptor: `None` where the socket is not one of the operating system's.
     ///
     /// # Platforms
-    /// Unix. Windows has [`as_socket`](#method.as_socket).
+    /// Unix. Windows has `as_socket`.
     #[cfg(unix)]
     pub fn as_fd(&self) -> Option<BorrowedFd<'_>> {
         self.descriptor()
@@ -336,7 +336,7 @@ impl UdpSocket {
     /// The socket: `None` where the socket is not one of the operating system's.
     ///
     /// # Platforms
-    /// Windows. Unix has [`as_fd`](#method.as_fd).
+    /// Windows. Unix has `as_fd`.
     #[cfg(windows)]
     pub fn as_socket(&self) -> Option<std::os::windows::io::BorrowedSocket<'_>> {
         self.descriptor()
