@@ -4,17 +4,24 @@
 use std::sync::Arc;
 
 use super::command::{Change, Label, Role};
-use super::event::{Event, Receipt};
+use super::event::{Event, Identity, Receipt};
 use super::ids::{Moment, UserId};
 use super::outlet::Outlet;
-use super::pending::{Deed, Then};
+use super::pending::{AccountChange, Deed, Wish};
 use super::refusal::Refusal;
 use super::settings::Registration;
-use super::{Chat, names};
+use super::storing::Answered;
+use super::{Asker, Chat, names};
 use crate::store::record::{AccountRecord, Write};
 
 /// Certificates that log in to one account.
-const CERTIFICATES_MAX: usize = 16;
+pub(super) const CERTIFICATES_MAX: usize = 16;
+
+/// The longest verifier or fingerprint, in bytes.
+const SECRET_BYTES_MAX: usize = 1024;
+
+/// All invitations that nobody has used.
+pub(super) const INVITATIONS_MAX: usize = 10_000;
 
 impl Chat {
     #[allow(clippy::too_many_arguments, reason = "the fields of one command")]
@@ -30,6 +37,9 @@ impl Chat {
     ) -> Result<(), Refusal> {
         let from = self.known(user)?.from;
         self.may_be_registered(&name, user)?;
+        if verifier.len() > SECRET_BYTES_MAX {
+            return Err(Refusal::TooLong(SECRET_BYTES_MAX));
+        }
         let admin = self.known(user)?.admin;
         let used = match self.settings.registration {
             Registration::Open => None,
@@ -45,28 +55,22 @@ impl Chat {
         }
         let asker = Some((user, label));
         self.reserve(&asker, 512, None, out)?;
-        self.registering.insert(names::folded(&name));
-        let record = Arc::new(AccountRecord {
-            name: Arc::clone(&name),
+        self.registering.insert(names::skeleton(&name).into());
+        let account = Arc::new(AccountRecord {
+            name,
             verifier,
             created_unix_ms: self.stamp(now),
             certificates: Vec::new(),
             suspended: false,
         });
-        let used_up = used.iter().map(|code| Write::Invitation {
-            code: Arc::clone(code),
-            used_by: Some(Arc::clone(&name)),
-        });
-        let more = used_up.collect();
         if let Some(code) = &used {
             self.invitations.remove(code);
         }
-        self.pending.push(Deed {
+        self.push(Deed {
             by: asker,
-            first: Write::Account(Arc::clone(&record)),
-            more,
-            then: Then::Registered {
-                account: record,
+            room: None,
+            wish: Wish::Registered {
+                account,
                 invitation: used,
             },
             bytes: 512,
@@ -85,8 +89,20 @@ impl Chat {
         if names::check_nick(name).is_err() {
             return Err(Refusal::BadAccountName(name.into()));
         }
-        if self.account(name).is_some() || self.registering.contains(names::fold(name).as_ref()) {
+        if self.accounts.len() + self.registering.len() >= self.settings.accounts_max {
+            return Err(Refusal::RegistrationClosed);
+        }
+        // Nor one that looks like another one's.
+        let skeleton = names::skeleton(name);
+        let is_taken = self.account(name).is_some()
+            || self.looks.contains_key(skeleton.as_str())
+            || self.registering.contains(skeleton.as_str());
+        if is_taken {
             return Err(Refusal::AccountExists(name.into()));
+        }
+        let who = self.known(user)?;
+        if let Some(own) = who.account().filter(|_| !who.admin) {
+            return Err(Refusal::AccountExists(Arc::clone(own)));
         }
         // Or somebody could take the name from under whoever is called so.
         match self.users.find(name) {
@@ -100,82 +116,76 @@ impl Chat {
         account: &AccountRecord,
         invitation: Option<Arc<str>>,
     ) {
-        self.registering.remove(names::fold(&account.name).as_ref());
+        self.registering
+            .remove(names::skeleton(&account.name).as_str());
         self.invitations.extend(invitation);
     }
 
-    /// What follows from a stored change of accounts, bans and invitations.
-    pub(super) fn account_done(
+    /// An account is there. Who made it for oneself is logged in to it.
+    pub(super) fn registered(
         &mut self,
-        then: Then,
-        sender: Option<UserId>,
-        label: Label,
+        account: Arc<AccountRecord>,
+        (sender, label): Answered,
         now: Moment,
         out: &mut dyn Outlet,
     ) {
-        let mut answer = |receipt: Receipt| {
-            if let Some(sender) = sender {
-                out.answer(sender, label.clone(), Ok(receipt));
-            }
+        let name = Arc::clone(&account.name);
+        self.give_up_registration(&account, None);
+        self.keep_account(account);
+        let Some((sender, who)) = sender.and_then(|id| Some((id, self.users.get(id)?))) else {
+            return;
         };
-        match then {
-            Then::Registered { account, .. } => {
-                self.registering.remove(names::fold(&account.name).as_ref());
-                let name = Arc::clone(&account.name);
-                self.keep_account(account);
-                if let Some(sender) = sender.filter(|sender| self.users.get(*sender).is_some()) {
-                    out.answer(
-                        sender,
-                        label,
-                        Ok(Receipt::Registered {
-                            account: name.clone(),
-                        }),
-                    );
-                    // The account is there, so this can fail only if the user is gone again.
-                    let _ = self.log_in(sender, &name, now, out);
-                }
+        // Administrators make accounts for others.
+        let is_own =
+            who.account().is_none() && (!who.admin || names::are_same(&who.identity.nick, &name));
+        if !is_own {
+            let text = format!("there is an account {name} now").into();
+            out.answer(sender, label, Ok(Receipt::Administered { text }));
+            return;
+        }
+        let account = Arc::clone(&name);
+        out.answer(sender, label, Ok(Receipt::Registered { account }));
+        // The account is new, so nothing can be wrong with it but a ban; then it is only made.
+        let _ = self.log_in(sender, &name, now, out);
+    }
+
+    /// An account is otherwise than before.
+    pub(super) fn account_changed(
+        &mut self,
+        account: Option<Arc<AccountRecord>>,
+        receipt: Receipt,
+        (sender, label): Answered,
+        now: Moment,
+        out: &mut dyn Outlet,
+    ) {
+        let suspended = account.as_ref().filter(|account| account.suspended);
+        let suspended = suspended.map(|account| Arc::clone(&account.name));
+        if let Some(account) = account {
+            self.keep_account(account);
+        }
+        if let Some(sender) = sender {
+            out.answer(sender, label, Ok(receipt));
+        }
+        if let Some(name) = suspended {
+            for user in self.users.of_account(&name).to_vec() {
+                self.dismiss(user, "this account is suspended", now, out);
             }
-            Then::Account(account, receipt) => {
-                let suspended = account.suspended.then(|| Arc::clone(&account.name));
-                self.keep_account(account);
-                answer(receipt);
-                if let Some(name) = suspended {
-                    let connections = self.users.of_account(&name).to_vec();
-                    for user in connections {
-                        self.dismiss(user, "this account is suspended", now, out);
-                    }
-                }
-            }
-            Then::Banned(ban) => {
-                let text = format!("{} is banned", ban.mask).into();
-                self.admissions.add_ban(Arc::clone(&ban));
-                answer(Receipt::Administered { text });
-                self.enforce_ban(&ban, now, out);
-            }
-            Then::Unbanned(mask) => {
-                self.admissions.remove_ban(&mask);
-                let text = format!("{mask} is not banned any more").into();
-                answer(Receipt::Administered { text });
-            }
-            Then::InvitationMade(code) => {
-                self.invitations.insert(Arc::clone(&code));
-                answer(Receipt::Administered { text: code });
-            }
-            Then::Nothing
-            | Then::Said(_)
-            | Then::Redacted { .. }
-            | Then::Topic { .. }
-            | Then::Changed { .. } => {}
         }
     }
 
     pub(super) fn keep_account(&mut self, account: Arc<AccountRecord>) {
         let folded = names::folded(&account.name);
-        self.certificates.retain(|_, owner| *owner != folded);
+        if let Some(before) = self.accounts.get(&folded) {
+            for fingerprint in &before.certificates {
+                self.certificates.remove(fingerprint);
+            }
+        }
         for fingerprint in &account.certificates {
             self.certificates
                 .insert(Arc::clone(fingerprint), Arc::clone(&folded));
         }
+        let skeleton = names::skeleton(&account.name).into();
+        self.looks.insert(skeleton, Arc::clone(&folded));
         self.accounts.insert(folded, account);
     }
 
@@ -188,9 +198,15 @@ impl Chat {
     ) -> Result<(), Refusal> {
         let record = self.account(account).filter(|account| !account.suspended);
         let name = Arc::clone(&record.ok_or(Refusal::NeedsAccount)?.name);
+        let who = self.known(user)?;
+        let mut after = Identity::clone(&who.identity);
+        after.account = Some(Arc::clone(&name));
+        let ban = self.admissions.banned_user(&after, who.from, now.unix_ms);
+        if let Some(ban) = ban.filter(|_| !who.admin) {
+            return Err(Refusal::BannedFromServer(Arc::clone(&ban.reason)));
+        }
         self.change_identity(user, |who| who.account = Some(Arc::clone(&name)), out)?;
         let identity = Arc::clone(self.identity(user)?);
-        let _ = now;
         // Roles that belong to the account are given in the rooms that the user is in already.
         for id in self.known(user)?.rooms.clone() {
             let Some(room) = self.rooms.get_mut(id) else {
@@ -229,15 +245,13 @@ impl Chat {
         label: Label,
         out: &mut dyn Outlet,
     ) -> Result<(), Refusal> {
-        let mut account = self.own_account(user)?;
-        account.verifier = verifier;
-        self.store_account(
-            Some((user, label)),
-            account,
-            Receipt::PasswordSet,
-            None,
-            out,
-        )
+        let account = self.own_account(user)?;
+        if verifier.len() > SECRET_BYTES_MAX {
+            return Err(Refusal::TooLong(SECRET_BYTES_MAX));
+        }
+        let change = AccountChange::Verifier(verifier);
+        let (asker, receipt) = (Some((user, label)), Receipt::PasswordSet);
+        self.change_account(asker, account, change, (receipt, None), out)
     }
 
     pub(super) fn set_certificate(
@@ -248,49 +262,46 @@ impl Chat {
         label: Label,
         out: &mut dyn Outlet,
     ) -> Result<(), Refusal> {
-        let mut account = self.own_account(user)?;
-        account.certificates.retain(|known| *known != fingerprint);
-        if add {
-            let taken = self.certificates.get(&fingerprint);
-            if taken.is_some_and(|owner| !names::are_same(owner, &account.name)) {
-                return Err(Refusal::AccountExists("this certificate".into()));
-            }
-            if account.certificates.len() >= CERTIFICATES_MAX {
-                return Err(Refusal::ListFull("certificates".into()));
-            }
-            account.certificates.push(fingerprint);
+        let account = self.own_account(user)?;
+        if fingerprint.len() > SECRET_BYTES_MAX {
+            return Err(Refusal::TooLong(SECRET_BYTES_MAX));
         }
-        self.store_account(
-            Some((user, label)),
-            account,
-            Receipt::CertificateSet,
-            None,
-            out,
-        )
+        let taken = self.certificates.get(&fingerprint);
+        if add && taken.is_some_and(|owner| *owner != account) {
+            return Err(Refusal::AccountExists("this certificate".into()));
+        }
+        let change = AccountChange::Certificate { fingerprint, add };
+        let (asker, receipt) = (Some((user, label)), Receipt::CertificateSet);
+        self.change_account(asker, account, change, (receipt, None), out)
     }
 
-    fn own_account(&self, user: UserId) -> Result<AccountRecord, Refusal> {
+    /// The folded name of the account that a user is logged in to.
+    fn own_account(&self, user: UserId) -> Result<Arc<str>, Refusal> {
         let name = self.known(user)?.account().ok_or(Refusal::NeedsAccount)?;
-        let account = self.account(name).ok_or(Refusal::NeedsAccount)?;
-        Ok(AccountRecord::clone(account))
+        Ok(names::folded(name))
     }
 
-    pub(super) fn store_account(
+    /// An account, by its folded name, is to be changed.
+    pub(super) fn change_account(
         &mut self,
-        asker: super::Asker,
-        account: AccountRecord,
-        receipt: Receipt,
-        audit: Option<Write>,
+        asker: Asker,
+        account: Arc<str>,
+        change: AccountChange,
+        (receipt, audit): (Receipt, Option<Write>),
         out: &mut dyn Outlet,
     ) -> Result<(), Refusal> {
-        self.reserve(&asker, 512, None, out)?;
-        let account = Arc::new(account);
-        self.pending.push(Deed {
+        let bytes = 512 + SECRET_BYTES_MAX;
+        self.reserve(&asker, bytes, None, out)?;
+        self.push(Deed {
             by: asker,
-            first: Write::Account(Arc::clone(&account)),
-            more: audit.into_iter().collect(),
-            then: Then::Account(account, receipt),
-            bytes: 512,
+            room: None,
+            wish: Wish::Account {
+                account,
+                change,
+                receipt,
+                audit,
+            },
+            bytes,
         });
         Ok(())
     }

@@ -2,23 +2,37 @@
 
 use std::sync::Arc;
 
+use super::accounts::INVITATIONS_MAX;
 use super::command::{AdminCommand, Label};
 use super::entries::Entry;
 use super::event::{Event, Receipt};
 use super::ids::{Moment, UserId};
 use super::outlet::Outlet;
-use super::pending::{Deed, Then};
+use super::pending::{AccountChange, Act, Deed, Wish};
 use super::refusal::Refusal;
-use super::{Asker, Chat, governing};
-use crate::store::record::{AccountRecord, ServerBan, Write};
+use super::storing::Answered;
+use super::{Asker, Chat, governing, names};
+use crate::store::record::{ServerBan, Write};
+
+/// Bans of the server, all of which each newcomer is compared with.
+const BANS_MAX: usize = 1000;
 
 impl Chat {
     pub(super) fn become_admin(&mut self, user: UserId, now: Moment) -> Result<(), Refusal> {
+        if self.known(user)?.admin {
+            return Ok(());
+        }
+        self.reserve_bytes(256)?;
         let entry = self.audit(user, "became an administrator", now)?;
         if let Some(user) = self.users.get_mut(user) {
             user.admin = true;
         }
-        self.record(entry);
+        self.push(Deed {
+            by: None,
+            room: None,
+            wish: Wish::Record(entry),
+            bytes: 256,
+        });
         Ok(())
     }
 
@@ -34,133 +48,159 @@ impl Chat {
             return Err(Refusal::NeedsAdmin);
         }
         let asker = Some((user, label));
-        match command {
-            AdminCommand::Kill { nick, reason } => self.kill(user, &nick, &reason, now, out),
+        let (action, act) = match command {
+            AdminCommand::SetPassword { account, verifier } => {
+                let change = AccountChange::Verifier(verifier);
+                return self.administer_account(asker, user, account, change, now, out);
+            }
+            AdminCommand::Suspend { account } => {
+                let change = AccountChange::Suspended;
+                return self.administer_account(asker, user, account, change, now, out);
+            }
+            AdminCommand::Kill { nick, reason } => {
+                self.line(&reason)?;
+                let none = || Refusal::NoSuchNick(Arc::clone(&nick));
+                let them = self.users.find(&nick).ok_or_else(none)?;
+                let action = format!("ended {nick}'s connection: {reason}");
+                let user = them;
+                (action, Act::Kill { nick, user, reason })
+            }
             AdminCommand::Ban {
                 mask,
                 seconds,
                 reason,
-            } => self.ban(asker, user, (&mask, seconds, reason), now, out),
+            } => {
+                let ban = self.ban(user, &mask, seconds, reason, now)?;
+                let action = format!("banned {}: {}", ban.mask, ban.reason);
+                (action, Act::Ban(Arc::new(ban)))
+            }
             AdminCommand::Unban { mask } => {
-                // What is no mask was never banned, or is from before: as it was given.
-                let mask = Entry::parse(&mask).map_or(mask, |entry| entry.to_string().into());
-                let entry = self.audit(user, &format!("took the ban of {mask} back"), now)?;
-                let first = Write::NoServerBan {
-                    mask: Arc::clone(&mask),
-                };
-                self.store(asker, first, entry, Then::Unbanned(mask), out)
+                let mask = governing::in_full(&mask)?;
+                (format!("took the ban of {mask} back"), Act::Unban(mask))
             }
             AdminCommand::Invite { code } => {
-                let entry = self.audit(user, "made an invitation", now)?;
-                let first = Write::Invitation {
-                    code: Arc::clone(&code),
-                    used_by: None,
-                };
-                self.store(asker, first, entry, Then::InvitationMade(code), out)
-            }
-            AdminCommand::SetPassword { account, verifier } => {
-                let entry = self.audit(user, &format!("set the password of {account}"), now)?;
-                let mut record = self.account_record(&account)?;
-                record.verifier = verifier;
-                let text = format!("{account} has another password").into();
-                let receipt = Receipt::Administered { text };
-                self.store_account(asker, record, receipt, Some(entry), out)
-            }
-            AdminCommand::Suspend { account } => {
-                let entry = self.audit(user, &format!("suspended {account}"), now)?;
-                let mut record = self.account_record(&account)?;
-                record.suspended = true;
-                let text = format!("{account} is suspended").into();
-                let receipt = Receipt::Administered { text };
-                self.store_account(asker, record, receipt, Some(entry), out)
+                self.line(&code)?;
+                if self.invitations.len() >= INVITATIONS_MAX {
+                    return Err(Refusal::ListFull("invitations".into()));
+                }
+                ("made an invitation".into(), Act::Invite(code))
             }
             AdminCommand::Announce(text) => {
                 self.line(&text)?;
-                let entry = self.audit(user, &format!("announced: {text}"), now)?;
-                self.record(entry);
-                let everybody: Vec<UserId> = self.users.everybody().map(|user| user.id()).collect();
-                out.tell(&mut everybody.into_iter(), &Event::Announced(text));
-                Ok(())
+                (format!("announced: {text}"), Act::Announce(text))
             }
-        }
+        };
+        let audit = self.audit(user, &action, now)?;
+        self.reserve(&asker, 1024, None, out)?;
+        self.push(Deed {
+            by: asker,
+            room: None,
+            wish: Wish::Administered { audit, act },
+            bytes: 1024,
+        });
+        Ok(())
     }
 
-    fn kill(
+    fn administer_account(
         &mut self,
+        asker: Asker,
         user: UserId,
-        nick: &Arc<str>,
-        reason: &str,
+        account: Arc<str>,
+        change: AccountChange,
         now: Moment,
         out: &mut dyn Outlet,
     ) -> Result<(), Refusal> {
-        self.line(reason)?;
-        let them = self.users.find(nick);
-        let them = them.ok_or_else(|| Refusal::NoSuchNick(Arc::clone(nick)))?;
-        let entry = self.audit(user, &format!("ended {nick}'s connection: {reason}"), now)?;
-        self.record(entry);
-        self.dismiss(them, &format!("an administrator says: {reason}"), now, out);
-        Ok(())
+        if self.account(&account).is_none() {
+            return Err(Refusal::NoSuchNick(account));
+        }
+        let (action, done) = match &change {
+            AccountChange::Suspended => (
+                format!("suspended {account}"),
+                format!("{account} is suspended"),
+            ),
+            _ => (
+                format!("set the password of {account}"),
+                format!("{account} has another password"),
+            ),
+        };
+        let entry = self.audit(user, &action, now)?;
+        let receipt = Receipt::Administered { text: done.into() };
+        let account = names::folded(&account);
+        self.change_account(asker, account, change, (receipt, Some(entry)), out)
     }
 
     fn ban(
         &mut self,
-        asker: Asker,
         user: UserId,
-        (mask, seconds, reason): (&Arc<str>, Option<u64>, Arc<str>),
+        mask: &Arc<str>,
+        seconds: Option<u64>,
+        reason: Arc<str>,
         now: Moment,
-        out: &mut dyn Outlet,
-    ) -> Result<(), Refusal> {
+    ) -> Result<ServerBan, Refusal> {
         let mask = governing::in_full(mask)?;
+        let everybody = |entry: Entry| matches!(entry, Entry::Mask(mask) if mask.is_everybody());
+        if Entry::parse(&mask).is_ok_and(everybody) {
+            return Err(Refusal::BadMask(mask));
+        }
         self.line(&reason)?;
-        let entry = self.audit(user, &format!("banned {mask}: {reason}"), now)?;
-        let ban = Arc::new(ServerBan {
+        if self.admissions.bans_at(now.unix_ms) >= BANS_MAX {
+            return Err(Refusal::ListFull("bans".into()));
+        }
+        Ok(ServerBan {
             mask,
             reason,
             by: Arc::clone(&self.identity(user)?.nick),
             created_unix_ms: now.unix_ms,
             until_unix_ms: seconds.map(|s| now.unix_ms.saturating_add(s.saturating_mul(1000))),
-        });
-        let first = Write::ServerBan(Arc::clone(&ban));
-        self.store(asker, first, entry, Then::Banned(ban), out)
+        })
     }
 
-    fn store(
+    /// What an administrator does, once it is in the audit log.
+    pub(super) fn acted(
         &mut self,
-        by: Asker,
-        first: Write,
-        entry: Write,
-        then: Then,
+        act: Act,
+        (sender, label): Answered,
+        now: Moment,
         out: &mut dyn Outlet,
-    ) -> Result<(), Refusal> {
-        self.reserve(&by, 512, None, out)?;
-        self.pending.push(Deed {
-            by,
-            first,
-            more: vec![entry],
-            then,
-            bytes: 512,
-        });
-        Ok(())
+    ) {
+        let text: Arc<str> = match &act {
+            Act::Kill { nick, .. } => format!("{nick}'s connection is ended").into(),
+            Act::Ban(ban) => format!("{} is banned", ban.mask).into(),
+            Act::Unban(mask) => format!("{mask} is not banned any more").into(),
+            Act::Invite(code) => Arc::clone(code),
+            Act::Announce(_) => "announced".into(),
+        };
+        if let Some(sender) = sender {
+            out.answer(sender, label, Ok(Receipt::Administered { text }));
+        }
+        match act {
+            Act::Kill { user, reason, .. } => {
+                if self.users.get(user).is_some() {
+                    self.dismiss(user, &format!("an administrator says: {reason}"), now, out);
+                }
+            }
+            Act::Ban(ban) => {
+                self.admissions.add_ban(Arc::clone(&ban));
+                self.enforce_ban(&ban, now, out);
+            }
+            Act::Unban(mask) => self.admissions.remove_ban(&mask),
+            Act::Invite(code) => {
+                self.invitations.insert(code);
+            }
+            Act::Announce(text) => {
+                let everybody: Vec<UserId> = self.users.everybody().map(|user| user.id()).collect();
+                out.tell(&mut everybody.into_iter(), &Event::Announced(text));
+            }
+        }
     }
 
-    fn account_record(&self, account: &Arc<str>) -> Result<AccountRecord, Refusal> {
-        let none = || Refusal::NoSuchNick(Arc::clone(account));
-        Ok(AccountRecord::clone(
-            self.account(account).ok_or_else(none)?,
-        ))
-    }
-
-    pub(super) fn enforce_ban(&mut self, ban: &ServerBan, now: Moment, out: &mut dyn Outlet) {
+    fn enforce_ban(&mut self, ban: &ServerBan, now: Moment, out: &mut dyn Outlet) {
         let Ok(entry) = Entry::parse(&ban.mask) else {
             return;
         };
-        let meant = |user: &&super::User| !user.admin && entry.means(&user.identity, user.from);
-        let meant: Vec<UserId> = self
-            .users
-            .everybody()
-            .filter(meant)
-            .map(|u| u.id())
-            .collect();
+        let is_meant = |user: &&super::User| !user.admin && entry.means(&user.identity, user.from);
+        let meant = self.users.everybody().filter(is_meant);
+        let meant: Vec<UserId> = meant.map(|user| user.id()).collect();
         for user in meant {
             self.dismiss(user, &format!("banned: {}", ban.reason), now, out);
         }
@@ -169,23 +209,13 @@ impl Chat {
     fn audit(&mut self, user: UserId, action: &str, now: Moment) -> Result<Write, Refusal> {
         let who = self.identity(user)?;
         let admin = match &who.account {
-            Some(account) => format!("{} ({account})", who.nick),
-            None => format!("{}!{}@{}", who.nick, who.user, who.host),
+            Some(account) => format!("{} ({account})", who.nick).into(),
+            None => who.source(),
         };
         Ok(Write::Audit {
             unix_ms: self.stamp(now),
-            admin: admin.into(),
+            admin,
             action: action.into(),
         })
-    }
-
-    fn record(&mut self, first: Write) {
-        self.pending.push(Deed {
-            by: None,
-            first,
-            more: Vec::new(),
-            then: Then::Nothing,
-            bytes: 256,
-        });
     }
 }

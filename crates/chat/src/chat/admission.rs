@@ -71,6 +71,12 @@ impl Admissions {
         self.bans.push(Ban::new(ban));
     }
 
+    /// How many bans there are, those that are over forgotten.
+    pub(super) fn bans_at(&mut self, unix_ms: u64) -> usize {
+        self.bans.retain(|ban| ban.is_on(unix_ms));
+        self.bans.len()
+    }
+
     pub(super) fn remove_ban(&mut self, mask: &str) {
         self.bans
             .retain(|ban| !names::are_same(&ban.record.mask, mask));

@@ -19,11 +19,14 @@ impl Chat {
     /// Tells everybody in a room, its listeners, and somebody who may be in it or not.
     pub(super) fn tell_room_and(
         &self,
-        room: &Room,
+        room: RoomId,
         also: Option<UserId>,
         event: &Event,
         out: &mut dyn Outlet,
     ) {
+        let Some(room) = self.rooms.get(room) else {
+            return;
+        };
         let outsider = also.filter(|user| {
             !room.members.contains_key(user)
                 && !room.listeners.contains(user)
@@ -60,19 +63,19 @@ impl Chat {
         self.scratch = audience;
     }
 
-    /// Tells all connections of two people: whoever is called or logged in as one of them.
+    /// Tells two people: a sender and the one whom it is for, and all connections of their accounts.
     pub(super) fn tell_people(
         &mut self,
         from: &Identity,
         sender: Option<UserId>,
-        (nick, account): (&str, Option<&str>),
+        (to, account): (Option<UserId>, Option<&str>),
         event: &Event,
         out: &mut dyn Outlet,
     ) {
         let mut audience = std::mem::take(&mut self.scratch);
         audience.clear();
-        audience.extend(sender.filter(|user| self.users.get(*user).is_some()));
-        audience.extend(self.users.find(nick));
+        let both = [sender, to].into_iter().flatten();
+        audience.extend(both.filter(|user| self.users.get(*user).is_some()));
         for account in [from.account.as_deref(), account].into_iter().flatten() {
             audience.extend(self.users.of_account(account));
         }

@@ -22,6 +22,13 @@ pub struct Identity {
     pub bot: bool,
 }
 
+impl Identity {
+    /// `nick!user@host`.
+    pub fn source(&self) -> Arc<str> {
+        format!("{}!{}@{}", self.nick, self.user, self.host).into()
+    }
+}
+
 /// Where a message was said, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Place {
@@ -34,6 +41,16 @@ pub enum Place {
         /// The account that it was sent to.
         account: Option<Arc<str>>,
     },
+}
+
+impl Place {
+    /// The room's name, or the person's.
+    pub fn name(&self) -> &Arc<str> {
+        match self {
+            Place::Room(name) => name,
+            Place::Person { nick, .. } => nick,
+        }
+    }
 }
 
 /// A message that is stored. Nobody ever sees one that is not.
@@ -175,7 +192,7 @@ pub enum Event {
         by: Option<Arc<Identity>>,
         /// Which room.
         room: Arc<str>,
-        /// How.
+        /// How. None if it was so already: only who asked for it is told.
         changes: Vec<Change>,
         /// That of who changed them.
         sender: Option<UserId>,

@@ -7,7 +7,7 @@ use super::command::{Change, Flag, MaskList, Role};
 use super::event::{Event, Identity};
 use super::ids::{Moment, UserId};
 use super::outlet::Outlet;
-use super::pending::{Deed, Then};
+use super::pending::{Deed, Wish};
 use super::refusal::Refusal;
 use super::rooms::{Room, RoomId};
 use super::{Chat, names};
@@ -49,7 +49,12 @@ impl Chat {
         self.put_in(room, user, now, out)
     }
 
-    fn may_join(&self, user: UserId, room: &Room, key: Option<&str>) -> Result<(), Refusal> {
+    pub(super) fn may_join(
+        &self,
+        user: UserId,
+        room: &Room,
+        key: Option<&str>,
+    ) -> Result<(), Refusal> {
         let who = self.known(user)?;
         let name = || Arc::clone(room.name());
         // Who runs the room cannot be kept out of it.
@@ -91,23 +96,28 @@ impl Chat {
         out: &mut dyn Outlet,
     ) -> Result<(), Refusal> {
         let identity = Arc::clone(self.identity(user)?);
-        let lobby = self.rooms.find(&self.settings.lobby);
+        let account = identity.account.as_deref().map(names::folded);
+        let (founds, owns) = self.founds(id, account.as_deref());
         let (Some(room), Some(who)) = (self.rooms.get_mut(id), self.users.get_mut(user)) else {
             return Err(Refusal::NoSuchNick("*".into()));
         };
-        let stored = who.account().map(|account| room.role_of_account(account));
-        // Somebody has to be able to set the topic of a room that is nobody's.
-        let founds = room.is_empty() && room.roles().next().is_none() && lobby != Some(id);
-        let role = match (stored, founds) {
-            (Some(_), true) => Role::Owner,
-            (None, true) => Role::Operator,
-            (stored, false) => stored.unwrap_or_default(),
+        let role = match (owns, founds) {
+            (true, _) => Role::Owner,
+            (false, true) => Role::Operator,
+            (false, false) => {
+                let stored = account
+                    .as_ref()
+                    .map(|account| room.role_of_account(account));
+                stored.unwrap_or_default()
+            }
         };
-        let owns = stored.is_some() && role == Role::Owner && founds;
+        if owns {
+            room.founder = account;
+        }
         room.members.insert(user, role);
         who.rooms.push(id);
         who.invited.retain(|invited| invited != room.folded());
-        let (name, folded) = (Arc::clone(room.name()), Arc::clone(room.folded()));
+        let name = Arc::clone(room.name());
         let event = Event::Joined {
             user: Arc::clone(&identity),
             away: who.away.clone(),
@@ -122,10 +132,15 @@ impl Chat {
         } else {
             out.tell(&mut std::iter::once(user), &event);
         }
-        if owns && let Some(account) = identity.account.as_deref() {
-            self.found(id, names::folded(account));
+        if owns {
+            self.push(Deed {
+                by: None,
+                room: Some(id),
+                wish: Wish::Room,
+                bytes: 256,
+            });
         }
-        if role != Role::Member && !founds {
+        if role != Role::Member && !founds && announced {
             let event = Event::RoomChanged {
                 by: None,
                 room: name,
@@ -137,36 +152,34 @@ impl Chat {
                 sender: None,
                 label: None,
             };
-            if announced {
-                self.tell_room(id, &event, out);
-            }
+            self.tell_room(id, &event, out);
         }
-        debug_assert!(self.rooms.find(&folded) == Some(id), "a room has one name");
         let realname = Arc::clone(&identity.realname);
         self.happened(id, &identity, || What::Joined { realname }, now);
         Ok(())
     }
 
-    /// A room of an account's: it stays, and so does who owns it.
-    fn found(&mut self, id: RoomId, account: Arc<str>) {
-        let Some(room) = self.rooms.get_mut(id) else {
-            return;
+    /// Whether whoever comes into this room runs it, and whether its account owns it.
+    fn founds(&self, id: RoomId, account: Option<&str>) -> (bool, bool) {
+        let is_lobby = self.rooms.find(&self.settings.lobby) == Some(id);
+        let Some(room) = self.rooms.get(id).filter(|_| !is_lobby) else {
+            return (false, false);
         };
-        room.set_role_of_account(Arc::clone(&account), Role::Owner);
-        room.kept = true;
-        let role = Write::Role {
-            room: Arc::clone(room.folded()),
-            account,
-            role: Role::Owner,
+        // Somebody has to be able to set the topic of a room that is nobody's.
+        let founds = room.is_empty() && room.roles().next().is_none();
+        // What others have spoken in is not owned by who comes back first.
+        let is_new = founds && !room.stored && room.waiting == 0;
+        let owns = is_new && account.is_some_and(|account| self.may_own_another(account));
+        (founds, owns)
+    }
+
+    /// Whether an account can have one room more for its own: those stay for ever.
+    fn may_own_another(&self, account: &str) -> bool {
+        let owns = |room: &&Room| {
+            room.role_of_account(account) == Role::Owner || room.founder.as_deref() == Some(account)
         };
-        let first = Write::Room(Arc::new(room.record()));
-        self.pending.push(Deed {
-            by: None,
-            first,
-            more: vec![role],
-            then: Then::Nothing,
-            bytes: 256,
-        });
+        let is_full = self.pending.bytes() >= self.settings.pending_bytes_max;
+        !is_full && self.rooms.by_name().filter(owns).count() < self.settings.rooms_per_user
     }
 
     pub(super) fn part(
@@ -205,8 +218,7 @@ impl Chat {
         out: &mut dyn Outlet,
     ) -> Result<(), Refusal> {
         self.line(&reason)?;
-        let id = self.room_named(name)?;
-        let room = self.rooms.get(id).ok_or(Refusal::NoSuchMessage)?;
+        let (id, room) = self.seen(user, name)?;
         let own = self.standing(room, user);
         if own < Role::Operator {
             self.room_with(user, name)?;
@@ -219,6 +231,8 @@ impl Chat {
         let theirs = room
             .role_of(them)
             .ok_or_else(|| Refusal::TheyAreNotInRoom(nick.clone(), Arc::clone(room.name())))?;
+        let kept = self.known(them)?.account();
+        let theirs = theirs.max(kept.map_or(Role::Member, |a| room.role_of_account(a)));
         if theirs > own {
             return Err(Refusal::NeedsOperator(Arc::clone(room.name())));
         }
@@ -230,7 +244,7 @@ impl Chat {
             nick: Arc::clone(&nick),
             reason: Arc::clone(&reason),
         };
-        self.tell_room_and(room, Some(user), &event, out);
+        self.tell_room_and(id, Some(user), &event, out);
         self.happened(id, &by, || What::Kicked { nick, reason }, now);
         self.take_out(id, them);
         Ok(())
@@ -248,8 +262,7 @@ impl Chat {
             .users
             .find(&nick)
             .ok_or_else(|| Refusal::NoSuchNick(nick.clone()))?;
-        let id = self.room_named(name)?;
-        let room = self.rooms.get(id).ok_or(Refusal::NoSuchMessage)?;
+        let (id, room) = self.seen(user, name)?;
         let standing = self.standing(room, user);
         if standing < Role::Operator {
             self.room_with(user, name)?;
@@ -303,30 +316,50 @@ impl Chat {
         member.max(by_account.unwrap_or_default())
     }
 
-    pub(super) fn room_named(&self, name: &str) -> Result<RoomId, Refusal> {
+    /// Whether `user` may know that a room exists. Its members and who runs it may, whatever it is.
+    pub fn may_see(&self, user: UserId, room: &Room) -> bool {
+        let is_guest = || self.users.get(user).is_some_and(|user| user.guest);
+        !room.has(Flag::Secret)
+            || room.members.contains_key(&user)
+            || self.standing(room, user) > Role::Member
+            || (is_guest() && names::are_same(room.name(), &self.settings.lobby))
+    }
+
+    /// A room that this user may know of.
+    pub(super) fn seen(&self, user: UserId, name: &str) -> Result<(RoomId, &Room), Refusal> {
         let none = || Refusal::NoSuchRoom(name.into());
-        self.rooms.find(name).ok_or_else(none)
+        let room = self.room(name).ok_or_else(none)?;
+        match self.may_see(user, room) {
+            true => Ok((room.id, room)),
+            false => Err(none()),
+        }
     }
 
     /// A room that this user is in.
     pub(super) fn room_with(&self, user: UserId, name: &str) -> Result<(RoomId, &Room), Refusal> {
-        let id = self.room_named(name)?;
-        match self.rooms.get(id) {
-            Some(room) if room.members.contains_key(&user) => Ok((id, room)),
-            _ => Err(Refusal::NotInRoom(name.into())),
+        let (id, room) = self.seen(user, name)?;
+        match room.members.contains_key(&user) {
+            true => Ok((id, room)),
+            false => Err(Refusal::NotInRoom(name.into())),
         }
     }
 
-    /// A room that is nobody's and that nothing was kept of goes when the last one has left.
     pub(super) fn take_out(&mut self, id: RoomId, user: UserId) {
         if let Some(user) = self.users.get_mut(user) {
             user.rooms.retain(|room| *room != id);
         }
         if let Some(room) = self.rooms.get_mut(id) {
             room.members.swap_remove(&user);
-            if room.is_empty() && !room.kept {
-                self.rooms.remove(id);
-            }
+            self.drop_if_unused(id);
+        }
+    }
+
+    /// A room goes that nothing is stored of, when the last one has left and nothing waits for it.
+    pub(super) fn drop_if_unused(&mut self, id: RoomId) {
+        let lobby = self.rooms.find(&self.settings.lobby);
+        let unused = |room: &Room| room.is_empty() && !room.stored && room.waiting == 0;
+        if lobby != Some(id) && self.rooms.get(id).is_some_and(unused) {
+            self.rooms.remove(id);
         }
     }
 
@@ -334,9 +367,6 @@ impl Chat {
         if self.rooms.find(&self.settings.lobby).is_none() {
             let name = Arc::clone(&self.settings.lobby);
             self.rooms.add(|id| Room::new(id, name, unix_ms));
-        }
-        if let Some(room) = self.lobby_mut() {
-            room.kept = true;
         }
     }
 
@@ -358,7 +388,7 @@ impl Chat {
             return;
         };
         let busy = self.pending.bytes() > self.settings.pending_bytes_max / 2;
-        if busy || !room.kept || !self.is_announced(room) {
+        if busy || !room.stored || !self.is_announced(room) {
             return;
         }
         let room = Arc::clone(room.name());
@@ -366,15 +396,14 @@ impl Chat {
             msgid: self.next_msgid(),
             unix_ms: self.stamp(now),
             room,
-            source: format!("{}!{}@{}", who.nick, who.user, who.host).into(),
+            source: who.source(),
             account: who.account.clone(),
             what: what(),
         };
         self.pending.push(Deed {
             by: None,
-            first: Write::Happened(Arc::new(happening)),
-            more: Vec::new(),
-            then: Then::Nothing,
+            room: None,
+            wish: Wish::Record(Write::Happened(Arc::new(happening))),
             bytes: 256,
         });
     }

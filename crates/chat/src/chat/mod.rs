@@ -16,6 +16,7 @@ mod accounts;
 mod administration;
 mod admission;
 mod audience;
+mod batch;
 pub mod command;
 pub mod entries;
 pub mod event;
@@ -28,6 +29,7 @@ pub mod outlet;
 mod pending;
 mod presence;
 pub mod refusal;
+mod room_settings;
 mod rooms;
 pub mod settings;
 mod speaking;
@@ -81,12 +83,14 @@ pub struct Chat {
     accounts: BTreeMap<Arc<str>, Arc<AccountRecord>>,
     /// Who logs in with which certificate: the fingerprint, the account's folded name.
     certificates: BTreeMap<Arc<str>, Arc<str>>,
-    /// Names that are being registered.
+    /// What accounts' names look like, and the account's folded name: nobody imitates them.
+    looks: BTreeMap<Arc<str>, Arc<str>>,
+    /// What the names look like that are being registered.
     registering: BTreeSet<Arc<str>>,
     invitations: BTreeSet<Arc<str>>,
     admissions: Admissions,
     /// Who watches a nick, by its folded name.
-    watchers: BTreeMap<Arc<str>, Vec<UserId>>,
+    watchers: BTreeMap<Arc<str>, BTreeSet<UserId>>,
     pending: Pending,
     database: u32,
     last_sequence: u64,
@@ -105,12 +109,12 @@ impl Chat {
         }
         for (room, list, entry) in snapshot.masks {
             if let Some(room) = rooms.find(&room).and_then(|id| rooms.get_mut(id)) {
-                room.add_mask(list, entry);
+                room.settings.add_mask(list, entry);
             }
         }
         for (room, account, role) in snapshot.roles {
             if let Some(room) = rooms.find(&room).and_then(|id| rooms.get_mut(id)) {
-                room.set_role_of_account(account, role);
+                room.settings.set_role(account, role);
             }
         }
         let mut chat = Chat {
@@ -118,6 +122,7 @@ impl Chat {
             rooms,
             accounts: BTreeMap::new(),
             certificates: BTreeMap::new(),
+            looks: BTreeMap::new(),
             registering: BTreeSet::new(),
             invitations: snapshot.invitations.into_iter().collect(),
             admissions: Admissions::new(snapshot.bans),
@@ -139,8 +144,20 @@ impl Chat {
 
     /// Other bounds and choices from now on. Who is in already stays in.
     pub fn reconfigure(&mut self, settings: Settings, now: Moment) {
+        let before = self.rooms.find(&self.settings.lobby);
         self.settings = settings;
         self.ensure_lobby(now.unix_ms);
+        let after = self.rooms.find(&self.settings.lobby);
+        if let Some((before, after)) = before.zip(after).filter(|(one, other)| one != other) {
+            // Guests hear the lobby, whichever that is.
+            let moved = self.rooms.get_mut(before);
+            let moved = moved.map(|room| std::mem::take(&mut room.listeners));
+            if let Some(room) = self.rooms.get_mut(after) {
+                room.listeners = moved.unwrap_or_default();
+            }
+            self.recheck_listeners(after);
+            self.drop_if_unused(before);
+        }
     }
 
     /// Does what `user` asks for, or says why not.
@@ -156,6 +173,10 @@ impl Chat {
         now: Moment,
         out: &mut dyn Outlet,
     ) -> Result<(), Refusal> {
+        // A plain client has nothing but the lobby, by `post` and `listen`.
+        if self.known(user)?.guest {
+            return Err(Refusal::NeedsAccount);
+        }
         match command {
             Command::Join { room, key } => self.join(user, &room, key.as_deref(), now, out),
             Command::Part { room, reason } => self.part(user, &room, reason, now, out),
@@ -180,7 +201,10 @@ impl Chat {
             Command::Rename { nick } => self.rename(user, nick, now, out),
             Command::SetRealname(realname) => self.set_realname(user, realname, now, out),
             Command::SetAway(reason) => self.set_away(user, reason, now, out),
-            Command::SetBot(bot) => self.change_identity(user, |who| who.bot = bot, out),
+            Command::SetBot(bot) => {
+                self.not_too_fast(user, now)?;
+                self.change_identity(user, |who| who.bot = bot, out)
+            }
             Command::Register {
                 account,
                 verifier,
@@ -188,7 +212,10 @@ impl Chat {
                 label,
             } => self.register(user, account, verifier, invitation, label, now, out),
             Command::LogIn { account } => self.log_in(user, &account, now, out),
-            Command::LogOut => self.change_identity(user, |who| who.account = None, out),
+            Command::LogOut => {
+                self.not_too_fast(user, now)?;
+                self.change_identity(user, |who| who.account = None, out)
+            }
             Command::SetPassword { verifier, label } => {
                 self.set_password(user, verifier, label, out)
             }
@@ -197,7 +224,7 @@ impl Chat {
                 add,
                 label,
             } => self.set_certificate(user, fingerprint, add, label, out),
-            Command::MarkRead { target, unix_ms } => self.mark_read(user, target, unix_ms, out),
+            Command::MarkRead { target, unix_ms } => self.mark_read(user, target, unix_ms, now),
             Command::BecomeAdmin => self.become_admin(user, now),
             Command::Admin(command, label) => self.administer(user, command, label, now, out),
         }
@@ -254,9 +281,10 @@ impl Chat {
         self.accounts.get(names::fold(name).as_ref())
     }
 
-    /// The account that this client certificate logs in to.
+    /// The account that this client certificate logs in to; none, if it is suspended.
     pub fn account_by_certificate(&self, fingerprint: &str) -> Option<&Arc<AccountRecord>> {
-        self.accounts.get(self.certificates.get(fingerprint)?)
+        let account = self.accounts.get(self.certificates.get(fingerprint)?);
+        account.filter(|account| !account.suspended)
     }
 
     /// Whether nothing waits to be stored and nothing is under way.

@@ -4,46 +4,86 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::command::{Change, Label};
+use super::command::Label;
 use super::event::{Identity, Message, Place, Receipt, Redaction};
 use super::ids::{Msgid, UserId};
+use super::refusal::Refusal;
+use super::room_settings::Wanted;
+use super::rooms::RoomId;
 use crate::store::record::{AccountRecord, ServerBan, Write};
 
-/// What follows from a write, once it is durable.
+/// What somebody wants to be stored. What exactly is written is decided when its batch begins,
+/// since what waits before it may fail.
 #[derive(Debug)]
-pub(super) enum Then {
+pub(super) enum Wish {
     /// It is for the record only.
-    Nothing,
-    Said(Arc<Message>),
+    Record(Write),
+    /// A room whose owner is an account.
+    Room,
+    Said {
+        message: Arc<Message>,
+        /// Whom a message to a person is for: another one may have the nick when it is stored.
+        to: Option<UserId>,
+    },
     Redacted {
         by: Arc<Identity>,
         place: Place,
+        to: Option<UserId>,
         msgid: Msgid,
         redaction: Arc<Redaction>,
     },
     Topic {
         by: Arc<Identity>,
-        /// The folded name.
-        room: Arc<str>,
         text: Arc<str>,
         unix_ms: u64,
     },
     Changed {
         by: Arc<Identity>,
-        /// The folded name.
-        room: Arc<str>,
-        changes: Vec<Change>,
+        changes: Vec<Wanted>,
+        unix_ms: u64,
+    },
+    MarkedRead {
+        user: UserId,
+        account: Arc<str>,
+        place: Place,
         unix_ms: u64,
     },
     Registered {
         account: Arc<AccountRecord>,
         invitation: Option<Arc<str>>,
     },
-    /// An account is otherwise than before; the asker is told this.
-    Account(Arc<AccountRecord>, Receipt),
-    Banned(Arc<ServerBan>),
-    Unbanned(Arc<str>),
-    InvitationMade(Arc<str>),
+    Account {
+        /// The folded name.
+        account: Arc<str>,
+        change: AccountChange,
+        receipt: Receipt,
+        /// If it is an administrator who does it.
+        audit: Option<Write>,
+    },
+    /// An administrator's.
+    Administered { audit: Write, act: Act },
+}
+
+/// A change of an account.
+#[derive(Debug)]
+pub(super) enum AccountChange {
+    Verifier(Arc<str>),
+    Certificate { fingerprint: Arc<str>, add: bool },
+    Suspended,
+}
+
+/// What an administrator does.
+#[derive(Debug, Clone)]
+pub(super) enum Act {
+    Kill {
+        nick: Arc<str>,
+        user: UserId,
+        reason: Arc<str>,
+    },
+    Ban(Arc<ServerBan>),
+    Unban(Arc<str>),
+    Invite(Arc<str>),
+    Announce(Arc<str>),
 }
 
 /// One command that waits.
@@ -51,18 +91,36 @@ pub(super) enum Then {
 pub(super) struct Deed {
     /// Who asked for it, and what to remind it of; nobody for what is only recorded.
     pub(super) by: Option<(UserId, Label)>,
-    pub(super) first: Write,
-    pub(super) more: Vec<Write>,
-    pub(super) then: Then,
+    /// The room that it needs: it does not go while this waits.
+    pub(super) room: Option<RoomId>,
+    pub(super) wish: Wish,
     pub(super) bytes: usize,
+}
+
+/// One command that is being stored.
+#[derive(Debug)]
+pub(super) struct UnderWay {
+    pub(super) deed: Deed,
+    /// Why nothing of it is being stored, if so.
+    pub(super) refused: Option<Refusal>,
+    /// What the account will be, if it changes one.
+    pub(super) account: Option<Arc<AccountRecord>>,
 }
 
 /// The queue.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     waiting: VecDeque<Deed>,
-    under_way: Vec<Deed>,
+    under_way: Option<Batch>,
     bytes: usize,
+}
+
+/// What is being stored.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) deeds: Vec<UnderWay>,
+    /// Rooms that are stored for the first time.
+    pub(super) rooms: Vec<RoomId>,
 }
 
 impl Pending {
@@ -77,38 +135,26 @@ impl Pending {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.waiting.is_empty() && self.under_way.is_empty()
+        self.waiting.is_empty() && self.under_way.is_none()
     }
 
     /// The next things to store together; `None` while the last ones are under way.
-    pub(super) fn begin(&mut self, deeds_max: usize) -> Option<Arc<[Write]>> {
-        if !self.under_way.is_empty() || self.waiting.is_empty() {
+    pub(super) fn next(&mut self, deeds_max: usize) -> Option<Vec<Deed>> {
+        if self.under_way.is_some() || self.waiting.is_empty() {
             return None;
         }
         let count = self.waiting.len().min(deeds_max.max(1));
-        self.under_way.extend(self.waiting.drain(..count));
-        let writes = |deed: &Deed| {
-            let first = std::iter::once(deed.first.clone());
-            first.chain(deed.more.iter().cloned()).collect::<Vec<_>>()
-        };
-        Some(self.under_way.iter().flat_map(writes).collect())
+        Some(self.waiting.drain(..count).collect())
     }
 
-    /// Takes back what changes the settings of rooms and waits.
-    pub(super) fn take_settings(&mut self) -> Vec<Deed> {
-        let is_setting =
-            |deed: &Deed| matches!(deed.then, Then::Topic { .. } | Then::Changed { .. });
-        let (settings, rest) = self.waiting.drain(..).partition(is_setting);
-        self.waiting = rest;
-        let settings: VecDeque<Deed> = settings;
-        self.bytes -= settings.iter().map(|deed| deed.bytes).sum::<usize>();
-        settings.into()
+    pub(super) fn begin(&mut self, batch: Batch) {
+        self.under_way = Some(batch);
     }
 
     /// Those that were under way are not any more.
-    pub(super) fn end(&mut self) -> Vec<Deed> {
-        let deeds = std::mem::take(&mut self.under_way);
-        self.bytes -= deeds.iter().map(|deed| deed.bytes).sum::<usize>();
-        deeds
+    pub(super) fn end(&mut self) -> Batch {
+        let batch = self.under_way.take().unwrap_or_default();
+        self.bytes -= batch.deeds.iter().map(|it| it.deed.bytes).sum::<usize>();
+        batch
     }
 }

@@ -11,6 +11,12 @@ use super::refusal::Refusal;
 use super::{Chat, Newcomer, names};
 use crate::store::record::What;
 
+/// The longest user name, in bytes: what is behind it is cut off.
+const USER_BYTES_MAX: usize = 32;
+
+/// The longest host, in bytes, as names of hosts have it (RFC 1035, section 2.3.4).
+const HOST_BYTES_MAX: usize = 255;
+
 impl Chat {
     /// Makes a connection a user.
     ///
@@ -28,12 +34,16 @@ impl Chat {
         if self.users.len() >= self.settings.users_max {
             return Err(Refusal::Busy);
         }
+        let account = match newcomer.account {
+            Some(name) => Some(self.valid_account(&name)?),
+            None => None,
+        };
         let identity = Identity {
             nick: newcomer.nick,
-            user: newcomer.user,
-            host: newcomer.host,
-            account: newcomer.account,
-            realname: newcomer.realname,
+            user: cut(newcomer.user, USER_BYTES_MAX),
+            host: cut(newcomer.host, HOST_BYTES_MAX),
+            account,
+            realname: cut(newcomer.realname, self.settings.line_bytes_max),
             bot: false,
         };
         let account = identity.account.clone();
@@ -71,7 +81,7 @@ impl Chat {
         let identity = Identity {
             nick: names::of_guest(None, self.guests_seen),
             user: "line".into(),
-            host,
+            host: cut(host, HOST_BYTES_MAX),
             account: None,
             realname: "a plain client".into(),
             bot: false,
@@ -87,7 +97,7 @@ impl Chat {
         let Some(identity) = self.users.get(user).map(|user| Arc::clone(&user.identity)) else {
             return;
         };
-        let reason: Arc<str> = reason.into();
+        let reason = cut(reason.into(), self.settings.line_bytes_max);
         let event = Event::Quit {
             user: Arc::clone(&identity),
             reason: Arc::clone(&reason),
@@ -103,7 +113,7 @@ impl Chat {
         }
         self.stop_watching(user);
         if let Some(room) = self.lobby_mut() {
-            room.listeners.retain(|listener| *listener != user);
+            room.listeners.swap_remove(&user);
         }
         if self.users.remove(user).is_some_and(|user| !user.guest) {
             self.tell_watchers(&identity.nick, None, out);
@@ -134,6 +144,13 @@ impl Chat {
             return Ok(());
         }
         self.check_nick(&nick, before.account.as_deref(), Some(user))?;
+        let who = self.known(user)?;
+        let mut after = Identity::clone(&before);
+        after.nick = Arc::clone(&nick);
+        let ban = self.admissions.banned_user(&after, who.from, now.unix_ms);
+        if let Some(ban) = ban.filter(|_| !who.admin) {
+            return Err(Refusal::BannedFromServer(Arc::clone(&ban.reason)));
+        }
         self.not_too_fast(user, now)?;
         if let Some(old) = self.users.find(&nick).filter(|old| *old != user) {
             self.dismiss(old, "your account has another connection now", now, out);
@@ -162,7 +179,14 @@ impl Chat {
             return Err(Refusal::BadNick(nick.into()));
         }
         let owns = account.is_some_and(|account| names::are_same(account, nick));
-        if !owns && self.account(nick).is_some() {
+        let skeleton = names::skeleton(nick);
+        let looks_like = self.looks.get(skeleton.as_str());
+        // The owner of one that looks like it may, or two who look alike by import shut both out.
+        let is_anothers = self.account(nick).is_some()
+            || self.registering.contains(skeleton.as_str())
+            || looks_like
+                .is_some_and(|other| account.is_none_or(|own| !names::are_same(other, own)));
+        if !owns && is_anothers {
             return Err(Refusal::NickReserved(nick.into()));
         }
         let taken = self.users.find(nick).filter(|other| Some(*other) != user);
@@ -173,8 +197,20 @@ impl Chat {
                 .is_some_and(|(one, two)| names::are_same(one, two))
         };
         match taken {
-            Some(other) if !same_person(other) => Err(Refusal::NickInUse(nick.into())),
+            // Who has logged out, but not left, does not keep the nick from its owner.
+            Some(other) if !owns && !same_person(other) => Err(Refusal::NickInUse(nick.into())),
             _ => Ok(()),
+        }
+    }
+
+    /// The name of an account that can be logged in to, as it is shown.
+    fn valid_account(&self, name: &str) -> Result<Arc<str>, Refusal> {
+        let account = self.account(name).ok_or(Refusal::NeedsAccount)?;
+        match account.suspended {
+            true => Err(Refusal::BannedFromServer(
+                "this account is suspended".into(),
+            )),
+            false => Ok(Arc::clone(&account.name)),
         }
     }
 
@@ -247,7 +283,7 @@ impl Chat {
                 return Err(Refusal::ListFull(nick.into()));
             }
             watcher.watches.push(Arc::clone(&folded));
-            self.watchers.entry(folded).or_default().push(user);
+            self.watchers.entry(folded).or_default().insert(user);
         }
         Ok(self.users.find(nick))
     }
@@ -274,10 +310,18 @@ impl Chat {
 
     fn forget_watcher(&mut self, user: UserId, folded: &str) {
         if let Some(watchers) = self.watchers.get_mut(folded) {
-            watchers.retain(|watcher| *watcher != user);
+            watchers.remove(&user);
             if watchers.is_empty() {
                 self.watchers.remove(folded);
             }
         }
+    }
+}
+
+/// A text of at most so many bytes, cut between characters.
+fn cut(text: Arc<str>, bytes_max: usize) -> Arc<str> {
+    match text.len() > bytes_max {
+        true => text[..text.floor_char_boundary(bytes_max)].into(),
+        false => text,
     }
 }

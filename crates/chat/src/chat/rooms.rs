@@ -1,18 +1,18 @@
 //! What a room is: who is in it, with which roles, and its settings. It must never tell anybody
 //! anything; the commands do.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use rustc_hash::FxBuildHasher;
 
 use super::command::{Change, Flag, MaskList, Role};
-use super::entries::Entry;
 use super::event::{Identity, Member};
 use super::ids::UserId;
 use super::names;
+use super::room_settings::{RoomSettings, Wanted};
 use crate::store::record::{MaskEntry, RoomRecord};
 
 /// One room while the server runs.
@@ -28,37 +28,16 @@ pub struct Room {
     /// In the order in which they came, until somebody leaves: the order is the same in each run.
     pub(super) members: IndexMap<UserId, Role, FxBuildHasher>,
     /// Guests that hear what is said.
-    pub(super) listeners: Vec<UserId>,
-    pub(super) topic: Option<(Arc<str>, Arc<str>, u64)>,
-    pub(super) flags: BTreeSet<Flag>,
-    pub(super) key: Option<Arc<str>>,
-    pub(super) limit: Option<u32>,
-    masks: BTreeMap<MaskList, List>,
-    /// What accounts may do here whenever they come, by their folded names.
-    roles: BTreeMap<Arc<str>, Role>,
+    pub(super) listeners: IndexSet<UserId, FxBuildHasher>,
+    /// As they are stored, if the room is.
+    pub(super) settings: RoomSettings,
     created_unix_ms: u64,
-    /// What it will be when all that waits to be stored is; `None`: nothing waits.
-    draft: Option<Box<Draft>>,
+    /// The folded name of the account that has made the room: it owns it once the room is stored.
+    pub(super) founder: Option<Arc<str>>,
     /// It is in the store, so it stays when all have left.
-    pub(super) kept: bool,
-}
-
-/// The entries of one list, as they are shown and, at the same places, as they are compared: a
-/// message of each member is compared with all of them.
-#[derive(Debug, Default)]
-struct List {
-    shown: Vec<MaskEntry>,
-    /// `None`: it is no mask, and means nobody.
-    meant: Vec<Option<Entry>>,
-}
-
-/// A room's settings as they will be. Changes that wait build upon each other, or one of them would
-/// store what the one before has just changed.
-#[derive(Debug)]
-struct Draft {
-    in_flight: usize,
-    record: RoomRecord,
-    roles: BTreeMap<Arc<str>, Role>,
+    pub(super) stored: bool,
+    /// Commands that wait to be stored and need the room.
+    pub(super) waiting: usize,
 }
 
 impl Room {
@@ -68,81 +47,32 @@ impl Room {
             folded: names::folded(&name),
             name,
             members: IndexMap::default(),
-            listeners: Vec::new(),
-            topic: None,
-            // What people expect of a room: its members speak, its operators say what it is about.
-            flags: [Flag::NoOutsiders, Flag::TopicLocked].into(),
-            key: None,
-            limit: None,
-            masks: BTreeMap::new(),
-            roles: BTreeMap::new(),
+            listeners: IndexSet::default(),
+            settings: RoomSettings::of_a_new_room(),
             created_unix_ms: unix_ms,
-            draft: None,
-            kept: false,
+            founder: None,
+            stored: false,
+            waiting: 0,
         }
     }
 
     pub(super) fn restored(id: RoomId, record: RoomRecord) -> Room {
         Room {
-            topic: record.topic,
-            flags: record.flags.into_iter().collect(),
-            key: record.key,
-            limit: record.limit,
-            kept: true,
+            settings: RoomSettings::of(&record),
+            stored: true,
             ..Room::new(id, record.name, record.created_unix_ms)
         }
     }
 
-    /// The settings as they will be when all that waits is stored.
-    pub(super) fn record(&self) -> RoomRecord {
-        match &self.draft {
-            Some(draft) => draft.record.clone(),
-            None => self.present(),
-        }
-    }
-
-    /// One more change waits, after which the settings are `record` and these accounts have roles.
-    pub(super) fn intend(&mut self, record: RoomRecord, roles: Vec<(Arc<str>, Role)>) {
-        let draft = self.draft.get_or_insert_with(|| {
-            Box::new(Draft {
-                in_flight: 0,
-                record: RoomRecord::default(),
-                roles: BTreeMap::new(),
-            })
-        });
-        draft.in_flight += 1;
-        draft.record = record;
-        draft.roles.extend(roles);
-    }
-
-    /// A change that waited is made, or given up.
-    pub(super) fn settle(&mut self) {
-        if let Some(draft) = &mut self.draft {
-            draft.in_flight -= 1;
-            if draft.in_flight == 0 {
-                self.draft = None;
-            }
-        }
-    }
-
-    /// What an account may do when all that waits is stored.
-    pub(super) fn intended_role(&self, account: &str) -> Role {
-        let folded = names::fold(account);
-        let draft = self.draft.as_ref();
-        let waiting = draft.and_then(|draft| draft.roles.get(folded.as_ref()));
-        waiting
-            .copied()
-            .unwrap_or_else(|| self.role_of_account(account))
-    }
-
-    fn present(&self) -> RoomRecord {
+    /// The room with these settings, as it is stored.
+    pub(super) fn record(&self, settings: &RoomSettings) -> RoomRecord {
         RoomRecord {
             name: Arc::clone(&self.name),
             created_unix_ms: self.created_unix_ms,
-            topic: self.topic.clone(),
-            flags: self.flags.iter().copied().collect(),
-            key: self.key.clone(),
-            limit: self.limit,
+            topic: settings.topic.clone(),
+            flags: settings.flags.iter().copied().collect(),
+            key: settings.key.clone(),
+            limit: settings.limit,
         }
     }
 
@@ -158,28 +88,28 @@ impl Room {
 
     /// Its topic, who set it (`nick!user@host`), and when in milliseconds since 1970.
     pub fn topic(&self) -> Option<(&str, &str, u64)> {
-        let (text, by, unix_ms) = self.topic.as_ref()?;
+        let (text, by, unix_ms) = self.settings.topic.as_ref()?;
         Some((text, by, *unix_ms))
     }
 
     /// The switches that are on, in a fixed order.
     pub fn flags(&self) -> impl Iterator<Item = Flag> + '_ {
-        self.flags.iter().copied()
+        self.settings.flags.iter().copied()
     }
 
     /// Whether this switch is on.
     pub fn has(&self, flag: Flag) -> bool {
-        self.flags.contains(&flag)
+        self.settings.flags.contains(&flag)
     }
 
     /// What joining needs.
     pub fn key(&self) -> Option<&str> {
-        self.key.as_deref()
+        self.settings.key.as_deref()
     }
 
     /// The most members.
     pub fn limit(&self) -> Option<u32> {
-        self.limit
+        self.settings.limit
     }
 
     /// When it was made, in milliseconds since 1970.
@@ -213,31 +143,33 @@ impl Room {
 
     /// The entries of one list, the oldest first.
     pub fn masks(&self, list: MaskList) -> &[MaskEntry] {
-        self.masks.get(&list).map_or(&[], |list| &list.shown)
+        self.settings.masks(list)
     }
 
     /// What an account may do here whenever it comes.
     pub fn role_of_account(&self, account: &str) -> Role {
-        let found = self.roles.get(names::fold(account).as_ref());
-        found.copied().unwrap_or_default()
+        self.settings.role_of_account(account)
     }
 
     /// The accounts that have a role here, by their folded names.
     pub fn roles(&self) -> impl Iterator<Item = (&Arc<str>, Role)> {
-        self.roles.iter().map(|(account, role)| (account, *role))
-    }
-
-    pub(super) fn set_role_of_account(&mut self, account: Arc<str>, role: Role) {
-        if role == Role::Member {
-            self.roles.remove(&account);
-        } else {
-            self.roles.insert(account, role);
-        }
+        let roles = self.settings.roles.iter();
+        roles.map(|(account, role)| (account, *role))
     }
 
     pub(super) fn matches(&self, list: MaskList, who: &Identity, from: Option<IpAddr>) -> bool {
-        let meant = self.masks.get(&list).map_or(&[][..], |list| &list.meant);
-        meant.iter().flatten().any(|entry| entry.means(who, from))
+        self.settings.matches(list, who, from)
+    }
+
+    /// Whether a change would change nothing of what is.
+    pub(super) fn is_so(&self, wanted: &Wanted) -> bool {
+        match &wanted.change {
+            Change::Flag(flag, on) => self.has(*flag) == *on,
+            Change::Key(key) => self.settings.key == *key,
+            Change::Limit(limit) => self.settings.limit == *limit,
+            Change::Mask { list, mask, add } => self.settings.lists_mask(*list, mask) == *add,
+            Change::Role { .. } => false,
+        }
     }
 
     pub(super) fn is_banned(&self, who: &Identity, from: Option<IpAddr>) -> bool {
@@ -248,41 +180,6 @@ impl Room {
         let silenced =
             self.matches(MaskList::Mute, who, from) || self.matches(MaskList::Ban, who, from);
         silenced && !self.matches(MaskList::Exemption, who, from)
-    }
-
-    /// Puts an entry on a list; what is there already stays as it is.
-    pub(super) fn add_mask(&mut self, list: MaskList, entry: MaskEntry) {
-        let list = self.masks.entry(list).or_default();
-        let mut shown = list.shown.iter();
-        if !shown.any(|old| names::are_same(&old.mask, &entry.mask)) {
-            list.meant.push(Entry::parse(&entry.mask).ok());
-            list.shown.push(entry);
-        }
-    }
-
-    pub(super) fn remove_mask(&mut self, list: MaskList, mask: &str) {
-        let Some(list) = self.masks.get_mut(&list) else {
-            return;
-        };
-        let is_it = |old: &MaskEntry| names::are_same(&old.mask, mask);
-        if let Some(place) = list.shown.iter().position(is_it) {
-            list.shown.remove(place);
-            list.meant.remove(place);
-        }
-    }
-
-    /// Whether `change` would change anything of what lists, switches, key and limit are now.
-    pub(super) fn would_change(&self, change: &Change) -> bool {
-        match change {
-            Change::Flag(flag, on) => self.has(*flag) != *on,
-            Change::Key(key) => self.key != *key,
-            Change::Limit(limit) => self.limit != *limit,
-            Change::Mask { list, mask, add } => {
-                let mut entries = self.masks(*list).iter();
-                entries.any(|old| names::are_same(&old.mask, mask)) != *add
-            }
-            Change::Role { .. } => true,
-        }
     }
 }
 

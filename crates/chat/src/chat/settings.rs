@@ -35,10 +35,12 @@ pub struct Settings {
     /// Connections from one network (an IPv4 address, an IPv6 /64) at the same time; those from this
     /// machine itself are not counted.
     pub connections_per_network: usize,
-    /// Rooms that one user is in.
+    /// Rooms that one user is in, and that one account owns by having made them.
     pub rooms_per_user: usize,
     /// Rooms in all.
     pub rooms_max: usize,
+    /// Accounts in all, suspended ones included.
+    pub accounts_max: usize,
     /// Entries on one list of a room's.
     pub masks_per_list: usize,
     /// Nicks that one user watches.
@@ -72,6 +74,7 @@ impl Default for Settings {
             connections_per_network: 64,
             rooms_per_user: 100,
             rooms_max: 10_000,
+            accounts_max: 100_000,
             masks_per_list: 100,
             watches_per_user: 100,
             text_bytes_max: 8192,

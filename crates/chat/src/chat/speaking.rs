@@ -7,12 +7,14 @@ use super::command::{Flag, Kind, Label, Role, Say, Tag, Target};
 use super::event::{Event, Identity, Message, Place, Redaction};
 use super::ids::{Moment, Msgid, UserId};
 use super::outlet::Outlet;
-use super::pending::{Deed, Then};
+use super::pending::{Deed, Wish};
 use super::refusal::Refusal;
-use super::rooms::Room;
+use super::rooms::{Room, RoomId};
 use super::{Asker, Chat, names};
 use crate::store::query::Conversation;
-use crate::store::record::Write;
+
+/// Where something is said, and for which room or user that is there.
+pub(super) type Somewhere = (Place, Option<RoomId>, Option<UserId>);
 
 /// Tags of one message together, in bytes; as much as IRCv3 lets a client send.
 const TAG_BYTES_MAX: usize = 4096;
@@ -72,13 +74,36 @@ impl Chat {
         )
     }
 
-    /// Whether a guest hears the lobby.
+    /// Whether a guest hears the lobby. One who could not come into it does not.
     pub fn listen(&mut self, user: UserId, on: bool) {
+        let may = self.guest_may(user);
         if let Some(room) = self.lobby_mut() {
-            room.listeners.retain(|listener| *listener != user);
-            if on {
-                room.listeners.push(user);
+            if on && may {
+                room.listeners.insert(user);
+            } else {
+                room.listeners.swap_remove(&user);
             }
+        }
+    }
+
+    /// Whether a guest could come into the lobby, which it has for a room without being in it.
+    fn guest_may(&self, user: UserId) -> bool {
+        let guest = self.users.get(user).is_some_and(|user| user.guest);
+        let lobby = self.room(&self.settings.lobby);
+        guest && lobby.is_some_and(|lobby| self.may_join(user, lobby, None).is_ok())
+    }
+
+    /// A room is another one than before: who may not come into it any more does not hear it.
+    pub(super) fn recheck_listeners(&mut self, id: RoomId) {
+        let Some(room) = self.rooms.get_mut(id) else {
+            return;
+        };
+        let mut listeners = std::mem::take(&mut room.listeners);
+        if !listeners.is_empty() {
+            listeners.retain(|user| self.guest_may(*user));
+        }
+        if let Some(room) = self.rooms.get_mut(id) {
+            room.listeners = listeners;
         }
     }
 
@@ -94,32 +119,34 @@ impl Chat {
     }
 
     /// Where `target` is, if `user` may speak there.
-    fn place(&self, user: UserId, target: &Target) -> Result<Place, Refusal> {
+    fn place(&self, user: UserId, target: &Target) -> Result<Somewhere, Refusal> {
         match target {
             Target::Room(name) => {
-                let id = self.room_named(name)?;
-                let none = || Refusal::NoSuchRoom(Arc::clone(name));
-                let room = self.rooms.get(id).ok_or_else(none)?;
+                let (id, room) = self.seen(user, name)?;
                 self.may_speak(room, user)?;
-                Ok(Place::Room(Arc::clone(room.name())))
+                Ok((Place::Room(Arc::clone(room.name())), Some(id), None))
             }
             Target::Person(nick) => self.person(nick),
         }
     }
 
-    fn person(&self, nick: &Arc<str>) -> Result<Place, Refusal> {
+    fn person(&self, nick: &Arc<str>) -> Result<Somewhere, Refusal> {
         if let Some(them) = self.users.find(nick).and_then(|them| self.users.get(them)) {
-            return Ok(Place::Person {
+            let place = Place::Person {
                 nick: Arc::clone(&them.identity.nick),
                 account: them.account().cloned(),
-            });
+            };
+            return Ok((place, None, Some(them.id())));
         }
         match self.account(nick) {
             // Kept for when they come back.
-            Some(account) if !account.suspended => Ok(Place::Person {
-                nick: Arc::clone(&account.name),
-                account: Some(Arc::clone(&account.name)),
-            }),
+            Some(account) if !account.suspended => {
+                let place = Place::Person {
+                    nick: Arc::clone(&account.name),
+                    account: Some(Arc::clone(&account.name)),
+                };
+                Ok((place, None, None))
+            }
             _ => Err(Refusal::NoSuchNick(Arc::clone(nick))),
         }
     }
@@ -129,7 +156,8 @@ impl Chat {
         if self.standing(room, user) >= Role::Voice {
             return Ok(());
         }
-        let in_lobby = who.guest && names::are_same(room.name(), &self.settings.lobby);
+        let is_lobby = names::are_same(room.name(), &self.settings.lobby);
+        let in_lobby = is_lobby && self.guest_may(user);
         let outside = !room.members.contains_key(&user) && !in_lobby;
         let silent = room.has(Flag::Moderated)
             || (outside && room.has(Flag::NoOutsiders))
@@ -145,21 +173,13 @@ impl Chat {
         &mut self,
         by: Asker,
         from: Arc<Identity>,
-        place: Place,
+        (place, room, to): Somewhere,
         (kind, text, tags): (Kind, Arc<str>, Vec<Tag>),
         now: Moment,
         out: &mut dyn Outlet,
     ) -> Result<(), Refusal> {
         let bytes = 256 + text.len() + tags.iter().map(|(k, v)| k.len() + v.len()).sum::<usize>();
         self.reserve(&by, bytes, Some(now), out)?;
-        let mut more = Vec::new();
-        if let Place::Room(name) = &place
-            && let Some(id) = self.rooms.find(name)
-            && let Some(room) = self.rooms.get_mut(id)
-            && !std::mem::replace(&mut room.kept, true)
-        {
-            more.push(Write::Room(Arc::new(room.record())));
-        }
         let message = Arc::new(Message {
             msgid: self.next_msgid(),
             unix_ms: self.stamp(now),
@@ -170,11 +190,10 @@ impl Chat {
             tags,
             redacted: None,
         });
-        self.pending.push(Deed {
+        self.push(Deed {
             by,
-            first: Write::Message(Arc::clone(&message)),
-            more,
-            then: Then::Said(message),
+            room,
+            wish: Wish::Said { message, to },
             bytes,
         });
         Ok(())
@@ -190,21 +209,18 @@ impl Chat {
     ) -> Result<(), Refusal> {
         check_tags(&tags)?;
         let from = Arc::clone(self.identity(user)?);
-        let place = self.place(user, &target)?;
+        let (place, room, to) = self.place(user, &target)?;
         self.count_message(user, now)?;
         let event = Event::Signalled {
             from: Arc::clone(&from),
             place: place.clone(),
             tags,
         };
-        match &place {
-            Place::Room(name) => {
-                if let Some(id) = self.rooms.find(name) {
-                    self.tell_room(id, &event, out);
-                }
-            }
-            Place::Person { nick, account } => {
-                self.tell_people(&from, Some(user), (nick, account.as_deref()), &event, out);
+        match (&place, room) {
+            (Place::Room(_), Some(id)) => self.tell_room(id, &event, out),
+            (Place::Room(_), None) => {}
+            (Place::Person { account, .. }, _) => {
+                self.tell_people(&from, Some(user), (to, account.as_deref()), &event, out);
             }
         }
         Ok(())
@@ -224,7 +240,7 @@ impl Chat {
         }
         match &message.place {
             Place::Room(name) => {
-                let room = self.room(name).ok_or(Refusal::NoSuchMessage)?;
+                let (_, room) = self.seen(user, name).map_err(|_| Refusal::NoSuchMessage)?;
                 if self.standing(room, user) >= Role::Operator {
                     return Ok(());
                 }
@@ -248,35 +264,32 @@ impl Chat {
     ) -> Result<(), Refusal> {
         self.line(&reason)?;
         let by = Arc::clone(self.identity(user)?);
-        let place = match &target {
-            Target::Room(name) => Place::Room(Arc::clone(
-                self.room(name)
-                    .ok_or_else(|| Refusal::NoSuchRoom(Arc::clone(name)))?
-                    .name(),
-            )),
+        let (place, room, to) = match &target {
+            Target::Room(name) => {
+                let (id, room) = self.seen(user, name)?;
+                (Place::Room(Arc::clone(room.name())), Some(id), None)
+            }
             Target::Person(nick) => self.person(nick)?,
         };
         let asker = Some((user, label));
-        self.reserve(&asker, 256 + reason.len(), Some(now), out)?;
+        let bytes = 256 + reason.len();
+        self.reserve(&asker, bytes, Some(now), out)?;
         let redaction = Arc::new(Redaction {
             by: Arc::clone(&by.nick),
             reason,
             unix_ms: self.stamp(now),
         });
-        self.pending.push(Deed {
+        self.push(Deed {
             by: asker,
-            first: Write::Redact {
-                msgid,
-                redaction: Arc::clone(&redaction),
-            },
-            more: Vec::new(),
-            then: Then::Redacted {
+            room,
+            wish: Wish::Redacted {
                 by,
                 place,
+                to,
                 msgid,
                 redaction,
             },
-            bytes: 256,
+            bytes,
         });
         Ok(())
     }
@@ -289,8 +302,7 @@ impl Chat {
         let who = self.known(user)?;
         match target {
             Target::Room(name) => {
-                let room = self.room(name);
-                let room = room.ok_or_else(|| Refusal::NoSuchRoom(Arc::clone(name)))?;
+                let (_, room) = self.seen(user, name)?;
                 if !room.members.contains_key(&user) && !who.admin {
                     return Err(Refusal::NotInRoom(Arc::clone(room.name())));
                 }
@@ -298,7 +310,7 @@ impl Chat {
             }
             Target::Person(nick) => {
                 let own = who.account().ok_or(Refusal::NeedsAccount)?;
-                let theirs = match self.person(nick)? {
+                let theirs = match self.person(nick)?.0 {
                     Place::Person { account, .. } => account,
                     Place::Room(_) => None,
                 };
@@ -314,36 +326,34 @@ impl Chat {
         user: UserId,
         target: Target,
         unix_ms: u64,
-        out: &mut dyn Outlet,
+        now: Moment,
     ) -> Result<(), Refusal> {
         let account = self.known(user)?.account().cloned();
         let account = account.ok_or(Refusal::NeedsAccount)?;
         let place = match &target {
             Target::Room(name) => Place::Room(Arc::clone(self.room_with(user, name)?.1.name())),
-            Target::Person(nick) => Place::Person {
-                nick: Arc::clone(nick),
-                account: None,
+            // Nobody else's mark is stored for ever under each name that anybody thinks of.
+            Target::Person(nick) => match self.person(nick)?.0 {
+                Place::Person { account, .. } => Place::Person {
+                    nick: Arc::clone(nick),
+                    account,
+                },
+                place => place,
             },
         };
-        self.reserve(&None, 128, None, out)?;
-        let name = match &place {
-            Place::Room(name) => name,
-            Place::Person { nick, .. } => nick,
-        };
-        self.pending.push(Deed {
+        self.count_message(user, now)?;
+        self.reserve_bytes(128)?;
+        self.push(Deed {
             by: None,
-            first: Write::ReadMark {
-                account: names::folded(&account),
-                target: names::folded(name),
+            room: None,
+            wish: Wish::MarkedRead {
+                user,
+                account,
+                place,
                 unix_ms,
             },
-            more: Vec::new(),
-            then: Then::Nothing,
             bytes: 128,
         });
-        let event = Event::MarkedRead { place, unix_ms };
-        let connections = self.users.of_account(&account);
-        out.tell(&mut connections.iter().copied(), &event);
         Ok(())
     }
 
@@ -352,7 +362,6 @@ impl Chat {
         let Some(user) = self.users.get_mut(user) else {
             return Ok(());
         };
-        user.last_spoke_ns = now.monotonic_ns;
         let Some(rate) = rate.filter(|_| !user.admin) else {
             return Ok(());
         };
@@ -363,6 +372,22 @@ impl Chat {
         Err(Refusal::TooFast(wait_ns.div_ceil(1_000_000)))
     }
 
+    /// Something waits for the next batch, and its room for it.
+    pub(super) fn push(&mut self, deed: Deed) {
+        if let Some(room) = deed.room.and_then(|id| self.rooms.get_mut(id)) {
+            room.waiting += 1;
+        }
+        self.pending.push(deed);
+    }
+
+    /// Room in the queue for something durable that nobody waits for.
+    pub(super) fn reserve_bytes(&self, bytes: usize) -> Result<(), Refusal> {
+        match self.pending.bytes() + bytes > self.settings.pending_bytes_max {
+            true => Err(Refusal::Busy),
+            false => Ok(()),
+        }
+    }
+
     /// Room in the queue for something durable; counts it as a message if there is a time.
     pub(super) fn reserve(
         &mut self,
@@ -371,9 +396,7 @@ impl Chat {
         message: Option<Moment>,
         out: &mut dyn Outlet,
     ) -> Result<(), Refusal> {
-        if self.pending.bytes() + bytes > self.settings.pending_bytes_max {
-            return Err(Refusal::Busy);
-        }
+        self.reserve_bytes(bytes)?;
         let Some((user, _)) = by else {
             return Ok(());
         };
@@ -385,6 +408,9 @@ impl Chat {
             self.count_message(*user, now)?;
         }
         if let Some(who) = self.users.get_mut(*user) {
+            if let Some(now) = message {
+                who.last_spoke_ns = now.monotonic_ns;
+            }
             who.pending += 1;
             if who.pending >= limit && !std::mem::replace(&mut who.congested, true) {
                 out.congested(*user);

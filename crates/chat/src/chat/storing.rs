@@ -3,41 +3,55 @@
 use std::sync::Arc;
 
 use super::Chat;
-use super::command::{Change, Label};
-use super::event::{Event, Identity, Message, Place};
+use super::batch::topic;
+use super::command::{Change, Label, Role};
+use super::event::{Event, Identity, Place};
 use super::ids::{Moment, UserId};
 use super::outlet::Outlet;
-use super::pending::{Deed, Then};
+use super::pending::{Deed, UnderWay, Wish};
 use super::refusal::Refusal;
+use super::room_settings::{Made, Wanted, after};
+use super::rooms::RoomId;
 use crate::store::StoreError;
-use crate::store::record::{What, Write};
+use crate::store::record::What;
+
+/// Who is answered, and what it is reminded of.
+pub(super) type Answered = (Option<UserId>, Label);
 
 impl Chat {
-    /// What to store now, all or nothing; `None` if nothing waits, or a batch is under way.
-    ///
-    /// Everything that came while the last batch was under way goes together: the slower the disk,
-    /// the larger the batches, and one wait for it is shared by all of them.
-    pub fn next_batch(&mut self) -> Option<Arc<[Write]>> {
-        self.pending.begin(self.settings.batch_max)
-    }
-
     /// How the batch under way went: tells everybody what follows, or its senders that it failed.
     pub fn stored(&mut self, outcome: &Result<(), StoreError>, now: Moment, out: &mut dyn Outlet) {
-        let deeds = self.pending.end();
-        match outcome {
-            Ok(()) => {
-                for deed in deeds {
-                    self.release(&deed, out);
-                    self.done(deed, now, out);
+        let batch = self.pending.end();
+        let failure = outcome.as_ref().err().map(|error| error.to_string().into());
+        if failure.is_none() {
+            self.rooms_are_stored(&batch.rooms);
+        }
+        for it in batch.deeds {
+            let room = it.deed.room;
+            self.release(&it.deed, out);
+            match (&failure, &it.refused) {
+                (Some(why), _) => self.failed(it.deed, Refusal::CannotStore(Arc::clone(why)), out),
+                (None, Some(refusal)) => {
+                    let refusal = refusal.clone();
+                    self.failed(it.deed, refusal, out);
                 }
+                (None, None) => self.done(it, now, out),
             }
-            Err(error) => {
-                let why: Arc<str> = error.to_string().into();
-                // Settings that wait were made for a room in which those that failed are done.
-                let based = self.pending.take_settings();
-                for deed in deeds.into_iter().chain(based) {
-                    self.release(&deed, out);
-                    self.failed(deed, &why, out);
+            if let Some(id) = room {
+                if let Some(room) = self.rooms.get_mut(id) {
+                    room.waiting -= 1;
+                }
+                self.drop_if_unused(id);
+            }
+        }
+    }
+
+    fn rooms_are_stored(&mut self, rooms: &[RoomId]) {
+        for id in rooms {
+            if let Some(room) = self.rooms.get_mut(*id) {
+                room.stored = true;
+                if let Some(account) = room.founder.take() {
+                    room.settings.set_role(account, Role::Owner);
                 }
             }
         }
@@ -55,22 +69,26 @@ impl Chat {
         }
     }
 
-    fn done(&mut self, deed: Deed, now: Moment, out: &mut dyn Outlet) {
-        let (sender, label) = deed.by.unzip();
+    fn done(&mut self, it: UnderWay, now: Moment, out: &mut dyn Outlet) {
+        let (sender, label) = it.deed.by.unzip();
         let label = label.flatten();
-        match deed.then {
-            Then::Nothing => {}
-            Then::Said(message) => {
+        let there = sender.filter(|sender| self.users.get(*sender).is_some());
+        let room = it.deed.room;
+        match it.deed.wish {
+            Wish::Record(_) | Wish::Room => {}
+            Wish::Said { message, to } => {
                 let event = Event::Said {
                     message: Arc::clone(&message),
                     sender,
                     label,
                 };
-                self.tell_of(&message, sender, &event, out);
+                let place = (&message.place, room, to);
+                self.tell_place(place, &message.from, there, &event, out);
             }
-            Then::Redacted {
+            Wish::Redacted {
                 by,
                 place,
+                to,
                 msgid,
                 redaction,
             } => {
@@ -82,75 +100,56 @@ impl Chat {
                     sender,
                     label,
                 };
-                self.tell_place(&place, &by, sender, &event, out);
+                self.tell_place((&place, room, to), &by, there, &event, out);
             }
-            Then::Topic {
+            Wish::Topic { by, text, unix_ms } => {
+                let Some(id) = room else { return };
+                let event = self.topic_set(id, &by, &text, unix_ms, (sender, label));
+                if let Some(event) = event {
+                    self.tell_room_and(id, there, &event, out);
+                }
+                self.happened(id, &by, || What::Topic(text), now);
+            }
+            Wish::Changed {
                 by,
-                room,
-                text,
-                unix_ms,
-            } => self.topic_set(by, &room, text, unix_ms, (sender, label), now, out),
-            Then::Changed {
-                by,
-                room,
                 changes,
                 unix_ms,
-            } => self.room_changed(by, &room, changes, unix_ms, (sender, label), out),
-            then => self.account_done(then, sender, label, now, out),
+            } => {
+                let by = (by, unix_ms);
+                self.room_changed(room, by, changes, (sender, label), out);
+            }
+            Wish::MarkedRead {
+                account,
+                place,
+                unix_ms,
+                ..
+            } => {
+                let event = Event::MarkedRead { place, unix_ms };
+                let connections = self.users.of_account(&account);
+                out.tell(&mut connections.iter().copied(), &event);
+            }
+            Wish::Registered { account, .. } => self.registered(account, (there, label), now, out),
+            Wish::Account { receipt, .. } => {
+                self.account_changed(it.account, receipt, (there, label), now, out);
+            }
+            Wish::Administered { act, .. } => self.acted(act, (there, label), now, out),
         }
-    }
-
-    #[allow(clippy::too_many_arguments, reason = "the fields of what was stored")]
-    fn topic_set(
-        &mut self,
-        by: Arc<Identity>,
-        room: &str,
-        text: Arc<str>,
-        unix_ms: u64,
-        (sender, label): (Option<UserId>, Label),
-        now: Moment,
-        out: &mut dyn Outlet,
-    ) {
-        let Some(id) = self.rooms.find(room) else {
-            return;
-        };
-        let Some(room) = self.rooms.get_mut(id) else {
-            return;
-        };
-        room.settle();
-        let source = format!("{}!{}@{}", by.nick, by.user, by.host).into();
-        room.topic = (!text.is_empty()).then(|| (Arc::clone(&text), source, unix_ms));
-        let event = Event::Topic {
-            by: Arc::clone(&by),
-            room: Arc::clone(room.name()),
-            text: Arc::clone(&text),
-            unix_ms,
-            sender,
-            label,
-        };
-        if let Some(room) = self.rooms.get(id) {
-            self.tell_room_and(room, sender, &event, out);
-        }
-        self.happened(id, &by, || What::Topic(text), now);
     }
 
     fn room_changed(
         &mut self,
-        by: Arc<Identity>,
-        room: &str,
-        changes: Vec<Change>,
-        unix_ms: u64,
-        (sender, label): (Option<UserId>, Label),
+        room: Option<RoomId>,
+        (by, unix_ms): (Arc<Identity>, u64),
+        changes: Vec<Wanted>,
+        (sender, label): Answered,
         out: &mut dyn Outlet,
     ) {
-        let changes = self.apply(room, changes, &by.nick, unix_ms);
-        let Some(id) = self.rooms.find(room) else {
+        let Some(id) = room else { return };
+        let changes = self.make(id, changes, (&by.nick, unix_ms));
+        let Some(room) = self.rooms.get(id) else {
             return;
         };
-        let Some(room) = self.rooms.get_mut(id) else {
-            return;
-        };
-        room.settle();
+        let is_nothing = changes.is_empty();
         let event = Event::RoomChanged {
             by: Some(by),
             room: Arc::clone(room.name()),
@@ -158,59 +157,116 @@ impl Chat {
             sender,
             label,
         };
-        if let Some(room) = self.rooms.get(id) {
-            self.tell_room_and(room, sender, &event, out);
+        let there = sender.filter(|sender| self.users.get(*sender).is_some());
+        if is_nothing {
+            // Nobody else has anything to learn from it.
+            out.tell(&mut there.into_iter(), &event);
+        } else {
+            self.tell_room_and(id, there, &event, out);
         }
+        self.recheck_listeners(id);
     }
 
-    fn tell_of(
+    fn topic_set(
         &mut self,
-        message: &Message,
-        sender: Option<UserId>,
-        event: &Event,
-        out: &mut dyn Outlet,
-    ) {
-        let from = Arc::clone(&message.from);
-        self.tell_place(&message.place, &from, sender, event, out);
+        id: RoomId,
+        by: &Arc<Identity>,
+        text: &Arc<str>,
+        unix_ms: u64,
+        (sender, label): Answered,
+    ) -> Option<Event> {
+        let room = self.rooms.get_mut(id)?;
+        room.settings.topic = topic(text, &by.source(), unix_ms);
+        Some(Event::Topic {
+            by: Arc::clone(by),
+            room: Arc::clone(room.name()),
+            text: Arc::clone(text),
+            unix_ms,
+            sender,
+            label,
+        })
+    }
+
+    /// Makes stored changes in memory, too; what has changed, as members are told.
+    fn make(
+        &mut self,
+        id: RoomId,
+        changes: Vec<Wanted>,
+        (by, unix_ms): (&Arc<str>, u64),
+    ) -> Vec<Change> {
+        let masks_max = self.settings.masks_per_list;
+        let mut told = Vec::new();
+        for wanted in changes {
+            let Some(room) = self.rooms.get_mut(id) else {
+                break;
+            };
+            // It was made in the batch, so the list has room for it.
+            let made = room.settings.make(&wanted, (by, unix_ms), masks_max);
+            match (made, &wanted.change) {
+                (Ok(Made::Setting | Made::Listed(..)), _) => told.push(wanted.change),
+                (Ok(Made::Role(..) | Made::Member), Change::Role { role, add, .. }) => {
+                    let Some((them, account)) = &wanted.them else {
+                        continue;
+                    };
+                    // A role of an account is that of each of its connections.
+                    let connections = account.as_ref().map(|a| self.users.of_account(a));
+                    let others = connections.unwrap_or_default().iter();
+                    let others = others.filter(|other| *other != them);
+                    for user in std::iter::once(them).chain(others) {
+                        let Some(current) = room.members.get_mut(user) else {
+                            continue;
+                        };
+                        let now = after(*current, *role, *add);
+                        if *current != now
+                            && let Some(user) = self.users.get(*user)
+                        {
+                            *current = now;
+                            told.push(Change::Role {
+                                nick: Arc::clone(&user.identity.nick),
+                                role: *role,
+                                add: *add,
+                            });
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        told
     }
 
     fn tell_place(
         &mut self,
-        place: &Place,
+        (place, room, to): (&Place, Option<RoomId>, Option<UserId>),
         from: &Identity,
         sender: Option<UserId>,
         event: &Event,
         out: &mut dyn Outlet,
     ) {
-        match place {
-            Place::Room(name) => match self.room(name) {
-                Some(room) => self.tell_room_and(room, sender, event, out),
-                // Everybody has left meanwhile; it is stored, and its sender has a right to know.
-                None => out.tell(&mut sender.into_iter(), event),
-            },
-            Place::Person { nick, account } => {
-                self.tell_people(from, sender, (nick, account.as_deref()), event, out);
+        match (place, room) {
+            (Place::Room(_), Some(room)) => self.tell_room_and(room, sender, event, out),
+            // It is stored, and its sender has a right to know.
+            (Place::Room(_), None) => out.tell(&mut sender.into_iter(), event),
+            (Place::Person { account, .. }, _) => {
+                self.tell_people(from, sender, (to, account.as_deref()), event, out);
             }
         }
     }
 
-    fn failed(&mut self, deed: Deed, why: &Arc<str>, out: &mut dyn Outlet) {
-        match &deed.then {
-            Then::Topic { room, .. } | Then::Changed { room, .. } => {
-                if let Some(room) = self.rooms.find(room).and_then(|id| self.rooms.get_mut(id)) {
-                    room.settle();
-                }
-            }
-            Then::Registered {
+    fn failed(&mut self, deed: Deed, why: Refusal, out: &mut dyn Outlet) {
+        let mut asker = deed.by;
+        match deed.wish {
+            Wish::Registered {
                 account,
                 invitation,
-            } => self.give_up_registration(account, invitation.clone()),
+            } => self.give_up_registration(&account, invitation),
+            Wish::MarkedRead { user, .. } => asker = Some((user, None)),
             _ => {}
         }
-        if let Some((user, label)) = deed.by
+        if let Some((user, label)) = asker
             && self.users.get(user).is_some()
         {
-            out.answer(user, label, Err(Refusal::CannotStore(Arc::clone(why))));
+            out.answer(user, label, Err(why));
         }
     }
 }

@@ -3,5 +3,7 @@
 mod accounts;
 mod durable;
 mod governing;
+mod hardening;
+mod random;
 mod rooms;
 mod world;

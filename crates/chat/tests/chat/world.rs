@@ -1,10 +1,10 @@
 //! A chat, its users and a store that does what the test says. It must never tell a test what it
 //! expects to hear.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use switchboard_chat::chat::command::{Command, Kind, Label, Say, Target};
+use switchboard_chat::chat::command::{Command, Kind, Label, Role, Say, Target};
 use switchboard_chat::chat::event::{Event, Receipt};
 use switchboard_chat::chat::ids::{Moment, UserId};
 use switchboard_chat::chat::outlet::Outlet;
@@ -12,7 +12,9 @@ use switchboard_chat::chat::refusal::Refusal;
 use switchboard_chat::chat::settings::Settings;
 use switchboard_chat::chat::{Chat, Newcomer};
 use switchboard_chat::store::StoreError;
-use switchboard_chat::store::record::{Snapshot, Write};
+use switchboard_chat::store::record::{
+    AccountRecord, MaskChange, RoomRecord, ServerBan, Snapshot, Write,
+};
 
 /// What everybody has heard, in order.
 #[derive(Default)]
@@ -21,6 +23,17 @@ pub struct Heard {
     pub answers: Vec<(UserId, Label, Result<Receipt, Refusal>)>,
     pub dismissed: Vec<(UserId, String)>,
     pub congested: Vec<(UserId, bool)>,
+    /// Who is gone, and must not be told anything any more.
+    pub gone: BTreeSet<UserId>,
+}
+
+impl Heard {
+    fn check(&self, user: UserId, what: &dyn std::fmt::Debug) {
+        assert!(
+            !self.gone.contains(&user),
+            "{user:?} is gone, and told {what:?}"
+        );
+    }
 }
 
 impl Outlet for Heard {
@@ -29,23 +42,29 @@ impl Outlet for Heard {
         for user in to {
             assert!(!told.contains(&user), "{user:?} is told twice of {event:?}");
             told.push(user);
+            self.check(user, event);
             self.events.entry(user).or_default().push(event.clone());
         }
     }
 
     fn answer(&mut self, to: UserId, label: Label, outcome: Result<Receipt, Refusal>) {
+        self.check(to, &outcome);
         self.answers.push((to, label, outcome));
     }
 
     fn dismiss(&mut self, user: UserId, reason: &str) {
+        self.check(user, &reason);
+        self.gone.insert(user);
         self.dismissed.push((user, reason.to_owned()));
     }
 
     fn congested(&mut self, user: UserId) {
+        self.check(user, &"to wait");
         self.congested.push((user, true));
     }
 
     fn ready(&mut self, user: UserId) {
+        self.check(user, &"to go on");
         self.congested.push((user, false));
     }
 }
@@ -93,6 +112,11 @@ impl World {
             from: None,
         };
         self.chat.enter(newcomer, self.now, &mut self.heard)
+    }
+
+    pub fn leave(&mut self, user: UserId) {
+        self.chat.leave(user, "gone", self.now, &mut self.heard);
+        self.heard.gone.insert(user);
     }
 
     pub fn ask(&mut self, user: UserId, command: Command) -> Result<(), Refusal> {
@@ -174,4 +198,60 @@ impl World {
     pub fn forget(&mut self) {
         self.heard = Heard::default();
     }
+}
+
+/// What a store that has taken these writes gives to a server that starts.
+pub fn replayed(writes: &[Write]) -> Snapshot {
+    let fold = |name: &str| name.to_ascii_lowercase();
+    let mut rooms = BTreeMap::new();
+    let mut accounts = BTreeMap::new();
+    let mut roles = BTreeMap::new();
+    let mut snapshot = Snapshot::default();
+    for write in writes.iter().cloned() {
+        match write {
+            Write::Message(message) => {
+                snapshot.last_sequence = message.msgid.sequence;
+                snapshot.last_unix_ms = message.unix_ms;
+            }
+            Write::Room(room) => {
+                rooms.insert(fold(&room.name), RoomRecord::clone(&room));
+            }
+            Write::Mask { room, list, entry } => {
+                assert!(rooms.contains_key(&*room), "a list before its room");
+                let masks = &mut snapshot.masks;
+                match entry {
+                    MaskChange::Added(entry) => masks.push((room, list, entry)),
+                    MaskChange::Removed { mask } => {
+                        masks.retain(|it| (&it.0, it.1, &it.2.mask) != (&room, list, &mask));
+                    }
+                }
+            }
+            Write::Role {
+                room,
+                account,
+                role,
+            } => {
+                assert!(rooms.contains_key(&*room), "a role before its room");
+                match role {
+                    Role::Member => roles.remove(&(room, account)),
+                    role => roles.insert((room, account), role),
+                };
+            }
+            Write::Account(account) => {
+                accounts.insert(fold(&account.name), AccountRecord::clone(&account));
+            }
+            Write::ServerBan(ban) => snapshot.bans.push(ServerBan::clone(&ban)),
+            Write::NoServerBan { mask } => snapshot.bans.retain(|ban| ban.mask != mask),
+            Write::Invitation { code, used_by } => match used_by {
+                Some(_) => snapshot.invitations.retain(|known| *known != code),
+                None => snapshot.invitations.push(code),
+            },
+            _ => {}
+        }
+    }
+    snapshot.rooms = rooms.into_values().collect();
+    snapshot.accounts = accounts.into_values().collect();
+    let role = |((room, account), role)| (room, account, role);
+    snapshot.roles = roles.into_iter().map(role).collect();
+    snapshot
 }

@@ -182,10 +182,16 @@ fn a_label_has_one_answer() {
     server.store();
     server.hears("ann", &["@label=4 :s ACK"]);
     server.say("ann", "@label=5 MODE #a +m");
+    // It is so already; but what waits before it could change that.
     server.say("ann", "@label=6 MODE #a +n");
-    server.hears("ann", &["@label=6 :s ACK"]);
+    server.hears("ann", &[]);
     server.store();
-    server.hears("ann", &["@label=5 :ann!ann@host MODE #a +m"]);
+    server.hears(
+        "ann",
+        &["@label=5 :ann!ann@host MODE #a +m", "@label=6 :s ACK"],
+    );
+    server.say("ann", "@label=7 MODE #a +n");
+    server.hears("ann", &["@label=7 :s ACK"]);
 }
 
 #[test]
