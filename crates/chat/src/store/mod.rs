@@ -2,6 +2,8 @@
 //! reactor's thread: its calls wait for the disk.
 
 mod encoding;
+pub mod log;
+mod memory;
 pub mod place;
 pub mod query;
 pub mod record;

@@ -25,6 +25,13 @@ macro_rules! cases {
                 super::$case(crate::world::World::sqlite);
             })*
         }
+
+        mod log {
+            $(#[test]
+            fn $case() {
+                super::$case(crate::world::World::log);
+            })*
+        }
     };
 }
 

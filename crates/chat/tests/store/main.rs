@@ -2,4 +2,6 @@
 
 mod behaviour;
 mod files;
+mod log;
+mod model;
 mod world;

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use switchboard::sim::Simulation;
 use switchboard_chat::chat::command::Kind;
 use switchboard_chat::chat::event::{Identity, Message, Place, Redaction};
 use switchboard_chat::chat::ids::Msgid;
+use switchboard_chat::store::log::LogStore;
 use switchboard_chat::store::query::{Answer, Conversation, Entry, Query, Span};
 use switchboard_chat::store::record::{Happening, What, Write};
 use switchboard_chat::store::retention::Retention;
@@ -48,6 +50,7 @@ pub struct World {
     pub archive: Box<dyn Archive>,
     pub database: u32,
     _directory: Option<Directory>,
+    _simulation: Option<Simulation>,
 }
 
 impl World {
@@ -56,15 +59,30 @@ impl World {
         let mut store = SqliteStore::open(directory.database()).unwrap();
         store.set_retention(retention);
         let archive = Box::new(store.archive().unwrap());
-        World::new(Box::new(store), archive, Some(directory))
+        World {
+            _directory: Some(directory),
+            ..World::new(Box::new(store), archive)
+        }
     }
 
-    fn new(mut store: Box<dyn Store>, archive: Box<dyn Archive>, it: Option<Directory>) -> World {
+    pub fn log(retention: Retention) -> World {
+        let mut simulation = Simulation::new(1);
+        let disk = simulation.disk("server");
+        let store = LogStore::open(&disk, 0xdeca_fbad, retention).unwrap();
+        let archive = Box::new(store.archive());
+        World {
+            _simulation: Some(simulation),
+            ..World::new(Box::new(store), archive)
+        }
+    }
+
+    fn new(mut store: Box<dyn Store>, archive: Box<dyn Archive>) -> World {
         World {
             database: store.load().unwrap().database,
             store,
             archive,
-            _directory: it,
+            _directory: None,
+            _simulation: None,
         }
     }
 

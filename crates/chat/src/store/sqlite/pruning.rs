@@ -1,7 +1,7 @@
 //! What is no longer kept goes, a bounded part of it at each step. It must never look at entries
 //! that stay.
 
-use rusqlite::{Connection, OptionalExtension, Result, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Result, Row, TransactionBehavior, params};
 
 use super::errors::clamped;
 use super::writing::FORGET_WORDS;
@@ -42,10 +42,10 @@ fn too_old(connection: &Connection, retention: &Retention, unix_ms: u64) -> Resu
     let oldest = clamped(unix_ms.saturating_sub(age_ms));
     let sql = "DELETE FROM read_mark WHERE unix_ms < ?1";
     let marks = connection.execute(sql, [oldest])?;
-    let Some(head) = head(connection)?.filter(|head| head.unix_ms < oldest) else {
+    let Some(head) = head(connection)?.filter(|head| head.place.0 < oldest) else {
         return Ok(marks > 0);
     };
-    let rows = rows_of(connection, &head, oldest - 1)?;
+    let rows = rows_of(connection, &head, (oldest, 0, 0))?;
     remove(connection, head.table, &rows)?;
     Ok(true)
 }
@@ -90,7 +90,7 @@ fn too_large(connection: &Connection, retention: &Retention) -> Result<bool> {
     let Some(head) = head(connection)? else {
         return Ok(false);
     };
-    let mut rows = rows_of(connection, &head, i64::MAX)?;
+    let mut rows = rows_of(connection, &head, END)?;
     let needed = rows.iter().take_while(|(_, bytes)| {
         let is_needed = surplus > 0;
         surplus -= bytes;
@@ -102,14 +102,20 @@ fn too_large(connection: &Connection, retention: &Retention) -> Result<bool> {
     Ok(true)
 }
 
+/// What entries are ordered by, as in [`Place`](crate::store::place::Place): time, database,
+/// number.
+type Place = (i64, i64, i64);
+
+/// Behind all entries.
+const END: Place = (i64::MAX, i64::MAX, i64::MAX);
+
 /// Where the oldest entry of all is: the entries of one database are in order of time by their
 /// names.
 struct Head {
     table: &'static str,
-    origin: i64,
-    unix_ms: i64,
-    /// Of the same table and database everything up to here is older than the rest.
-    until: i64,
+    place: Place,
+    /// Of the same table and database everything before this is older than the rest.
+    until: Place,
 }
 
 fn head(connection: &Connection) -> Result<Option<Head>> {
@@ -117,47 +123,45 @@ fn head(connection: &Connection) -> Result<Option<Head>> {
     for (table, _) in TABLES {
         let mut after = -1_i64;
         let sql = format!(
-            "SELECT origin, unix_ms FROM {table} WHERE origin > ?1 \
+            "SELECT unix_ms, origin, sequence FROM {table} WHERE origin > ?1 \
              ORDER BY origin, sequence LIMIT 1"
         );
         let mut statement = connection.prepare_cached(&sql)?;
         // Databases are as few as machines that messages came from.
-        while let Some((origin, unix_ms)) = statement
-            .query_row([after], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?
-        {
-            heads.push(Head {
-                table,
-                origin,
-                unix_ms,
-                until: i64::MAX,
-            });
-            after = origin;
+        while let Some(place) = statement.query_row([after], place).optional()? {
+            heads.push((place, table));
+            after = place.1;
         }
     }
-    heads.sort_by_key(|head| head.unix_ms);
-    let next = heads.get(1).map_or(i64::MAX, |head| head.unix_ms);
-    let first = heads.into_iter().next();
-    Ok(first.map(|head| Head {
-        until: next,
-        ..head
+    heads.sort_unstable();
+    let until = heads.get(1).map_or(END, |next| next.0);
+    let first = heads.first();
+    Ok(first.map(|(place, table)| Head {
+        table,
+        place: *place,
+        until,
     }))
 }
 
-/// The first entries of `head`, none of them later than `latest`, or than those of another head.
-fn rows_of(connection: &Connection, head: &Head, latest: i64) -> Result<Vec<(i64, i64)>> {
+fn place(row: &Row<'_>) -> Result<Place> {
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+}
+
+/// The first entries of `head`, all of them before `end`, and before any of another head.
+fn rows_of(connection: &Connection, head: &Head, end: Place) -> Result<Vec<(i64, i64)>> {
     let sql = format!(
-        "SELECT id, bytes, unix_ms FROM {} WHERE origin = ?1 ORDER BY sequence LIMIT ?2",
+        "SELECT unix_ms, origin, sequence, id, bytes FROM {} WHERE origin = ?1 \
+         ORDER BY sequence LIMIT ?2",
         head.table
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let latest = latest.min(head.until);
-    let rows = statement.query_map(params![head.origin, PRUNE_MAX as i64], |row| {
-        Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)?))
+    let end = end.min(head.until);
+    let rows = statement.query_map(params![head.place.1, PRUNE_MAX as i64], |row| {
+        Ok((place(row)?, (row.get(3)?, row.get(4)?)))
     })?;
-    let rows: Vec<_> = rows.collect::<Result<_>>()?;
-    let old = rows.into_iter().take_while(|row| row.2 <= latest);
-    Ok(old.map(|(id, bytes, _)| (id, bytes)).collect())
+    let rows: Vec<(Place, (i64, i64))> = rows.collect::<Result<_>>()?;
+    let old = rows.into_iter().take_while(|(place, _)| *place < end);
+    Ok(old.map(|(_, row)| row).collect())
 }
 
 /// Removes entries by their ids and bytes.
