@@ -4,4 +4,5 @@ mod behaviour;
 mod files;
 mod log;
 mod model;
+mod versions;
 mod world;
