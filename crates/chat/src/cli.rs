@@ -2,6 +2,8 @@
 //!
 //! It must never act: it turns words into values, or into an error that says what to write.
 
+pub mod data;
+
 use std::fmt::{self, Display, Formatter};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -9,6 +11,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use switchboard::Driver;
+
+use data::{BackupArgs, ExportArgs, ImportArgs};
 
 use crate::host_port::HostPort;
 use crate::limits::Limits;
@@ -26,7 +30,21 @@ const TRY_IT: &str = "Try it: run `switchboard serve` in one terminal and `switc
                       a second one, type a line there and press Enter. `nc localhost 8080` works \
                       as a client too.";
 
-/// The two halves of a chat, and its replay.
+const EXPORT_EXAMPLES: &str = "Examples:
+  switchboard export --room '#lobby' --format html lobby.html
+  switchboard export --room '#lobby' --format text --since 7d
+  switchboard export all.jsonl";
+
+const IMPORT_EXAMPLES: &str = "Examples:
+  switchboard import all.jsonl
+  zcat old.jsonl.gz | switchboard import -";
+
+const BACKUP_EXAMPLES: &str = "Examples:
+  switchboard backup /var/backups/chat.db
+  mkdir restored && cp /var/backups/chat.db restored/switchboard.db
+  switchboard export --data restored --room '#lobby' --format text";
+
+/// The two halves of a chat, its replay, and what can be done with its data.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
     /// Run the server: show every message that comes in, and answer it.
@@ -48,6 +66,30 @@ pub enum Command {
     /// Exit status: 0 if all was the same, 1 if something differs, 2 if the file cannot be used
     /// (or the command line is wrong).
     Replay(ReplayArgs),
+    /// Write messages, or everything, to a file or to standard output.
+    ///
+    /// A server may be using the data meanwhile.
+    ///
+    /// Exit status: 0 if all is written, 1 if not, 2 if the command line is wrong.
+    #[command(after_help = EXPORT_EXAMPLES)]
+    Export(ExportArgs),
+    /// Store what `export --format json` has written.
+    ///
+    /// No server may be using the data. What is there already is not stored twice, so an import that
+    /// has ended early can simply be done again. A damaged line ends it, and says which one it is:
+    /// a thousand lines at a time are stored, all of them or none.
+    ///
+    /// Exit status: 0 if all is stored, 1 if not, 2 if the command line is wrong.
+    #[command(after_help = IMPORT_EXAMPLES)]
+    Import(ImportArgs),
+    /// Copy all data to one file, while a server may be using it.
+    ///
+    /// The copy is of one moment, and is checked before it gets its name. To go back to it, put it
+    /// into an empty directory under the name switchboard.db, and name that directory by --data.
+    ///
+    /// Exit status: 0 if the copy is complete and good, 1 if not, 2 if the command line is wrong.
+    #[command(after_help = BACKUP_EXAMPLES)]
+    Backup(BackupArgs),
     /// Talk to a server: from the keyboard, or from a pipe.
     ///
     /// On a terminal: type a line and press Enter. The server's answers appear above the line that

@@ -2,6 +2,7 @@
 
 mod alarm;
 mod connect;
+mod data;
 mod replay;
 mod serve;
 
@@ -15,6 +16,9 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Replay(args) => return replay::run(&args),
         Command::Connect(args) => connect::run(&args),
+        Command::Export(args) => data::export(&args),
+        Command::Import(args) => data::import(&args),
+        Command::Backup(args) => data::back_up(&args),
     };
     outcome.unwrap_or_else(|problem| {
         eprintln!("switchboard: {problem}");

@@ -2,6 +2,7 @@
 //! reactor's thread: its calls wait for the disk.
 
 mod encoding;
+pub mod exchange;
 pub mod log;
 mod memory;
 pub mod place;

@@ -17,7 +17,7 @@ use crate::store::{Archive, StoreError};
 /// Reads what a [`SqliteStore`](super::SqliteStore) has written, in this process or another one.
 #[derive(Debug)]
 pub struct SqliteArchive {
-    connection: Connection,
+    pub(super) connection: Connection,
 }
 
 impl SqliteArchive {

@@ -6,7 +6,9 @@
 //! their own. From time to time the log is copied into the file.
 
 mod archive;
+mod backup;
 mod errors;
+mod everything;
 mod loading;
 mod migrations;
 mod opening;
@@ -20,6 +22,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 pub use archive::SqliteArchive;
 use errors::failure;
+pub use everything::Cursor;
 pub use migrations::VERSION;
 use opening::Lock;
 use writing::{Batch, Known};
