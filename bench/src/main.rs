@@ -4,6 +4,7 @@
 //! `chart` show what came of it.
 
 mod chart;
+mod chat;
 mod child;
 mod copy;
 mod cores;
@@ -16,6 +17,7 @@ mod machine;
 mod pattern;
 mod peers;
 mod plan;
+mod process;
 mod progress;
 mod protocol;
 mod reactors;
@@ -86,6 +88,11 @@ enum Task {
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },
+    /// Compares our chat server with ngircd, InspIRCd and redis: messages to rooms, crowds of users.
+    Chat(chat::Arguments),
+    /// Is the clients of a chat server, as told on standard input.
+    #[command(hide = true)]
+    ChatLoad,
     /// Generates load as told on standard input.
     #[command(hide = true)]
     Load,
@@ -103,6 +110,8 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match &arguments.task {
         Some(Task::Copy(arguments)) => copy::measure(arguments),
+        Some(Task::Chat(arguments)) => chat::measure(arguments),
+        Some(Task::ChatLoad) => chat::load::obey_commands().map(|()| true),
         Some(Task::Load) => load::obey_commands().map(|()| true),
         Some(Task::Launch { core, program }) => {
             child::enter(core, &program[0], &program[1..]).map(|()| true)

@@ -173,6 +173,18 @@ pub fn build_work() -> Result<(PathBuf, PathBuf)> {
     Ok((work, target))
 }
 
+/// Builds the chat server: its executable, its version, and where cargo puts what it builds.
+pub fn build_chat() -> Result<(PathBuf, String, PathBuf)> {
+    let mut cargo = Cargo::default();
+    cargo.build("switchboard-chat", &["--bin=switchboard"])?;
+    let program = cargo.executable("switchboard")?;
+    // `TARGET/release/switchboard` → `TARGET`
+    let target = program.ancestors().nth(2).map(Path::to_path_buf);
+    let target = target.context("cargo's target directory has no parent")?;
+    let version = first_line(&program)?;
+    Ok((program, version, target))
+}
+
 impl Field {
     fn add(&mut self, name: &str, echo: PathBuf, version: String) -> &mut Peer {
         self.peers.push_mut(Peer {

@@ -14,6 +14,7 @@ use rustix::process::Signal;
 
 use crate::child::{Child, Line};
 use crate::peers::Peer;
+use crate::process;
 use crate::scenario::Work;
 
 /// Under valgrind a start takes a second or two.
@@ -21,8 +22,6 @@ const START_LIMIT: Duration = Duration::from_secs(20);
 /// Valgrind writes its profile after the signal.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 const ACCEPT_LIMIT: Duration = Duration::from_secs(10);
-/// Readings of the clock until two agree; the server goes to sleep within some microseconds.
-const READINGS: usize = 1000;
 
 /// A server process that listens.
 pub struct Server {
@@ -96,31 +95,7 @@ impl Server {
     /// Nanoseconds that its threads have spent on a core, in user space and in
     /// the kernel, once they have gone to sleep.
     pub fn cpu_nanos(&self) -> Result<u64> {
-        let mut last = self.cpu_nanos_now()?;
-        for _ in 0..READINGS {
-            let now = self.cpu_nanos_now()?;
-            if now == last {
-                return Ok(now);
-            }
-            last = now;
-        }
-        bail!("the server did not go to sleep after its last message")
-    }
-
-    fn cpu_nanos_now(&self) -> Result<u64> {
-        let tasks = format!("/proc/{}/task", self.pid());
-        let mut sum = 0;
-        for task in fs::read_dir(&tasks).context("the server is gone")? {
-            let path = task?.path().join("schedstat");
-            let text = fs::read_to_string(&path).with_context(|| {
-                format!(
-                    "reading {} (a kernel with CONFIG_SCHED_INFO has it)",
-                    path.display()
-                )
-            })?;
-            sum += first_number(&text).context("schedstat holds no number")?;
-        }
-        Ok(sum)
+        process::cpu_nanos(self.pid())
     }
 
     /// Waits until the server has accepted every connection that was made so far.
@@ -156,14 +131,7 @@ impl Server {
 
     /// Bytes of memory that belong to the process alone and to no file: heap, stacks, data.
     pub fn anonymous_bytes(&self) -> Result<u64> {
-        let path = format!("/proc/{}/smaps_rollup", self.pid());
-        let text = fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
-        let kibibytes = text
-            .lines()
-            .find_map(|line| line.strip_prefix("Anonymous:"))
-            .and_then(first_number)
-            .with_context(|| format!("{path} holds no `Anonymous:`"))?;
-        Ok(kibibytes * 1024)
+        process::anonymous_bytes(self.pid())
     }
 
     /// Has it do what `signal` asks for, and waits for the line that says so: what follows
@@ -190,10 +158,6 @@ impl Server {
     pub fn stop(mut self) -> Result<()> {
         self.child.end_with(Signal::TERM, STOP_LIMIT).map(drop)
     }
-}
-
-fn first_number(text: &str) -> Option<u64> {
-    text.split_whitespace().next()?.parse().ok()
 }
 
 /// `1: 0100007F:1F90 00000000:0000 0A 00000000:00000003 …`: the last number, of the listener (0A)

@@ -270,12 +270,12 @@ impl Station {
 
     fn count_syscalls(&mut self, setting: &Setting<'_>) -> Result<Syscalls, String> {
         setting.strace.clone()?;
+        let load = Limit::Millis(setting.plan.strace_millis);
         syscalls::count(
-            &self.server,
-            &mut self.generator,
+            self.server.pid(),
             setting.cores.load,
-            setting.plan.strace_millis,
             setting.scratch,
+            || Ok(self.generator.run(load)?.messages),
         )
         .map_err(|error| format!("{error:#}"))
     }

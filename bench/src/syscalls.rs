@@ -12,9 +12,6 @@ use anyhow::{Context, Result};
 use rustix::process::Signal;
 
 use crate::child::{Child, Line};
-use crate::generator::Generator;
-use crate::protocol::Limit;
-use crate::servers::Server;
 
 const ATTACH_LIMIT: Duration = Duration::from_secs(5);
 const DETACH_LIMIT: Duration = Duration::from_secs(10);
@@ -28,16 +25,15 @@ pub struct Syscalls {
     pub total: f64,
 }
 
-/// Attaches strace to the server for `millis` of the scenario's load.
+/// Attaches strace to all threads of the process while `load` exchanges messages and says how many.
 pub fn count(
-    server: &Server,
-    generator: &mut Generator,
+    pid: u32,
     core: usize,
-    millis: u64,
     scratch: &Path,
+    load: impl FnOnce() -> Result<u64>,
 ) -> Result<Syscalls> {
     let file = scratch.join("strace.txt");
-    let pid = server.pid().to_string();
+    let pid = pid.to_string();
     let options = ["-c", "-f", "-o"].map(OsStr::new);
     let arguments =
         options
@@ -48,11 +44,11 @@ pub fn count(
         Line::Err(text) => text.contains(" attached").then_some(()),
         Line::Out(_) => None,
     })?;
-    let slice = generator.run(Limit::Millis(millis))?;
+    let messages = load()?;
     // It ends itself by the same signal once it has detached and written its table.
     strace.end_with(Signal::INT, DETACH_LIMIT)?;
     let table = fs::read_to_string(&file).context("reading strace's table")?;
-    Ok(per_message(&table, slice.messages))
+    Ok(per_message(&table, messages))
 }
 
 fn per_message(table: &str, messages: u64) -> Syscalls {
