@@ -123,9 +123,8 @@ capabilities! {
 /// bits.
 pub const COUNT: u32 = 24;
 
-/// Those that the server does, whatever its configuration. `sasl`, `sts` and
-/// `draft/account-registration` depend on it; see
-/// [`IrcConfig::offered`](super::config::IrcConfig::offered).
+/// Those that the server does, whatever its configuration. `sts` and `draft/account-registration`
+/// depend on it.
 pub const WORKING: Caps = Caps(
     MESSAGE_TAGS.0
         | SERVER_TIME.0
@@ -142,7 +141,9 @@ pub const WORKING: Caps = Caps(
         | SETNAME.0
         | CAP_NOTIFY.0
         | STANDARD_REPLIES.0
-        | REDACTION.0,
+        | SASL.0
+        | REDACTION.0
+        | MULTILINE.0,
 );
 
 /// The capability of this name; names are case-sensitive.

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::caps::{self, Caps};
+use crate::accounts::decoys::{Decoys, SECRET_BYTES};
+use crate::accounts::verifier::Iterations;
 
 /// Says that clients should come back by TLS (IRCv3 `sts`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +29,8 @@ pub struct IrcConfig {
     pub created: Arc<str>,
     /// The message of the day, by lines; none: `422`.
     pub motd: Vec<Arc<str>>,
-    /// Told to clients that come without TLS.
+    /// Where TLS is spoken: clients that come without it are told to come there, and those that come
+    /// with it to go on doing so.
     pub sts: Option<Sts>,
     /// A client that has said nothing for so long is asked whether it is there.
     pub ping_after: Duration,
@@ -36,6 +38,12 @@ pub struct IrcConfig {
     pub ping_timeout: Duration,
     /// A client has so long to say who it is.
     pub registration_timeout: Duration,
+    /// What stands in for the verifiers of accounts that there are not.
+    pub decoys: Decoys,
+    /// How often a new password is hashed.
+    pub iterations: Iterations,
+    /// Passwords may be sent by clients without TLS from other machines.
+    pub passwords_in_the_clear: bool,
     /// Targets of one message.
     pub targets_max: usize,
     /// Lines of one message that comes in a batch.
@@ -43,8 +51,8 @@ pub struct IrcConfig {
 }
 
 impl IrcConfig {
-    /// The usual choices, under this name.
-    pub fn new(server: Arc<str>) -> IrcConfig {
+    /// The usual choices, under this name. The secret is random, and the same after a restart.
+    pub fn new(server: Arc<str>, secret: &[u8; SECRET_BYTES]) -> IrcConfig {
         IrcConfig {
             network: Arc::clone(&server),
             server,
@@ -55,17 +63,11 @@ impl IrcConfig {
             ping_after: Duration::from_secs(120),
             ping_timeout: Duration::from_secs(60),
             registration_timeout: Duration::from_secs(30),
+            decoys: Decoys::new(secret, Iterations::DEFAULT),
+            iterations: Iterations::DEFAULT,
+            passwords_in_the_clear: false,
             targets_max: 4,
             multiline_lines_max: 100,
         }
-    }
-
-    /// The capabilities that a client is offered.
-    pub fn offered(&self, tls: bool) -> Caps {
-        let mut offered = caps::WORKING;
-        if self.sts.is_some() && !tls {
-            offered = offered | caps::STS;
-        }
-        offered
     }
 }

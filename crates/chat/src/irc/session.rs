@@ -15,15 +15,19 @@
 //! What the chat tells the user as a consequence of its own line stands among the answers to it, so
 //! that a label's answer is whole; all other events go by the outlet.
 
+mod accounts;
+mod batches;
 mod call;
 mod cap;
 mod capture;
+mod jobs;
 pub(crate) mod labels;
 pub(crate) mod modes;
 mod presence;
 mod redaction;
 mod registration;
 mod rooms;
+mod sasl;
 mod speaking;
 mod table;
 mod welcome;
@@ -38,6 +42,8 @@ use super::numeric::{ERR_INPUTTOOLONG, ERR_UNKNOWNCOMMAND};
 use super::render::{self, Carrier, Viewer};
 use super::tags::Tags;
 use super::write::Line;
+use crate::accounts::fingerprint::Fingerprint;
+use crate::accounts::sasl::Exchange;
 use crate::chat::Chat;
 use crate::chat::command::Label;
 use crate::chat::ids::{Moment, UserId};
@@ -45,7 +51,9 @@ use crate::chat::outlet::Outlet;
 use crate::store::StoreError;
 use crate::store::query::{Answer, Query};
 
+use batches::Batch;
 pub(crate) use call::Call;
+pub use jobs::{HashJob, Hashed};
 use registration::Greeting;
 pub use registration::Origin;
 pub(crate) use table::Entry;
@@ -80,6 +88,8 @@ pub struct Ticket(u32);
 pub enum Todo {
     /// Ask the archive, and call [`Session::answered`].
     Ask(Ticket, Query),
+    /// Run it off the loop, and call [`Session::hashed`]; `None` if there is no room for it.
+    Hash(Ticket, Box<HashJob>),
     /// Close the connection when all that was written is sent. The client has been told why.
     Close,
 }
@@ -111,6 +121,16 @@ struct Question {
     then: Continue,
 }
 
+/// What is done with a hash.
+type ContinueHashed = Box<dyn FnOnce(&mut Call<'_, '_>, Option<Hashed>)>;
+
+/// A job under way, and the label that waits for it.
+struct Hashing {
+    ticket: Ticket,
+    label: Label,
+    then: ContinueHashed,
+}
+
 enum State {
     /// It has not said who it is.
     Greeting(Box<Greeting>),
@@ -133,6 +153,14 @@ pub struct Session {
     pinged_ns: Option<u64>,
     tickets: u32,
     questions: Vec<Question>,
+    hashing: Option<Box<Hashing>>,
+    /// A login under way.
+    exchange: Option<Box<Exchange>>,
+    certificate: Option<Box<Fingerprint>>,
+    /// Nobody on the way can read what is said.
+    is_private: bool,
+    login_failures: u8,
+    batch: Option<Box<Batch>>,
 }
 
 impl Session {
@@ -140,6 +168,8 @@ impl Session {
     pub fn new(origin: Origin, carrier: Carrier, now: Moment) -> Session {
         Session {
             tls: origin.tls,
+            is_private: origin.is_private(),
+            certificate: origin.certificate.map(Box::new),
             state: State::Greeting(Box::new(Greeting::new(origin, now))),
             caps: Caps::NONE,
             carrier,
@@ -148,7 +178,17 @@ impl Session {
             pinged_ns: None,
             tickets: 0,
             questions: Vec::new(),
+            hashing: None,
+            exchange: None,
+            login_failures: 0,
+            batch: None,
         }
+    }
+
+    fn next_ticket(&mut self) -> Ticket {
+        let ticket = Ticket(self.tickets);
+        self.tickets = self.tickets.wrapping_add(1);
+        ticket
     }
 
     /// Who it is, once it has said so.
@@ -248,6 +288,16 @@ impl Session {
         self.call(question.label, view, |call| (question.then)(call, answer));
     }
 
+    /// What became of a hash; `None` if it could not be computed. One that the session does not wait
+    /// for is ignored.
+    pub fn hashed(&mut self, ticket: Ticket, hashed: Option<Hashed>, view: &mut View<'_>) {
+        let is_it = |hashing: &mut Box<Hashing>| hashing.ticket == ticket;
+        if let Some(hashing) = self.hashing.take_if(is_it) {
+            let Hashing { label, then, .. } = *hashing;
+            self.call(label, view, |call| then(call, hashed));
+        }
+    }
+
     /// When [`wake`](Session::wake) is to be called, in nanoseconds of the monotonic clock. It moves
     /// with each line, so a timer that comes early asks again.
     pub fn due(&self, config: &IrcConfig) -> u64 {
@@ -291,6 +341,9 @@ impl Session {
         }
         self.state = State::Over;
         self.questions = Vec::new();
+        self.hashing = None;
+        self.exchange = None;
+        self.batch = None;
     }
 
     /// Ends the session from here, and has the connection closed.

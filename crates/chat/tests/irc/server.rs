@@ -4,8 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use switchboard_chat::accounts::fingerprint::Fingerprint;
+use switchboard_chat::accounts::verifier::Iterations;
 use switchboard_chat::chat::Chat;
-use switchboard_chat::chat::command::Label;
+use switchboard_chat::chat::command::{Command, Label};
 use switchboard_chat::chat::event::{Event, Message as Stored, Receipt};
 use switchboard_chat::chat::ids::{Moment, UserId};
 use switchboard_chat::chat::outlet::Outlet;
@@ -14,7 +16,7 @@ use switchboard_chat::chat::settings::Settings;
 use switchboard_chat::irc::config::IrcConfig;
 use switchboard_chat::irc::message::Message;
 use switchboard_chat::irc::render::{Carrier, Rendered, Viewer, answer};
-use switchboard_chat::irc::session::{Origin, Session, Todo, View, write_error};
+use switchboard_chat::irc::session::{Hashed, Origin, Session, Ticket, Todo, View, write_error};
 use switchboard_chat::store::StoreError;
 use switchboard_chat::store::query::{Answer, Query};
 use switchboard_chat::store::record::{Snapshot, Write};
@@ -69,6 +71,12 @@ impl Outlet for Links {
     fn ready(&mut self, _: UserId) {}
 }
 
+/// A task that a carrier has done.
+enum Done {
+    Asked(Ticket, Result<Answer, StoreError>),
+    Hashed(Ticket, Hashed),
+}
+
 pub struct Server {
     pub chat: Chat,
     pub config: IrcConfig,
@@ -89,7 +97,10 @@ impl Server {
 
     pub fn with(settings: Settings) -> Server {
         Server {
-            config: IrcConfig::new(Arc::clone(&settings.server)),
+            config: IrcConfig {
+                iterations: Iterations::MIN,
+                ..IrcConfig::new(Arc::clone(&settings.server), &[1; 32])
+            },
             chat: Chat::new(settings, Snapshot::default()),
             now: Moment {
                 monotonic_ns: 1,
@@ -113,11 +124,31 @@ impl Server {
     }
 
     pub fn connect_from(&mut self, name: &str, host: &str) {
-        let origin = Origin {
-            host: host.into(),
-            from: host.parse().ok(),
-            tls: false,
-        };
+        self.connect_as(
+            name,
+            Origin {
+                host: host.into(),
+                from: host.parse().ok(),
+                tls: false,
+                certificate: None,
+            },
+        );
+    }
+
+    /// A connection by TLS, with a client's certificate.
+    pub fn connect_with_certificate(&mut self, name: &str, certificate: &[u8]) {
+        self.connect_as(
+            name,
+            Origin {
+                host: "host".into(),
+                from: None,
+                tls: true,
+                certificate: Some(Fingerprint::of_certificate(certificate)),
+            },
+        );
+    }
+
+    fn connect_as(&mut self, name: &str, origin: Origin) {
         let client = Client {
             session: Session::new(origin, Carrier::Stream, self.now),
             heard: Vec::new(),
@@ -177,7 +208,7 @@ impl Server {
 
     fn drive(&mut self, name: &str, run: impl FnOnce(&mut Session, &mut View<'_>)) {
         let mut run = Some(run);
-        let mut answers: Vec<(_, Result<Answer, StoreError>)> = Vec::new();
+        let mut answers: Vec<Done> = Vec::new();
         loop {
             let Some(client) = self.clients.get_mut(name) else {
                 panic!("there is no client {name}");
@@ -204,7 +235,12 @@ impl Server {
             match run.take() {
                 Some(run) => run(&mut client.session, &mut view),
                 None => match answers.pop() {
-                    Some((ticket, answer)) => client.session.answered(ticket, answer, &mut view),
+                    Some(Done::Asked(ticket, answer)) => {
+                        client.session.answered(ticket, answer, &mut view);
+                    }
+                    Some(Done::Hashed(ticket, hashed)) => {
+                        client.session.hashed(ticket, Some(hashed), &mut view);
+                    }
                     None => return,
                 },
             }
@@ -215,7 +251,10 @@ impl Server {
             }
             for todo in todo {
                 match todo {
-                    Todo::Ask(ticket, query) => answers.push((ticket, Ok(self.find(&query)))),
+                    Todo::Ask(ticket, query) => {
+                        answers.push(Done::Asked(ticket, Ok(self.find(&query))));
+                    }
+                    Todo::Hash(ticket, job) => answers.push(Done::Hashed(ticket, job.run())),
                     Todo::Close => self.close(name),
                 }
             }
@@ -241,6 +280,12 @@ impl Server {
                 client.closed = true;
             }
         }
+    }
+
+    /// A command that no line stands for.
+    pub fn command(&mut self, user: UserId, command: Command) {
+        let done = self.chat.command(user, command, self.now, &mut self.links);
+        assert_eq!(done, Ok(()));
     }
 
     /// The archive: what was stored.

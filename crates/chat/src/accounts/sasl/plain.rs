@@ -4,6 +4,8 @@
 
 use std::fmt::{self, Debug, Formatter};
 
+use switchboard::Replayable;
+
 use super::{Failure, Ticket, is_same};
 use crate::accounts::names::AccountName;
 use crate::accounts::password::Password;
@@ -78,5 +80,22 @@ impl Checked {
     /// Whether the password is right.
     pub fn is_right(&self) -> bool {
         self.is_right
+    }
+}
+
+/// For a recording of the server: the job runs in another thread, and a replay has only what became
+/// of it.
+impl Replayable for Checked {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.ticket.0.as_slice().to_vec().encode(out);
+        self.is_right.encode(out);
+    }
+
+    fn decode(bytes: &mut &[u8]) -> Option<Checked> {
+        let ticket = Vec::<u8>::decode(bytes)?;
+        Some(Checked {
+            ticket: Ticket(ticket.try_into().ok()?),
+            is_right: bool::decode(bytes)?,
+        })
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::capture::Capture;
-use super::{QUESTIONS_MAX, Question, Session, State, Ticket, Todo, View, table};
+use super::jobs::{HashJob, Hashed};
+use super::{Hashing, QUESTIONS_MAX, Question, Session, State, Todo, View, table};
 use crate::chat::Chat;
 use crate::chat::command::{Command, Label, Target};
 use crate::chat::ids::UserId;
@@ -17,7 +18,7 @@ use crate::irc::numeric::{
     ERR_ALREADYREGISTERED, ERR_NEEDMOREPARAMS, ERR_NOTREGISTERED, ERR_UNKNOWNCOMMAND, Numeric,
 };
 use crate::irc::refusals;
-use crate::irc::render::Scene;
+use crate::irc::render::{Scene, source};
 use crate::irc::write::{self, Line};
 use crate::store::StoreError;
 use crate::store::query::{Answer, Query};
@@ -48,6 +49,9 @@ impl<'c, 'v> Call<'c, 'v> {
     /// Looks the command up, and runs it if the client may.
     pub(super) fn run(&mut self, message: &Message<'_>) {
         use table::Needs;
+        if self.take_for_batch(message) {
+            return;
+        }
         let Some(entry) = table::find(message.command) else {
             // Before it has said who it is, nobody learns which commands there are.
             match self.session.user() {
@@ -105,6 +109,16 @@ impl<'c, 'v> Call<'c, 'v> {
     /// The label to give to a durable command: its answer then comes when that is stored.
     pub(crate) fn label(&self) -> Label {
         self.label.clone()
+    }
+
+    /// The label is answered by what comes later.
+    pub(super) fn answer_later(&mut self) {
+        self.is_later = true;
+    }
+
+    /// What this command says answers another label than its own.
+    pub(super) fn set_label(&mut self, label: Label) {
+        self.label = label;
     }
 
     /// The label is answered by what was written so far, whatever comes later.
@@ -219,13 +233,11 @@ impl<'c, 'v> Call<'c, 'v> {
         query: Query,
         then: impl FnOnce(&mut Call<'_, '_>, Result<Answer, StoreError>) + 'static,
     ) -> Result<(), Refusal> {
-        let session = &mut *self.session;
-        if session.questions.len() >= QUESTIONS_MAX {
+        if self.session.questions.len() >= QUESTIONS_MAX {
             return Err(Refusal::Busy);
         }
-        let ticket = Ticket(session.tickets);
-        session.tickets = session.tickets.wrapping_add(1);
-        session.questions.push(Question {
+        let ticket = self.session.next_ticket();
+        self.session.questions.push(Question {
             ticket,
             label: self.label.clone(),
             then: Box::new(then),
@@ -233,6 +245,38 @@ impl<'c, 'v> Call<'c, 'v> {
         self.is_later = true;
         self.view.todo.push(Todo::Ask(ticket, query));
         Ok(())
+    }
+
+    /// Has something hashed off the loop; `then` runs with the result, or with `None` if it could not
+    /// be done. One at a time for a client, or giving up and beginning anew would ask for any number
+    /// of them.
+    pub(super) fn hash(
+        &mut self,
+        job: HashJob,
+        then: impl FnOnce(&mut Call<'_, '_>, Option<Hashed>) + 'static,
+    ) -> Result<(), Refusal> {
+        if self.session.hashing.is_some() {
+            return Err(Refusal::Busy);
+        }
+        let ticket = self.session.next_ticket();
+        self.session.hashing = Some(Box::new(Hashing {
+            ticket,
+            label: self.label.clone(),
+            then: Box::new(then),
+        }));
+        self.is_later = true;
+        self.view.todo.push(Todo::Hash(ticket, Box::new(job)));
+        Ok(())
+    }
+
+    /// `nick!user@host`, as far as it is known.
+    pub(super) fn own_source(&self) -> String {
+        let me = self.session.user().and_then(|me| self.chat().user(me));
+        match (me, &self.session.state) {
+            (Some(me), _) => source(me.identity()),
+            (None, State::Greeting(greeting)) => greeting.source(),
+            _ => "*".to_owned(),
+        }
     }
 
     /// Ends the session.

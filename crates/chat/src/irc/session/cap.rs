@@ -4,6 +4,7 @@
 
 use super::table::Needs;
 use super::{Call, Entry, State};
+use crate::chat::settings::Registration;
 use crate::irc::caps::{self, Caps};
 use crate::irc::message::Message;
 use crate::irc::numeric::{ERR_INVALIDCAPCMD, ERR_NEEDMOREPARAMS};
@@ -48,11 +49,22 @@ impl Call<'_, '_> {
     fn negotiates(&mut self, on: bool) {
         if let State::Greeting(greeting) = &mut self.session.state {
             greeting.is_negotiating = on;
+            if !on {
+                self.abandon_sasl();
+            }
         }
     }
 
     fn offered_caps(&self) -> Caps {
-        self.config().offered(self.session.tls)
+        let mut offered = caps::WORKING;
+        if self.chat().settings().registration != Registration::Closed {
+            offered = offered | caps::ACCOUNT_REGISTRATION;
+        }
+        // Without values, it says nothing.
+        if self.config().sts.is_some() && self.session.cap_version >= WITH_VALUES {
+            offered = offered | caps::STS;
+        }
+        offered
     }
 
     /// A capability as it is listed, with its value for who understands values.
@@ -72,9 +84,13 @@ impl Call<'_, '_> {
                 self.chat().settings().text_bytes_max,
                 config.multiline_lines_max
             )),
-            caps::STS => config
-                .sts
-                .map(|sts| format!("port={},duration={}", sts.port, sts.duration.as_secs())),
+            caps::SASL => Some(self.sasl_offer().to_string()),
+            caps::ACCOUNT_REGISTRATION => Some("custom-account-name".to_owned()),
+            // The one is for who comes in the clear, the other one for who must not again.
+            caps::STS => config.sts.map(|sts| match self.session.tls {
+                true => format!("duration={}", sts.duration.as_secs()),
+                false => format!("port={}", sts.port),
+            }),
             _ => None,
         }
     }

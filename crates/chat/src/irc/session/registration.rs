@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::table::Needs;
 use super::{Call, Entry, State};
+use crate::accounts::fingerprint::Fingerprint;
 use crate::chat::Newcomer;
 use crate::chat::command::Command;
 use crate::chat::ids::Moment;
@@ -33,6 +34,16 @@ pub struct Origin {
     pub from: Option<IpAddr>,
     /// It speaks TLS.
     pub tls: bool,
+    /// The certificate that it has shown, of which TLS has proved that it has the key.
+    pub certificate: Option<Fingerprint>,
+}
+
+impl Origin {
+    /// Whether nobody on the way can read what is said: by TLS, or within this machine.
+    pub fn is_private(&self) -> bool {
+        let is_local = |from: IpAddr| from.to_canonical().is_loopback();
+        self.tls || self.from.is_none_or(is_local)
+    }
 }
 
 /// What is known of a client that has not said all of who it is.
@@ -61,6 +72,13 @@ impl Greeting {
 
     pub(super) fn since_ns(&self) -> u64 {
         self.since_ns
+    }
+
+    /// `nick!user@host`, with `*` for what is not known.
+    pub(super) fn source(&self) -> String {
+        let nick = self.nick.as_deref().unwrap_or("*");
+        let user = self.user.as_ref().map_or("*", |(user, _)| user);
+        format!("{nick}!{user}@{}", self.origin.host)
     }
 
     pub(super) fn nick(&self) -> Option<&Arc<str>> {

@@ -1,7 +1,9 @@
 //! Which commands there are: names, functions, and what they need. It must never do what one of them
 //! is for.
 
-use super::{Call, cap, modes, presence, redaction, registration, rooms, speaking};
+use super::{
+    Call, accounts, batches, cap, modes, presence, redaction, registration, rooms, sasl, speaking,
+};
 use crate::irc::message::Message;
 
 /// When a command may come.
@@ -55,6 +57,9 @@ const TABLES: &[&[Entry]] = &[
     registration::COMMANDS,
     cap::COMMANDS,
     redaction::COMMANDS,
+    batches::COMMANDS,
+    sasl::COMMANDS,
+    accounts::COMMANDS,
 ];
 
 /// The command of this name, in any case.
