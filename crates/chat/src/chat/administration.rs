@@ -24,9 +24,7 @@ impl Chat {
         }
         self.reserve_bytes(256)?;
         let entry = self.audit(user, "became an administrator", now)?;
-        if let Some(user) = self.users.get_mut(user) {
-            user.admin = true;
-        }
+        self.users.make_admin(user);
         self.push(Deed {
             by: None,
             room: None,

@@ -256,6 +256,11 @@ impl Chat {
         (self.users.len() - guests, guests)
     }
 
+    /// How many administrators are connected.
+    pub fn admin_count(&self) -> usize {
+        self.users.admins()
+    }
+
     /// A room by its name.
     pub fn room(&self, name: &str) -> Option<&Room> {
         self.rooms.get(self.rooms.find(name)?)

@@ -116,6 +116,7 @@ pub(super) struct Users {
     nicks: BTreeMap<Arc<str>, UserId>,
     accounts: BTreeMap<Arc<str>, Vec<UserId>>,
     guests: usize,
+    admins: usize,
 }
 
 impl Users {
@@ -125,6 +126,18 @@ impl Users {
 
     pub(super) fn guests(&self) -> usize {
         self.guests
+    }
+
+    pub(super) fn admins(&self) -> usize {
+        self.admins
+    }
+
+    pub(super) fn make_admin(&mut self, id: UserId) {
+        if let Some(user) = self.get_mut(id)
+            && !std::mem::replace(&mut user.admin, true)
+        {
+            self.admins += 1;
+        }
     }
 
     pub(super) fn get(&self, id: UserId) -> Option<&User> {
@@ -211,6 +224,7 @@ impl Users {
             slot.generation = next;
             self.free.push(id.slot);
         }
+        self.admins -= usize::from(user.admin);
         if user.guest {
             self.guests -= 1;
         } else {

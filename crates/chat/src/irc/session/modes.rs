@@ -183,8 +183,8 @@ fn own_mode(call: &mut Call<'_, '_>, name: &str, params: &[&str]) {
     if let Some(bot) = bot
         && call.command_or_refuse("MODE", None, Command::SetBot(bot))
     {
-        let nick = call.nick();
-        let line = call.line().from(&nick, "MODE");
+        let (nick, source) = (call.nick(), call.own_source());
+        let line = call.line().from(&source, "MODE");
         line.param(&nick).param(if bot { "+B" } else { "-B" }).end();
     }
     if !is_known {

@@ -8,6 +8,7 @@ use super::{Call, Entry};
 use crate::chat::command::{Command, Kind, Say, Tag};
 use crate::irc::caps;
 use crate::irc::message::Message;
+use crate::irc::names;
 use crate::irc::numeric::{ERR_NORECIPIENT, ERR_NOTEXTTOSEND, ERR_TOOMANYTARGETS};
 use crate::irc::tags::Tags;
 
@@ -68,7 +69,8 @@ fn say(call: &mut Call<'_, '_>, message: &Message<'_>, kind: Kind, name: &str) {
                 tags: tags.clone(),
             }
         };
-        if call.command_or_refuse(name, Some(to), command) && kind == Kind::Message {
+        let done = call.command_or_refuse(name, Some(to), command);
+        if done && kind == Kind::Message && !names::is_channel(to) {
             call.show_away(to);
         }
     }

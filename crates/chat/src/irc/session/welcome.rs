@@ -85,7 +85,7 @@ impl Call<'_, '_> {
     pub(crate) fn lusers(&mut self) {
         let (users, guests) = self.chat().population();
         let rooms = self.chat().room_count();
-        let admins = self.chat().users().filter(|user| user.is_admin()).count();
+        let admins = self.chat().admin_count();
         let text = format!("There are {users} users and {guests} plain clients on 1 servers");
         self.numeric_text(RPL_LUSERCLIENT, &[], &text);
         if admins > 0 {
@@ -115,6 +115,6 @@ impl Call<'_, '_> {
 /// The commands that take several targets, and how many.
 fn targets(messages_max: usize) -> String {
     format!(
-        "NAMES:1,PRIVMSG:{messages_max},NOTICE:{messages_max},TAGMSG:{messages_max},JOIN:,PART:,KICK:1"
+        "NAMES:1,PRIVMSG:{messages_max},NOTICE:{messages_max},TAGMSG:{messages_max},JOIN:,PART:,KICK:"
     )
 }
