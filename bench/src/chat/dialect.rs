@@ -142,7 +142,8 @@ fn hear_irc(line: &[u8]) -> Heard {
         Some(b"PRIVMSG") => Heard::Message,
         // No message of the day is no refusal.
         Some(b"422") => Heard::Other,
-        Some(b"ERROR" | b"FAIL") => Heard::Refusal,
+        // 263: the client is too fast.
+        Some(b"ERROR" | b"FAIL" | b"263") => Heard::Refusal,
         Some([b'4' | b'5', b'0'..=b'9', b'0'..=b'9']) => Heard::Refusal,
         _ => Heard::Other,
     }
@@ -185,6 +186,7 @@ mod tests {
         assert_eq!(hear(":a.b 001 nick :Welcome"), Heard::Welcome);
         assert_eq!(hear(":a.b 422 nick :no MOTD"), Heard::Other);
         assert_eq!(hear(":a.b 433 * nick :in use"), Heard::Refusal);
+        assert_eq!(hear(":a.b 263 nick PRIVMSG :wait"), Heard::Refusal);
         assert_eq!(hear("PONG a.b :joined"), Heard::Answer);
         assert_eq!(hear("@msgid=1 :n!u@h PRIVMSG #r0 :001"), Heard::Message);
         assert_eq!(hear("ERROR :Closing link"), Heard::Refusal);
