@@ -89,6 +89,13 @@ impl Answers {
         &line[..line.len() - usize::from(!newline)]
     }
 
+    /// The answer to a message that was not taken, for another reason than its rate.
+    pub fn refused(why: &impl std::fmt::Display, newline: bool) -> Vec<u8> {
+        let mut line = refusal(&why.to_string());
+        line.truncate(line.len() - usize::from(!newline));
+        line
+    }
+
     /// The last line to a client.
     pub fn farewell(&self, farewell: Farewell) -> &[u8] {
         match farewell {

@@ -3,6 +3,7 @@
 //! It must never act: it turns words into values, or into an error that says what to write.
 
 pub mod data;
+mod serve;
 
 use std::fmt::{self, Display, Formatter};
 use std::path::PathBuf;
@@ -15,7 +16,8 @@ use switchboard::Driver;
 use data::{BackupArgs, ExportArgs, ImportArgs};
 
 use crate::host_port::HostPort;
-use crate::limits::Limits;
+
+pub use serve::{Data, Entrance, ServeArgs, Tls};
 
 /// A chat that one command runs: clients send messages, the server shows each one and answers it.
 #[derive(Debug, Clone, Parser)]
@@ -46,12 +48,15 @@ const BACKUP_EXAMPLES: &str = "Examples:
 
 /// The two halves of a chat, its replay, and what can be done with its data.
 #[derive(Debug, Clone, Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "there is one, for the time of a start")]
 pub enum Command {
-    /// Run the server: show every message that comes in, and answer it.
+    /// Run the server: a chat for IRC clients, WebSocket and plain lines, all on one port.
     ///
-    /// Every message is answered with "Message received". A message is one line. A client that has
-    /// not sent a newline yet ends its message by pausing (see --pause). Ctrl-C stops the server;
-    /// answers that are under way are still sent.
+    /// It finds out from the first bytes what a client speaks. IRC clients join rooms and talk to
+    /// each other. A plain client (nc, or `switchboard connect`) talks to the lobby: each line is a
+    /// message, and is answered with "Message received" when it is stored; one that has not sent a
+    /// newline yet ends its message by pausing (see --pause). /listen shows it what others say.
+    /// Ctrl-C stops the server; what is under way is still stored and answered.
     ///
     /// Where it listens is said on standard output; the messages, and everything else that happens,
     /// are logged to standard error.
@@ -105,57 +110,6 @@ pub enum Command {
     /// Exit status: 0 if the server took every message, 1 if it did not or left first, 2 if the
     /// command line is wrong.
     Connect(ConnectArgs),
-}
-
-/// Flags of `serve`.
-#[derive(Debug, Clone, PartialEq, Eq, Args)]
-pub struct ServeArgs {
-    /// Where to listen; give it more than once to listen at several addresses. localhost: only
-    /// programs on this machine; 0.0.0.0: everyone who can reach this machine
-    #[arg(long, value_name = "HOST:PORT", default_value = "localhost:8080")]
-    pub listen: Vec<HostPort>,
-
-    /// The longest message, without its newline. A client that sends a longer one is told so and
-    /// disconnected
-    #[arg(long, value_name = "BYTES", default_value_t = Limits::DEFAULT.message_bytes_max as u32,
-          value_parser = clap::value_parser!(u32).range(1..=MESSAGE_BYTES_MAX))]
-    pub max_message: u32,
-
-    /// How many clients may be connected at the same time. The next one is told that the server is
-    /// full, and disconnected
-    #[arg(long, value_name = "N", default_value_t = Limits::DEFAULT.clients_max as u32,
-          value_parser = clap::value_parser!(u32).range(1..=CLIENTS_MAX))]
-    pub max_clients: u32,
-
-    /// How long a client may send no message before it is disconnected, as in 90s, 10m or 1h 30m;
-    /// "off": for ever
-    #[arg(long, value_name = "DURATION", default_value_t = Switch(Limits::DEFAULT.idle))]
-    pub idle_timeout: Switch<Duration>,
-
-    /// How many messages a second one client may send; ten seconds' worth may come at once. A
-    /// message above that is not taken, and its sender is told so. "off": no limit
-    #[arg(long, value_name = "N", default_value_t = Switch(Limits::DEFAULT.rate.map(|r| r.per_second())))]
-    pub rate: Switch<u32>,
-
-    /// The gap that ends a message of a client that has not sent a newline yet, as in 200ms or 1s;
-    /// "off": such a client is answered when it has finished sending
-    #[arg(long, value_name = "DURATION", default_value_t = Switch(Limits::DEFAULT.pause))]
-    pub pause: Switch<Duration>,
-
-    /// How to wait for the network: readiness (epoll or kqueue), io_uring (Linux), or auto, which
-    /// takes io_uring where it works; the log says at info which it took and why
-    #[arg(long, value_name = "DRIVER", default_value_t)]
-    pub driver: Driver,
-
-    /// Write all that is received and sent to FILE, for `switchboard replay`. Only its owner can
-    /// read it. At 256 MiB the recording ends, and the server goes on; a recording that is there
-    /// already becomes FILE.1, and so on up to FILE.3
-    #[arg(long, value_name = "FILE")]
-    pub record: Option<PathBuf>,
-
-    /// How much to log.
-    #[command(flatten)]
-    pub log: LogArgs,
 }
 
 /// Flags of `replay`.
@@ -250,55 +204,8 @@ impl LogArgs {
     }
 }
 
-/// A limit is a number of bytes that one client makes the server hold.
-const MESSAGE_BYTES_MAX: i64 = 1024 * 1024;
-
-/// More than any process has descriptors for.
-const CLIENTS_MAX: i64 = 1024 * 1024;
-
 /// A name is shown before each message; it should be shorter than one.
 const NAME_BYTES_MAX: usize = 64;
-
-impl ServeArgs {
-    /// The flags as limits.
-    pub fn limits(&self) -> Limits {
-        Limits {
-            message_bytes_max: self.max_message as usize,
-            clients_max: self.max_clients as usize,
-            idle: self.idle_timeout.0,
-            rate: self.rate.0.map(Limits::rate_with_burst),
-            pause: self.pause.0,
-        }
-    }
-
-    /// The flags that make one server answer otherwise than another, a line each, for a recording.
-    pub fn to_lines(&self) -> String {
-        let mut lines = String::new();
-        for address in &self.listen {
-            lines.push_str(&format!("--listen={address}\n"));
-        }
-        lines
-            + &format!(
-                "--max-message={}\n--max-clients={}\n--idle-timeout={}\n--rate={}\n--pause={}\n",
-                self.max_message, self.max_clients, self.idle_timeout, self.rate, self.pause
-            )
-    }
-
-    /// What [`to_lines`](Self::to_lines) has written.
-    ///
-    /// # Errors
-    /// What is wrong with one of the lines.
-    pub fn from_lines(lines: &str) -> Result<ServeArgs, String> {
-        let words = ["switchboard", "serve"].into_iter().chain(lines.lines());
-        match Cli::try_parse_from(words) {
-            Ok(Cli {
-                command: Command::Serve(args),
-            }) => Ok(args),
-            Ok(_) => Err("they are another command's".to_owned()),
-            Err(error) => Err(error.to_string()),
-        }
-    }
-}
 
 /// A value, or "off".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

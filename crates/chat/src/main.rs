@@ -1,15 +1,14 @@
 //! The `switchboard` program: what was asked for, and the exit code.
 
-mod alarm;
 mod connect;
 mod data;
 mod replay;
-mod serve;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 use switchboard_chat::cli::{Cli, Command};
+use switchboard_chat::serve;
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {

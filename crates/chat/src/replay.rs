@@ -10,7 +10,7 @@ use switchboard::{Error, Reactor, Replay, ReplayEnd, Time};
 use switchboard_chat::cli::{LogLevel, ReplayArgs, ServeArgs};
 use switchboard_chat::logging::Log;
 
-use crate::serve::{self, PROGRAM, Server, VERSION};
+use switchboard_chat::serve::{self, PROGRAM, Server, Storage, VERSION};
 
 /// How often a replay that takes long says how far it is.
 const PROGRESS: Duration = Duration::from_secs(2);
@@ -60,10 +60,11 @@ fn open(args: &ReplayArgs) -> switchboard::Result<(Replay, ServeArgs)> {
 }
 
 fn replay_all(replay: &Replay, args: &ServeArgs) -> switchboard::Result<ReplayEnd> {
-    let mut reactor = serve::reactor(args, Reactor::builder().replay(replay))?;
+    let builder = Reactor::builder().replay(replay);
+    let mut reactor = serve::reactor(args, builder, Storage::replayed())?;
     // A server that could not listen then cannot do so now, and ends here as it did.
     if let Ok(listeners) = serve::bind(args, &mut reactor) {
-        serve::start(&mut reactor, listeners)?;
+        serve::start(args, &mut reactor, listeners)?;
         turn_all(replay, &mut reactor)?;
     }
     drop(reactor);

@@ -1,8 +1,19 @@
-//! `switchboard serve`: the listeners, the limits that all clients share, and the way to an end.
+//! `switchboard serve`: the chat server on the reactor.
 //!
-//! It must never decide what a client is told: `session.rs` does, and `serve/client.rs` asks it.
+//! It must never decide what a client is told: the chat (`chat/`) and the sessions (`session.rs`,
+//! `irc/session.rs`) do, and the handlers in here carry it out.
 
-mod client;
+mod certificate;
+mod dice;
+mod door;
+mod due;
+mod greeting;
+mod http;
+mod irc_client;
+mod links;
+mod plain;
+mod server;
+mod storage;
 
 use std::fmt::Write as _;
 use std::io::{Write as _, stdout};
@@ -11,23 +22,30 @@ use std::time::Duration;
 
 use switchboard::signal::{SIGINT, SIGTERM};
 use switchboard::{
-    Address, Builder, Context, Error, Handler, Listener, Reactor, Recording, Result, SourceOptions,
-    Stream,
+    Builder, Close, Context, Error, Handler, Listener, LoopContext, Reactor, Recording, Result,
+    SourceOptions,
 };
-use switchboard_chat::answers::{Answers, Farewell};
-use switchboard_chat::cli::{LogLevel, ServeArgs};
-use switchboard_chat::descriptors;
-use switchboard_chat::escape::Escaped;
-use switchboard_chat::explain;
-use switchboard_chat::framing::Decoder;
-use switchboard_chat::host_port::HostPort;
-use switchboard_chat::limits::Limits;
-use switchboard_chat::logging::Log;
 
-use client::Client;
+use crate::cli::{Entrance, LogLevel, ServeArgs};
+use crate::descriptors;
+use crate::escape::Escaped;
+use crate::explain;
+use crate::framing::Decoder;
+use crate::host_port::HostPort;
+use crate::logging::Log;
+use crate::store::sqlite::SqliteStore;
+use crate::store::{self, StoreError};
+use door::Door;
+use greeting::Visitor;
+use storage::Keeper;
+
+pub use storage::Storage;
+
+
+pub use server::{Protocols, Server, Stop};
 
 /// Whose recordings these are: a replay by another version is refused.
-pub const PROGRAM: &str = env!("CARGO_BIN_NAME");
+pub const PROGRAM: &str = "switchboard";
 
 /// See [`PROGRAM`].
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -43,30 +61,15 @@ const FAREWELL_TIMEOUT: Duration = Duration::from_secs(2);
 /// One read of a client brings at most this much, or one message of the longest kind.
 const INBOX_BYTES_MIN: usize = 16 * 1024;
 
-/// Answers that wait for a client that does not read: nothing more is read from it above the first
-/// number, and no message of what was read is taken above the second.
-const OUTBOX_WATERMARKS: (usize, usize) = (16 * 1024, 64 * 1024);
+/// What waits for a client that does not read: whoever has more than the second number waiting is
+/// disconnected.
+const OUTBOX_WATERMARKS: (usize, usize) = (64 * 1024, 1024 * 1024);
 
-/// A peer that vanished without a word is found after this time where no idle limit does it.
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+/// What waits for all clients together, at most.
+const OUTBOXES_BYTES_MAX: usize = 1024 * 1024 * 1024;
 
-/// What the handlers of the server share.
-#[derive(Debug)]
-pub struct Server {
-    limits: Limits,
-    answers: Answers,
-    /// Clients that count against the limit.
-    clients: usize,
-    stop: Stop,
-}
-
-/// How far Ctrl-C has come.
-#[derive(Debug, PartialEq, Eq)]
-enum Stop {
-    No,
-    Graceful,
-    AtOnce,
-}
+/// A client has so long to say what it speaks.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Runs the server until a signal ends it.
 ///
@@ -74,20 +77,27 @@ enum Stop {
 /// One line that says why it cannot run and what to do.
 pub fn run(args: &ServeArgs) -> std::result::Result<ExitCode, String> {
     let log = Log::start(args.log.level(LogLevel::Info));
-    let mut builder = Reactor::builder().driver(args.driver);
+    let seed = getrandom::u64().map_err(|error| format!("the system has no randomness: {error}"))?;
+    let mut builder = Reactor::builder().driver(args.driver).seed(seed);
     if let Some(file) = &args.record {
         let recording = Recording::new(file, PROGRAM, VERSION);
         builder = builder.record(recording.with_configuration(args.to_lines()));
     }
-    let mut reactor = reactor(args, builder).map_err(|error| error.to_string())?;
+    let storage = storage(args)?;
+    let certificate = certificate::of(args)?;
+    let mut reactor = reactor(args, builder, storage).map_err(|error| error.to_string())?;
+    reactor.state_mut().tls = certificate.as_ref().map(|tls| tls.server.clone());
     let listeners = bind(args, &mut reactor)?;
     if let Some(shortage) = descriptors::make_room(args.max_clients as usize) {
         tracing::warn!("{shortage}");
     }
-    let greeting = greeting(args, &listeners).map_err(|error| error.to_string())?;
+    let mut greeting = greeting(args, &listeners).map_err(|error| error.to_string())?;
+    if let Some(fingerprint) = certificate.and_then(|tls| tls.fingerprint) {
+        let _ = writeln!(greeting, "its certificate has the SHA-256 fingerprint {fingerprint}");
+    }
     // Whoever started it without a standard output does not need to be told.
     let _ = stdout().write_all(greeting.as_bytes());
-    let outcome = start(&mut reactor, listeners).and_then(|()| reactor.run());
+    let outcome = start(args, &mut reactor, listeners).and_then(|()| reactor.run());
     if log.dropped_lines() > 0 {
         let dropped = log.dropped_lines();
         tracing::warn!("{dropped} log lines were dropped, since nobody took them in time");
@@ -102,11 +112,23 @@ pub fn run(args: &ServeArgs) -> std::result::Result<ExitCode, String> {
     }
 }
 
+/// The store in the data directory.
+fn storage(args: &ServeArgs) -> std::result::Result<Storage, String> {
+    let directory = args.data.path();
+    store::directory::make(directory)?;
+    let path = directory.join(store::directory::DATABASE);
+    let say = |error: StoreError| format!("{}: {error}", path.display());
+    let mut store = SqliteStore::open(&path).map_err(say)?;
+    store.set_retention(args.retention());
+    let archive = store.archive().map_err(say)?;
+    Ok(Storage::new(Box::new(store), Box::new(archive)))
+}
+
 /// The server that `args` ask for, before it listens.
 ///
 /// # Errors
 /// What the system reports; why a recording cannot be made, or cannot be replayed.
-pub fn reactor(args: &ServeArgs, builder: Builder) -> Result<Reactor<Server>> {
+pub fn reactor(args: &ServeArgs, builder: Builder, storage: Storage) -> Result<Reactor<Server>> {
     let limits = args.limits();
     let inbox = Decoder::new(limits.message_bytes_max).buffer_bytes_max();
     let (low, high) = OUTBOX_WATERMARKS;
@@ -116,15 +138,11 @@ pub fn reactor(args: &ServeArgs, builder: Builder) -> Result<Reactor<Server>> {
     let others = args.listen.len() + 1; // the signals
     builder
         .max_sources(limits.clients_max + TURNED_AWAY_MAX + others)
+        .max_buffered(OUTBOXES_BYTES_MAX)
         .source_options(options)
         .close_timeout(FAREWELL_TIMEOUT)
         .shutdown_timeout(FAREWELL_TIMEOUT)
-        .build(Server {
-            answers: Answers::new(&limits),
-            limits,
-            clients: 0,
-            stop: Stop::No,
-        })
+        .build(Server::new(args, storage))
 }
 
 /// Binds all addresses.
@@ -135,7 +153,8 @@ pub fn bind(
     args: &ServeArgs,
     reactor: &mut Reactor<Server>,
 ) -> std::result::Result<Vec<Listener>, String> {
-    let bind = |address: &HostPort| {
+    let bind = |entrance: &Entrance| {
+        let address = entrance.address();
         reactor
             .bind((address.host(), address.port()))
             .map_err(|error| cannot_listen(address, error))
@@ -143,14 +162,31 @@ pub fn bind(
     args.listen.iter().map(bind).collect()
 }
 
-/// Listens, to clients and to signals.
+/// Has the store loaded, and then listens to clients; to signals at once.
 ///
 /// # Errors
 /// There are too few descriptors.
-pub fn start(reactor: &mut Reactor<Server>, listeners: Vec<Listener>) -> Result {
-    reactor.with(|_, cx| cx.signals(&[SIGINT, SIGTERM], Signals))?;
-    for listener in listeners {
-        reactor.listen_on(listener, Door)?;
+pub fn start(args: &ServeArgs, reactor: &mut Reactor<Server>, listeners: Vec<Listener>) -> Result {
+    let entrances = args.listen.iter().zip(listeners);
+    let entrances = entrances.map(|(entrance, listener)| {
+        let listener = match (&reactor.state().tls, entrance.is_tls()) {
+            (Some(tls), true) => listener.with_tls(tls),
+            _ => listener,
+        };
+        (listener, entrance.protocols(), entrance.is_tls())
+    });
+    let entrances = entrances.collect();
+    reactor.with(|server, cx| {
+        server.entrances = entrances;
+        let keeper = cx.signals(&[SIGINT, SIGTERM], Keeper::default())?;
+        Keeper::start(server, cx, keeper)
+    })
+}
+
+/// The store is loaded: clients may come.
+fn open_doors(server: &mut Server, cx: &mut LoopContext<'_, Server>) -> Result {
+    for (listener, protocols, tls) in std::mem::take(&mut server.entrances) {
+        cx.listen_on(listener, Door { protocols, tls })?;
     }
     Ok(())
 }
@@ -170,7 +206,8 @@ fn greeting(args: &ServeArgs, listeners: &[Listener]) -> Result<String> {
             writeln!(text, "listening on {address}")?;
         }
     }
-    if let (Some(asked), Some(listener)) = (args.listen.first(), listeners.first()) {
+    if let (Some(entrance), Some(listener)) = (args.listen.first(), listeners.first()) {
+        let asked = entrance.address();
         let port = listener.local()?.ip().map_or(asked.port(), |ip| ip.port());
         let (host, there) = match asked.host() {
             "0.0.0.0" | "::" => ("localhost", format!("localhost:{port}")),
@@ -189,84 +226,65 @@ fn greeting(args: &ServeArgs, listeners: &[Listener]) -> Result<String> {
     Ok(text)
 }
 
-/// Lets clients in, and tells those who are too many.
-struct Door;
-
-impl Handler<Server> for Door {
-    fn handle_accepted(
-        &mut self,
-        server: &mut Server,
-        cx: &mut Context<'_, Server>,
-        stream: Stream,
-    ) -> Result {
-        let Ok(peer) = stream.peer() else {
-            // Reset before it was looked at, as port scanners do: nothing to alarm anybody with.
-            tracing::debug!("a client was gone before it was let in");
-            return Ok(());
-        };
-        if server.clients >= server.limits.clients_max {
-            return turn_away(server, cx, stream, &peer);
-        }
-        if server.limits.idle.is_none() {
-            stream.set_keepalive(KEEPALIVE_IDLE)?;
-        }
-        tracing::info!("{peer} connected");
-        let client = Client::new(peer, &server.limits, cx.now().as_nanos());
-        let token = cx.register(stream, client)?;
-        server.clients += 1;
-        if let Some(idle) = server.limits.idle {
-            cx.set_source_timer(token, idle)?; // one that never speaks has no other
-        }
-        Ok(())
-    }
-}
-
-fn turn_away(
-    server: &Server,
-    cx: &mut Context<'_, Server>,
-    stream: Stream,
-    peer: &Address,
-) -> Result {
-    tracing::info!("{peer} was turned away: the server is full");
-    let token = cx.register(stream, TurnedAway)?;
-    cx.send_to(token, server.answers.farewell(Farewell::Full))?;
-    cx.close_source(token);
-    Ok(())
-}
-
-/// A client too many. It is closed from the start, so nothing of what it does is heard.
-struct TurnedAway;
-
-impl Handler<Server> for TurnedAway {}
-
 /// Ctrl-C once: finish what is under way. Twice: do not.
 ///
 /// (`stop_on_signals` would end the process then, without the log's last lines and a recording's end.)
-struct Signals;
-
-impl Handler<Server> for Signals {
-    fn handle_signal(
-        &mut self,
-        server: &mut Server,
-        cx: &mut Context<'_, Server>,
-        _signal: i32,
-    ) -> Result {
-        match server.stop {
-            Stop::No => {
-                let seconds = FAREWELL_TIMEOUT.as_secs();
-                tracing::info!(
-                    "stopping; clients have {seconds} s to take their last answers \
-                     (Ctrl-C again: at once)"
-                );
-                server.stop = Stop::Graceful;
-                cx.stop();
+fn signal(server: &mut Server, cx: &mut LoopContext<'_, Server>) {
+    match server.stop {
+        Stop::No => {
+            let seconds = FAREWELL_TIMEOUT.as_secs();
+            tracing::info!(
+                "stopping; clients have {seconds} s to take their last answers (Ctrl-C again: at \
+                 once)"
+            );
+            server.stop = Stop::Graceful;
+            // What waits is stored first, and receipted; nothing more is taken.
+            for token in server.links.tokens() {
+                cx.pause_source(token);
             }
-            Stop::Graceful | Stop::AtOnce => {
-                tracing::warn!("stopped at once; last answers may be missing");
-                server.stop = Stop::AtOnce;
-                cx.shutdown_handle().abort();
-            }
+            stop_when_settled(server, cx);
         }
+        Stop::Graceful | Stop::AtOnce => {
+            tracing::warn!("stopped at once; last answers may be missing");
+            server.stop = Stop::AtOnce;
+            cx.shutdown_handle().abort();
+        }
+    }
+}
+
+fn stop_when_settled(server: &mut Server, cx: &mut LoopContext<'_, Server>) {
+    if server.stop == Stop::Graceful && server.chat.is_settled() {
+        cx.stop();
+    }
+}
+
+/// A connection that counted has ended.
+fn departed(server: &mut Server, cx: &mut LoopContext<'_, Server>, visitor: Visitor, why: &Close) {
+    server.clients -= 1;
+    if let Some(admission) = visitor.admission {
+        server.chat.departed(admission, storage::moment(cx));
+    }
+    let peer = &visitor.peer;
+    match why {
+        Close::Requested | Close::Eof => tracing::info!("{peer} left"),
+        Close::Io(error) if is_plain_departure(error) => tracing::info!("{peer} left"),
+        Close::Shutdown => tracing::info!("{peer} was disconnected: the server stops"),
+        why => tracing::warn!("{peer} was disconnected: {why}"),
+    }
+}
+
+/// A client that was killed, or left with answers unread, is nothing to worry about.
+fn is_plain_departure(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionReset};
+    matches!(error.kind(), ConnectionReset | BrokenPipe)
+}
+
+/// A connection whose visitor has been said goodbye to.
+struct Gone;
+
+impl Handler<Server> for Gone {
+    fn handle_read(&mut self, _: &mut Server, cx: &mut Context<'_, Server>) -> Result {
+        cx.consume(cx.data().len());
         Ok(())
     }
 }

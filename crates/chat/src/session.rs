@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! loop { match session.next(limits, data, now) {
-//!     Message { .. } => log it, consume it, send the answer; if the outbox is full: session.owe()
+//!     Message { .. } => log it, consume it, have it stored; if no more can be taken: session.hold()
 //!     Refused { .. } => the same for a message over the rate
 //!     Farewell(why)  => send that line and close; if the outbox is full: abort
 //!     Close          => close (what was sent still goes out)
@@ -13,8 +13,7 @@
 //! } }
 //! ```
 //!
-//! run when bytes came, when the outbox has room again ([`Session::settle`] first), when the timer
-//! fires, and at the end of the stream ([`Session::end`] first). That a client which still sends
+//! run when bytes came, when more can be taken again ([`Session::go_on`] first), when the timer fires, and at the end of the stream ([`Session::end`] first). That a client which still sends
 //! can read its farewell is the reactor's care: a closed source sends what is in its outbox, and
 //! throws away what still comes until the client has left.
 
@@ -70,9 +69,8 @@ pub struct Session {
     stream: MessageStream,
     bucket: Bucket,
     last_message_ns: u64,
-    /// The answer that found no room in the outbox. While there is one, no further message is
-    /// taken: the client's own unread answers slow it down, and nothing is kept per message.
-    owed: Option<Answer>,
+    /// No further message is taken: answers wait for the client to read, or messages for the disk.
+    held: bool,
     refusing: bool,
 }
 
@@ -83,14 +81,14 @@ impl Session {
             stream: MessageStream::new(limits.message_bytes_max, limits.pause.map(as_ns)),
             bucket: Bucket::default(),
             last_message_ns: now_ns,
-            owed: None,
+            held: false,
             refusing: false,
         }
     }
 
     /// What to do now; `data` is all that was received and not consumed. No allocation.
     pub fn next<'a>(&mut self, limits: &Limits, data: &'a [u8], now_ns: u64) -> Step<'a> {
-        if self.owed.is_some() {
+        if self.held {
             return self.wait(limits, now_ns);
         }
         match self.stream.next(data, now_ns) {
@@ -111,20 +109,19 @@ impl Session {
         self.stream.end();
     }
 
-    /// The outbox had no room for `answer`: it is kept, and nothing else is taken meanwhile.
-    pub fn owe(&mut self, answer: Answer) {
-        debug_assert!(self.owed.is_none(), "one answer at most is owed");
-        self.owed = Some(answer);
+    /// Nothing more is taken until [`Session::go_on`].
+    pub fn hold(&mut self) {
+        self.held = true;
     }
 
-    /// The outbox has room again: the answer to send first, if one is owed.
-    pub fn settle(&mut self) -> Option<Answer> {
-        self.owed.take()
+    /// There is room for more messages and their answers.
+    pub fn go_on(&mut self) {
+        self.held = false;
     }
 
     /// When to call [`Session::next`] again although nothing happened.
     pub fn deadline(&self, limits: &Limits) -> Option<u64> {
-        let pause = self.stream.deadline().filter(|_| self.owed.is_none());
+        let pause = self.stream.deadline().filter(|_| !self.held);
         self.idle_deadline(limits).into_iter().chain(pause).min()
     }
 

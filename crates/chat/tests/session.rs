@@ -19,6 +19,7 @@ struct World {
     inbox: Vec<u8>,
     now_ns: u64,
     room: usize,
+    owed: Option<Answer>,
     log: Vec<String>,
     sent: Vec<u8>,
     ended: Option<&'static str>,
@@ -33,6 +34,7 @@ impl World {
             inbox: Vec::new(),
             now_ns: 0,
             room: usize::MAX,
+            owed: None,
             log: Vec::new(),
             sent: Vec::new(),
             ended: None,
@@ -75,7 +77,8 @@ impl World {
     fn answer(&mut self, answer: Answer) {
         let bytes = self.answers.verdict(answer.verdict, answer.newline);
         if bytes.len() > self.room {
-            self.session.owe(answer);
+            self.owed = Some(answer);
+            self.session.hold();
         } else {
             self.room -= bytes.len();
             self.sent.extend_from_slice(bytes);
@@ -114,7 +117,8 @@ impl World {
 
     fn drained(&mut self, room: usize) {
         self.room = room;
-        if let Some(answer) = self.session.settle() {
+        if let Some(answer) = self.owed.take() {
+            self.session.go_on();
             self.answer(answer);
         }
         self.pump();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::rate::Rate;
 
 /// Who can make an account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Registration {
     /// Everybody.
     #[default]
@@ -16,6 +16,16 @@ pub enum Registration {
     Invitation,
     /// Nobody; administrators make them.
     Closed,
+}
+
+impl std::fmt::Display for Registration {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Registration::Open => "open",
+            Registration::Invitation => "invitation",
+            Registration::Closed => "closed",
+        })
+    }
 }
 
 /// The bounds and choices of a server's chat.
@@ -27,6 +37,8 @@ pub struct Settings {
     pub lobby: Arc<str>,
     /// Who can make an account.
     pub registration: Registration,
+    /// The folded names of accounts whose owners are administrators. Nobody can register them.
+    pub admins: Vec<Arc<str>>,
     /// A room with more members announces nobody's coming and going: otherwise a reconnect of all
     /// would cost the square of their number.
     pub big_room: usize,
@@ -69,6 +81,7 @@ impl Default for Settings {
             server: "localhost".into(),
             lobby: "#lobby".into(),
             registration: Registration::Open,
+            admins: Vec::new(),
             big_room: 500,
             users_max: 1000,
             connections_per_network: 64,

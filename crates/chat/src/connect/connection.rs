@@ -13,7 +13,7 @@ use switchboard_chat::cli::ConnectArgs;
 use switchboard_chat::explain;
 use switchboard_chat::host_port::HostPort;
 
-use crate::alarm::Alarm;
+use switchboard_chat::alarm::Alarm;
 
 /// A server that vanished without a word is found after this time.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);

@@ -34,6 +34,11 @@ impl Identity {
         Ok(Identity(Arc::new(key)))
     }
 
+    /// The chain of certificates in DER, our own first.
+    pub fn certificates(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.0.cert.iter().map(AsRef::as_ref)
+    }
+
     /// As [`from_pem`](Self::from_pem), from two files (or the same one twice). Blocks while it
     /// reads.
     ///

@@ -11,6 +11,7 @@ use rustls::crypto::ring::Ticketer;
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 
+use super::any_client::AnyClient;
 use super::{Identity, Roots, provider, refused};
 use crate::Result;
 
@@ -20,6 +21,15 @@ pub(super) const HANDSHAKE: Duration = Duration::from_secs(10);
 
 type Resolver = Arc<dyn Fn(&str) -> Option<Identity> + Send + Sync>;
 
+/// Which certificates of clients are asked for, and taken.
+#[derive(Clone)]
+enum Clients {
+    NotAsked,
+    Any,
+    /// Those that lead to a root; whether there must be one.
+    Trusted(Roots, bool),
+}
+
 /// How our end of accepted connections behaves; [`build`](Self::build) makes a [`Server`].
 #[derive(Clone)]
 #[must_use]
@@ -28,7 +38,7 @@ pub struct ServerOptions {
     named: BTreeMap<String, Identity>,
     resolver: Option<Resolver>,
     alpn: Vec<Vec<u8>>,
-    clients: Option<(Roots, bool)>,
+    clients: Clients,
     handshake_timeout: Duration,
 }
 
@@ -40,7 +50,7 @@ impl ServerOptions {
             named: BTreeMap::new(),
             resolver: None,
             alpn: Vec::new(),
-            clients: None,
+            clients: Clients::NotAsked,
             handshake_timeout: HANDSHAKE,
         }
     }
@@ -73,14 +83,22 @@ impl ServerOptions {
 
     /// Refuses clients that show no certificate which leads to one of `roots`.
     pub fn with_required_client_certificates(mut self, roots: Roots) -> ServerOptions {
-        self.clients = Some((roots, true));
+        self.clients = Clients::Trusted(roots, true);
         self
     }
 
     /// As [`with_required_client_certificates`](Self::with_required_client_certificates), but takes
     /// clients that show none at all.
     pub fn with_optional_client_certificates(mut self, roots: Roots) -> ServerOptions {
-        self.clients = Some((roots, false));
+        self.clients = Clients::Trusted(roots, false);
+        self
+    }
+
+    /// Asks clients for a certificate and takes any, or none: one that leads to nobody shows only
+    /// that the client has its key. [`Session::peer_certificates`](super::Session::peer_certificates)
+    /// has it, for a program that knows clients by the fingerprints of theirs.
+    pub fn with_any_client_certificates(mut self) -> ServerOptions {
+        self.clients = Clients::Any;
         self
     }
 
@@ -106,8 +124,9 @@ impl ServerOptions {
             .with_safe_default_protocol_versions()
             .map_err(refused)?;
         let config = match self.clients {
-            None => config.with_no_client_auth(),
-            Some((roots, is_required)) => {
+            Clients::NotAsked => config.with_no_client_auth(),
+            Clients::Any => config.with_client_cert_verifier(Arc::new(AnyClient(provider))),
+            Clients::Trusted(roots, is_required) => {
                 let verifier = WebPkiClientVerifier::builder_with_provider(roots.0, provider);
                 let verifier = match is_required {
                     true => verifier,

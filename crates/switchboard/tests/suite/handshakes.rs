@@ -258,6 +258,39 @@ pub fn a_certificate_that_is_optional_need_not_be_shown(world: &mut World) {
     }
 }
 
+pub fn any_certificate_of_a_client_is_taken_and_shown(world: &mut World) {
+    let any = server_options()
+        .with_any_client_certificates()
+        .build()
+        .unwrap();
+    let address = listen(world, &any, || {
+        Probe::new("server").on_secured(|log, cx| {
+            let session = cx.tls().unwrap();
+            log.note(
+                session
+                    .peer_certificates()
+                    .map(<[u8]>::to_vec)
+                    .next()
+                    .map_or("none".to_owned(), |certificate| {
+                        format!("{} bytes", certificate.len())
+                    }),
+            );
+            cx.close();
+            Ok(())
+        })
+    });
+    let stranger = stranger().identity("a stranger");
+    let bytes = stranger.certificates().next().unwrap().len();
+    let known = client_options().with_identity(stranger);
+    for (client, shown) in [
+        (client(), "none".to_owned()),
+        (known.build().unwrap(), format!("{bytes} bytes")),
+    ] {
+        connect(world, address, &client, Probe::new("client"));
+        world.drive_until("the server", |world| world.log().has("server", &shown));
+    }
+}
+
 pub fn a_session_is_resumed(world: &mut World) {
     let address = listen(world, &server(), || Probe::echo("server"));
     let client = client();

@@ -696,6 +696,7 @@ suite! {
         without_a_protocol_in_common_nothing_comes_of_it
         a_client_must_show_the_certificate_that_is_required
         a_certificate_that_is_optional_need_not_be_shown
+        any_certificate_of_a_client_is_taken_and_shown
         a_session_is_resumed
         the_name_that_is_asked_for_chooses_the_certificate
         a_choice_that_panics_ends_its_connection_alone

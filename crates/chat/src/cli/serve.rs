@@ -1,0 +1,370 @@
+//! The flags of `serve`.
+//!
+//! It must never act: it turns words into values, or into an error that says what to write.
+
+use std::fmt::{self, Display, Formatter};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{Args, Parser};
+use switchboard::Driver;
+
+use super::{Cli, Command, LogArgs, Switch};
+use crate::chat::names;
+use crate::chat::settings::{Registration, Settings};
+use crate::host_port::{HostPort, NotAnAddress};
+use crate::limits::Limits;
+use crate::store::retention::Retention;
+use crate::serve::Protocols;
+use crate::wire::detect::Detect;
+
+/// Flags of `serve`.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct ServeArgs {
+    /// Where to listen; give it more than once to listen at several addresses. localhost: only
+    /// programs on this machine; 0.0.0.0: everyone who can reach this machine. All protocols are
+    /// spoken there, unless one is put in front: irc://, ircs://, http://, https:// or plain://
+    #[arg(long, value_name = "[PROTOCOL://]HOST:PORT", default_value = "localhost:8080")]
+    pub listen: Vec<Entrance>,
+
+    /// Where messages, rooms and accounts are kept
+    #[arg(long, value_name = "DIR", default_value_t = Data::default())]
+    pub data: Data,
+
+    /// Speak TLS, too: with the certificates in FILE (and --tls-key), or "self-signed", which makes
+    /// one in the data directory and says its fingerprint
+    #[arg(long, value_name = "FILE")]
+    pub tls: Option<Tls>,
+
+    /// The key of the certificate in --tls FILE
+    #[arg(long, value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+
+    /// How the server calls itself, as in chat.example.org
+    #[arg(long, value_name = "NAME", default_value = "localhost", value_parser = server_name)]
+    pub name: String,
+
+    /// What people call this chat
+    #[arg(long, value_name = "NAME", default_value = "Switchboard", value_parser = server_name)]
+    pub network: String,
+
+    /// The room that plain clients talk to
+    #[arg(long, value_name = "ROOM", default_value = "#lobby", value_parser = room)]
+    pub lobby: String,
+
+    /// Who can make an account
+    #[arg(long, value_enum, default_value_t)]
+    pub registration: Registration,
+
+    /// Who logs in to this account is an administrator of the server; give it more than once for
+    /// several. Nobody else can register the name: `switchboard account create NAME` does
+    #[arg(long, value_name = "ACCOUNT", value_parser = account)]
+    pub admin: Vec<String>,
+
+    /// Remove messages that are older than this, as in 30d or 1y; "off": keep them
+    #[arg(long, value_name = "DURATION", default_value_t = Switch(None))]
+    pub keep_for: Switch<Duration>,
+
+    /// Keep the newest N messages of each room; "off": all
+    #[arg(long, value_name = "N", default_value_t = Switch(None))]
+    pub keep_messages: Switch<u32>,
+
+    /// Keep the messages of all rooms within so many MiB, the newest ones; "off": all
+    #[arg(long, value_name = "MIB", default_value_t = Switch(None))]
+    pub keep_mib: Switch<u32>,
+
+    /// Tell whoever asks at /metrics what the server has to do, for Prometheus
+    #[arg(long)]
+    pub metrics: bool,
+
+    /// Let web pages of this origin connect, too, as in https://example.org
+    #[arg(long, value_name = "ORIGIN")]
+    pub allow_origin: Vec<String>,
+
+    /// How many connections one network (an IPv4 address, an IPv6 /64) may have at the same time;
+    /// those from this machine are not counted
+    #[arg(long, value_name = "N", default_value_t = 64,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_per_network: u32,
+
+    /// The longest message, without its newline. A client that sends a longer one is told so and
+    /// disconnected
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::DEFAULT.message_bytes_max as u32,
+          value_parser = clap::value_parser!(u32).range(1..=MESSAGE_BYTES_MAX))]
+    pub max_message: u32,
+
+    /// How many clients may be connected at the same time. The next one is told that the server is
+    /// full, and disconnected
+    #[arg(long, value_name = "N", default_value_t = Limits::DEFAULT.clients_max as u32,
+          value_parser = clap::value_parser!(u32).range(1..=CLIENTS_MAX))]
+    pub max_clients: u32,
+
+    /// How long a client may send no message before it is disconnected, as in 90s, 10m or 1h 30m;
+    /// "off": for ever
+    #[arg(long, value_name = "DURATION", default_value_t = Switch(Limits::DEFAULT.idle))]
+    pub idle_timeout: Switch<Duration>,
+
+    /// How many messages a second one client may send; ten seconds' worth may come at once. A
+    /// message above that is not taken, and its sender is told so. "off": no limit
+    #[arg(long, value_name = "N", default_value_t = Switch(Limits::DEFAULT.rate.map(|r| r.per_second())))]
+    pub rate: Switch<u32>,
+
+    /// The gap that ends a message of a client that has not sent a newline yet, as in 200ms or 1s;
+    /// "off": such a client is answered when it has finished sending
+    #[arg(long, value_name = "DURATION", default_value_t = Switch(Limits::DEFAULT.pause))]
+    pub pause: Switch<Duration>,
+
+    /// How to wait for the network: readiness (epoll or kqueue), io_uring (Linux), or auto, which
+    /// takes io_uring where it works; the log says at info which it took and why
+    #[arg(long, value_name = "DRIVER", default_value_t)]
+    pub driver: Driver,
+
+    /// Write all that is received and sent to FILE, for `switchboard replay`. Only its owner can
+    /// read it. At 256 MiB the recording ends, and the server goes on; a recording that is there
+    /// already becomes FILE.1, and so on up to FILE.3
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+
+    /// How much to log.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// A limit is a number of bytes that one client makes the server hold.
+const MESSAGE_BYTES_MAX: i64 = 1024 * 1024;
+
+/// More than any process has descriptors for.
+const CLIENTS_MAX: i64 = 1024 * 1024;
+
+impl ServeArgs {
+    /// The flags as limits.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            message_bytes_max: self.max_message as usize,
+            clients_max: self.max_clients as usize,
+            idle: self.idle_timeout.0,
+            rate: self.rate.0.map(Limits::rate_with_burst),
+            pause: self.pause.0,
+        }
+    }
+
+    /// The flags as the chat's settings.
+    pub fn settings(&self) -> Settings {
+        Settings {
+            server: self.name.as_str().into(),
+            lobby: self.lobby.as_str().into(),
+            registration: self.registration,
+            admins: self.admin.iter().map(|name| names::folded(name)).collect(),
+            users_max: self.max_clients as usize,
+            connections_per_network: self.max_per_network as usize,
+            text_bytes_max: self.max_message as usize,
+            ..Settings::default()
+        }
+    }
+
+    /// What of the history is kept.
+    pub fn retention(&self) -> Retention {
+        Retention {
+            max_age: self.keep_for.0,
+            max_count: self.keep_messages.0.map(u64::from),
+            max_bytes: self.keep_mib.0.map(|mib| u64::from(mib) * 1024 * 1024),
+        }
+    }
+
+    /// The flags that make one server answer otherwise than another, a line each, for a recording.
+    pub fn to_lines(&self) -> String {
+        let mut lines = String::new();
+        for address in &self.listen {
+            lines.push_str(&format!("--listen={address}\n"));
+        }
+        for admin in &self.admin {
+            lines.push_str(&format!("--admin={admin}\n"));
+        }
+        for origin in &self.allow_origin {
+            lines.push_str(&format!("--allow-origin={origin}\n"));
+        }
+        if self.metrics {
+            lines.push_str("--metrics\n");
+        }
+        lines.push_str(&format!(
+            "--name={}\n--network={}\n--lobby={}\n--registration={}\n--max-per-network={}\n",
+            self.name, self.network, self.lobby, self.registration, self.max_per_network
+        ));
+        lines
+            + &format!(
+                "--max-message={}\n--max-clients={}\n--idle-timeout={}\n--rate={}\n--pause={}\n",
+                self.max_message, self.max_clients, self.idle_timeout, self.rate, self.pause
+            )
+    }
+
+    /// What [`to_lines`](Self::to_lines) has written.
+    ///
+    /// # Errors
+    /// What is wrong with one of the lines.
+    pub fn from_lines(lines: &str) -> Result<ServeArgs, String> {
+        let words = ["switchboard", "serve"].into_iter().chain(lines.lines());
+        match Cli::try_parse_from(words) {
+            Ok(Cli {
+                command: Command::Serve(args),
+            }) => Ok(args),
+            Ok(_) => Err("they are another command's".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+/// An address to listen at, and what is spoken there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entrance {
+    scheme: Option<&'static str>,
+    address: HostPort,
+}
+
+/// What can be put in front of an address: what is looked for, whether plain lines are spoken, and
+/// whether it begins with TLS.
+const SCHEMES: [(&str, Detect, bool, bool); 5] = [
+    ("irc", only(false, true), false, false),
+    ("ircs", only(false, true), false, true),
+    ("http", only(true, false), false, false),
+    ("https", only(true, false), false, true),
+    ("plain", only(false, false), true, false),
+];
+
+const fn only(http: bool, irc: bool) -> Detect {
+    Detect {
+        tls: false,
+        http,
+        irc,
+    }
+}
+
+impl Entrance {
+    /// Where.
+    pub fn address(&self) -> &HostPort {
+        &self.address
+    }
+
+    /// What is spoken there.
+    pub fn protocols(&self) -> Protocols {
+        match self.row() {
+            Some((_, detect, plain, _)) => Protocols { detect, plain },
+            None => Protocols::default(),
+        }
+    }
+
+    /// Whether every connection begins with TLS.
+    pub fn is_tls(&self) -> bool {
+        self.row().is_some_and(|(.., tls)| tls)
+    }
+
+    fn row(&self) -> Option<(&'static str, Detect, bool, bool)> {
+        let scheme = self.scheme?;
+        SCHEMES.into_iter().find(|(name, ..)| *name == scheme)
+    }
+}
+
+impl FromStr for Entrance {
+    type Err = NotAnAddress;
+
+    fn from_str(text: &str) -> Result<Entrance, NotAnAddress> {
+        for (name, ..) in SCHEMES {
+            let rest = text.strip_prefix(name).and_then(|rest| rest.strip_prefix("://"));
+            if let Some(rest) = rest {
+                return Ok(Entrance {
+                    scheme: Some(name),
+                    address: rest.parse()?,
+                });
+            }
+        }
+        Ok(Entrance {
+            scheme: None,
+            address: text.parse()?,
+        })
+    }
+}
+
+impl Display for Entrance {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if let Some(scheme) = self.scheme {
+            write!(f, "{scheme}://")?;
+        }
+        self.address.fmt(f)
+    }
+}
+
+/// The directory that everything is kept in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Data(PathBuf);
+
+impl Data {
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Default for Data {
+    fn default() -> Data {
+        Data(crate::store::directory::default())
+    }
+}
+
+impl FromStr for Data {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Data, String> {
+        match text {
+            "" => Err("write the directory to keep everything in".to_owned()),
+            text => Ok(Data(text.into())),
+        }
+    }
+}
+
+impl Display for Data {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.0.display().fmt(f)
+    }
+}
+
+/// Where the certificate comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tls {
+    /// Made here.
+    SelfSigned,
+    /// From a file.
+    File(PathBuf),
+}
+
+impl FromStr for Tls {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Tls, String> {
+        Ok(match text {
+            "self-signed" => Tls::SelfSigned,
+            file => Tls::File(file.into()),
+        })
+    }
+}
+
+fn server_name(text: &str) -> Result<String, String> {
+    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
+    if text.is_empty() || text.len() > 63 || !text.chars().all(good) {
+        return Err("write up to 63 letters, digits, dots and dashes".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+fn room(text: &str) -> Result<String, String> {
+    match names::check_channel(text).is_ok() {
+        true => Ok(text.to_owned()),
+        false => Err("a room begins with #, and has no spaces, commas or invisible characters".to_owned()),
+    }
+}
+
+fn account(text: &str) -> Result<String, String> {
+    match names::check_nick(text).is_ok() {
+        true => Ok(text.to_owned()),
+        false => Err("that is no name for an account".to_owned()),
+    }
+}

@@ -1,0 +1,325 @@
+//! Who keeps the store busy: one batch after the other, on a lane of its own.
+//!
+//! It must never wait for the disk in the loop's thread, nor have two batches under way.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, UNIX_EPOCH};
+
+use switchboard::{Context, Done, Handler, JobId, Lane, LoopContext, Result, TimerId, Token};
+
+use super::dice::Dice;
+use super::{Server, Stop, open_doors, signal, stop_when_settled};
+use crate::chat::Chat;
+use crate::chat::ids::Moment;
+use crate::store::record::{Snapshot, Write};
+use crate::store::query::{Answer, Query};
+use crate::store::{Archive, Store, StoreError};
+
+/// How often what retention no longer keeps is looked for.
+const PRUNE_EVERY: Duration = Duration::from_secs(60);
+
+/// How long nothing is tried after the store has failed: each try is told to somebody as a failure,
+/// and a full disk is not emptied within a second.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
+
+/// The store, the archive, and what is being done with them.
+pub struct Storage {
+    /// One job has it at a time, in the lane's thread: nobody ever waits for this lock.
+    store: Arc<Mutex<Box<dyn Store>>>,
+    archive: Arc<Mutex<Box<dyn Archive>>>,
+    lanes: Option<Lanes>,
+    /// The keeper's timer for the next batch is running.
+    called: bool,
+    /// Under way. The keeper looks for the next one when it is done.
+    batch: Option<JobId>,
+    /// Why the last batch was not stored.
+    pub(super) failing: Option<StoreError>,
+    pub(super) batches: u64,
+}
+
+struct Lanes {
+    keeper: Token,
+    store: Lane,
+    archive: Lane,
+}
+
+impl std::fmt::Debug for Storage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Storage")
+            .field("called", &self.called)
+            .field("failing", &self.failing)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Storage {
+    /// Over a store and an archive of the same data.
+    pub fn new(store: Box<dyn Store>, archive: Box<dyn Archive>) -> Storage {
+        Storage {
+            store: Arc::new(Mutex::new(store)),
+            archive: Arc::new(Mutex::new(archive)),
+            lanes: None,
+            called: false,
+            batch: None,
+            failing: None,
+            batches: 0,
+        }
+    }
+
+    /// For a replay, which has what the store and the archive said from its recording.
+    pub fn replayed() -> Storage {
+        Storage::new(Box::new(Absent), Box::new(Absent))
+    }
+
+    /// Something waits to be stored: the keeper looks in this tick, after everything that has come
+    /// in it, so that all of it goes together.
+    pub(super) fn call(&mut self, cx: &mut LoopContext<'_, Server>) -> Result {
+        let Some(lanes) = self.lanes.as_ref() else {
+            return Ok(());
+        };
+        if self.called || self.batch.is_some() {
+            return Ok(());
+        }
+        cx.set_source_timer(lanes.keeper, Duration::ZERO)?;
+        self.called = true;
+        Ok(())
+    }
+
+    /// Asks the archive; the answer comes to `handle_done` of the source that asks, as a
+    /// [`Answered`].
+    ///
+    /// # Errors
+    /// As many wait as the lane takes.
+    pub fn ask(
+        &self,
+        cx: &mut Context<'_, Server>,
+        query: Query,
+    ) -> Result<JobId> {
+        let Some(lanes) = &self.lanes else {
+            return Err(switchboard::Error::other("the archive is not open yet"));
+        };
+        let archive = Arc::clone(&self.archive);
+        cx.offload_on_replayable(lanes.archive, move || -> Answered {
+            archive.lock().unwrap_or_else(PoisonError::into_inner).ask(&query)
+        })
+    }
+}
+
+/// What a question to the archive comes back as.
+pub type Answered = std::result::Result<Answer, StoreError>;
+
+type Loaded = std::result::Result<Snapshot, StoreError>;
+
+type Stored = std::result::Result<(), StoreError>;
+
+/// The moment as both clocks show it.
+pub(super) fn moment(cx: &LoopContext<'_, Server>) -> Moment {
+    let unix = cx.wall_time().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Moment {
+        monotonic_ns: cx.now().as_nanos(),
+        unix_ms: u64::try_from(unix.as_millis()).unwrap_or(u64::MAX),
+    }
+}
+
+/// The source that the store's jobs belong to. Its descriptor is one end of a pair that nobody
+/// writes to: it is there as long as the server.
+#[derive(Debug, Default)]
+pub(super) struct Keeper {
+    pruning: Option<TimerId>,
+    loading: Option<JobId>,
+    loaded: bool,
+}
+
+impl Keeper {
+    /// Opens the lanes, of which `keeper` is to be told.
+    pub(super) fn start(
+        server: &mut Server,
+        cx: &mut LoopContext<'_, Server>,
+        keeper: Token,
+    ) -> Result {
+        server.dice = Dice::new(|| cx.random());
+        server.storage.lanes = Some(Lanes {
+            keeper,
+            store: cx.open_lane("store")?,
+            archive: cx.open_lane("archive")?,
+        });
+        server.storage.call(cx)
+    }
+
+    /// The first job: what was stored before. The doors are opened when it is there.
+    fn load(&mut self, server: &mut Server, cx: &mut Context<'_, Server>) -> Result {
+        let Some(lanes) = &server.storage.lanes else {
+            return Ok(());
+        };
+        let store = Arc::clone(&server.storage.store);
+        let job = cx.offload_on_replayable(lanes.store, move || -> Loaded {
+            store.lock().unwrap_or_else(PoisonError::into_inner).load()
+        })?;
+        self.loading = Some(job);
+        Ok(())
+    }
+
+    fn loaded(
+        &mut self,
+        server: &mut Server,
+        cx: &mut Context<'_, Server>,
+        loaded: Loaded,
+    ) -> Result {
+        self.loading = None;
+        self.loaded = true;
+        match loaded {
+            Ok(snapshot) => {
+                server.chat = Chat::new(server.chat.settings().clone(), snapshot);
+                open_doors(server, cx)?;
+                server.storage.call(cx)
+            }
+            Err(error) => {
+                tracing::error!("what was stored cannot be read: {error}");
+                server.stop = Stop::AtOnce;
+                cx.stop();
+                Ok(())
+            }
+        }
+    }
+
+    fn store_next(&mut self, server: &mut Server, cx: &mut Context<'_, Server>) -> Result {
+        if server.storage.batch.is_some() {
+            return Ok(());
+        }
+        let Some(lanes) = &server.storage.lanes else {
+            return Ok(());
+        };
+        let Some(batch) = server.chat.next_batch() else {
+            return Ok(());
+        };
+        let store = Arc::clone(&server.storage.store);
+        let job = cx.offload_on_replayable(lanes.store, move || -> Stored {
+            store.lock().unwrap_or_else(PoisonError::into_inner).commit(&batch)
+        })?;
+        server.storage.batch = Some(job);
+        Ok(())
+    }
+
+    fn prune(&mut self, server: &mut Server, cx: &mut Context<'_, Server>) -> Result {
+        self.pruning = Some(cx.set_timer(PRUNE_EVERY)?);
+        let Some(lanes) = &server.storage.lanes else {
+            return Ok(());
+        };
+        let store = Arc::clone(&server.storage.store);
+        let unix_ms = moment(cx).unix_ms;
+        cx.offload_on_replayable(lanes.store, move || -> std::result::Result<bool, StoreError> {
+            store.lock().unwrap_or_else(PoisonError::into_inner).prune(unix_ms)
+        })?;
+        Ok(())
+    }
+}
+
+impl Handler<Server> for Keeper {
+    fn handle_timer(
+        &mut self,
+        server: &mut Server,
+        cx: &mut Context<'_, Server>,
+        timer: TimerId,
+    ) -> Result {
+        if self.pruning == Some(timer) {
+            return self.prune(server, cx);
+        }
+        server.storage.called = false;
+        if self.pruning.is_none() {
+            self.pruning = Some(cx.set_timer(PRUNE_EVERY)?);
+        }
+        if !self.loaded {
+            return match self.loading {
+                None => self.load(server, cx),
+                Some(_) => Ok(()),
+            };
+        }
+        self.store_next(server, cx)
+    }
+
+    fn handle_signal(&mut self, server: &mut Server, cx: &mut Context<'_, Server>, _: i32) -> Result {
+        signal(server, cx);
+        Ok(())
+    }
+
+    fn handle_done(
+        &mut self,
+        server: &mut Server,
+        cx: &mut Context<'_, Server>,
+        done: Done,
+    ) -> Result {
+        if self.loading == Some(done.job) {
+            let loaded = done
+                .take::<Loaded>()
+                .unwrap_or_else(|error| Err(StoreError::Failed(error.to_string())));
+            return self.loaded(server, cx, loaded);
+        }
+        if server.storage.batch != Some(done.job) {
+            if let Err(error) = done.take::<std::result::Result<bool, StoreError>>()? {
+                tracing::error!("old messages are not removed: {error}");
+            }
+            return Ok(());
+        }
+        server.storage.batch = None;
+        // A panic in the store is a batch of which nobody knows what became.
+        let outcome = done
+            .take::<Stored>()
+            .unwrap_or_else(|error| Err(StoreError::Failed(error.to_string())));
+        server.storage.batches += 1;
+        server.storage.report(&outcome);
+        let failed = outcome.is_err();
+        let now = moment(cx);
+        server.tell(cx, |chat, out| chat.stored(&outcome, now, out));
+        stop_when_settled(server, cx);
+        if failed {
+            server.storage.called = true;
+            cx.set_timer(PAUSE_AFTER_FAILURE).map(drop)
+        } else {
+            self.store_next(server, cx)
+        }
+    }
+}
+
+impl Storage {
+    /// Says once that the store fails, and once that it works again.
+    fn report(&mut self, outcome: &Stored) {
+        match outcome {
+            Ok(()) => {
+                if self.failing.take().is_some() {
+                    tracing::info!("messages are stored again");
+                }
+            }
+            Err(error) => {
+                if self.failing.as_ref() != Some(error) {
+                    tracing::error!("messages are not stored: {error}");
+                    self.failing = Some(error.clone());
+                }
+            }
+        }
+    }
+}
+
+/// In a replay no job runs.
+struct Absent;
+
+const ABSENT: &str = "there is no store in a replay";
+
+impl Store for Absent {
+    fn load(&mut self) -> std::result::Result<Snapshot, StoreError> {
+        Err(StoreError::Failed(ABSENT.to_owned()))
+    }
+
+    fn commit(&mut self, _: &[Write]) -> std::result::Result<(), StoreError> {
+        Err(StoreError::Failed(ABSENT.to_owned()))
+    }
+
+    fn prune(&mut self, _: u64) -> std::result::Result<bool, StoreError> {
+        Err(StoreError::Failed(ABSENT.to_owned()))
+    }
+}
+
+impl Archive for Absent {
+    fn ask(&mut self, _: &Query) -> std::result::Result<Answer, StoreError> {
+        Err(StoreError::Failed(ABSENT.to_owned()))
+    }
+}
