@@ -17,7 +17,7 @@ use data::{BackupArgs, ExportArgs, ImportArgs};
 
 use crate::host_port::HostPort;
 
-pub use serve::{Data, Entrance, ServeArgs, Tls};
+pub use serve::{DecoySecret, Entrance, ServeArgs, Tls};
 
 /// A chat that one command runs: clients send messages, the server shows each one and answers it.
 #[derive(Debug, Clone, Parser)]
@@ -48,7 +48,10 @@ const BACKUP_EXAMPLES: &str = "Examples:
 
 /// The two halves of a chat, its replay, and what can be done with its data.
 #[derive(Debug, Clone, Subcommand)]
-#[allow(clippy::large_enum_variant, reason = "there is one, for the time of a start")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one, for the time of a start"
+)]
 pub enum Command {
     /// Run the server: a chat for IRC clients, WebSocket and plain lines, all on one port.
     ///

@@ -5,6 +5,7 @@
 //! program's own; only the program's behaviour is stable, not these items.
 
 pub mod accounts;
+pub mod alarm;
 pub mod answers;
 pub mod backoff;
 pub mod chat;
@@ -26,6 +27,7 @@ pub mod piped;
 pub mod rate;
 pub mod receipts;
 pub mod replies;
+pub mod serve;
 pub mod session;
 pub mod store;
 pub mod stream;

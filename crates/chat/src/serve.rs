@@ -33,14 +33,13 @@ use crate::explain;
 use crate::framing::Decoder;
 use crate::host_port::HostPort;
 use crate::logging::Log;
+use crate::store::StoreError;
 use crate::store::sqlite::SqliteStore;
-use crate::store::{self, StoreError};
 use door::Door;
 use greeting::Visitor;
 use storage::Keeper;
 
 pub use storage::Storage;
-
 
 pub use server::{Protocols, Server, Stop};
 
@@ -77,13 +76,17 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// One line that says why it cannot run and what to do.
 pub fn run(args: &ServeArgs) -> std::result::Result<ExitCode, String> {
     let log = Log::start(args.log.level(LogLevel::Info));
-    let seed = getrandom::u64().map_err(|error| format!("the system has no randomness: {error}"))?;
+    let storage = storage(args)?;
+    let mut args = args.clone();
+    args.decoys = Some(certificate::decoy_secret(&args.data.directory()?)?);
+    let args = &args;
+    let seed =
+        getrandom::u64().map_err(|error| format!("the system has no randomness: {error}"))?;
     let mut builder = Reactor::builder().driver(args.driver).seed(seed);
     if let Some(file) = &args.record {
         let recording = Recording::new(file, PROGRAM, VERSION);
         builder = builder.record(recording.with_configuration(args.to_lines()));
     }
-    let storage = storage(args)?;
     let certificate = certificate::of(args)?;
     let mut reactor = reactor(args, builder, storage).map_err(|error| error.to_string())?;
     reactor.state_mut().tls = certificate.as_ref().map(|tls| tls.server.clone());
@@ -93,7 +96,10 @@ pub fn run(args: &ServeArgs) -> std::result::Result<ExitCode, String> {
     }
     let mut greeting = greeting(args, &listeners).map_err(|error| error.to_string())?;
     if let Some(fingerprint) = certificate.and_then(|tls| tls.fingerprint) {
-        let _ = writeln!(greeting, "its certificate has the SHA-256 fingerprint {fingerprint}");
+        let _ = writeln!(
+            greeting,
+            "its certificate has the SHA-256 fingerprint {fingerprint}"
+        );
     }
     // Whoever started it without a standard output does not need to be told.
     let _ = stdout().write_all(greeting.as_bytes());
@@ -114,9 +120,7 @@ pub fn run(args: &ServeArgs) -> std::result::Result<ExitCode, String> {
 
 /// The store in the data directory.
 fn storage(args: &ServeArgs) -> std::result::Result<Storage, String> {
-    let directory = args.data.path();
-    store::directory::make(directory)?;
-    let path = directory.join(store::directory::DATABASE);
+    let path = args.data.make_database()?;
     let say = |error: StoreError| format!("{}: {error}", path.display());
     let mut store = SqliteStore::open(&path).map_err(say)?;
     store.set_retention(args.retention());

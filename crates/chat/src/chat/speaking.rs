@@ -362,7 +362,8 @@ impl Chat {
         let Some(user) = self.users.get_mut(user) else {
             return Ok(());
         };
-        let Some(rate) = rate.filter(|_| !user.admin) else {
+        // A guest's session has counted already.
+        let Some(rate) = rate.filter(|_| !user.admin && !user.guest) else {
             return Ok(());
         };
         if user.messages.take(rate, now.monotonic_ns) {

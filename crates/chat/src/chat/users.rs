@@ -65,6 +65,11 @@ impl User {
         self.guest
     }
 
+    /// As much of it waits to be stored as the limits allow: nothing more is taken now.
+    pub fn is_congested(&self) -> bool {
+        self.congested
+    }
+
     /// The rooms that this user is in, in the order in which it came into them.
     pub fn rooms(&self) -> &[RoomId] {
         &self.rooms

@@ -3,20 +3,22 @@
 //! It must never act: it turns words into values, or into an error that says what to write.
 
 use std::fmt::{self, Display, Formatter};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser};
 use switchboard::Driver;
 
+use super::data::DataArgs;
 use super::{Cli, Command, LogArgs, Switch};
+use crate::accounts::decoys::SECRET_BYTES;
 use crate::chat::names;
 use crate::chat::settings::{Registration, Settings};
 use crate::host_port::{HostPort, NotAnAddress};
 use crate::limits::Limits;
-use crate::store::retention::Retention;
 use crate::serve::Protocols;
+use crate::store::retention::Retention;
 use crate::wire::detect::Detect;
 
 /// Flags of `serve`.
@@ -25,12 +27,20 @@ pub struct ServeArgs {
     /// Where to listen; give it more than once to listen at several addresses. localhost: only
     /// programs on this machine; 0.0.0.0: everyone who can reach this machine. All protocols are
     /// spoken there, unless one is put in front: irc://, ircs://, http://, https:// or plain://
-    #[arg(long, value_name = "[PROTOCOL://]HOST:PORT", default_value = "localhost:8080")]
+    #[arg(
+        long,
+        value_name = "[PROTOCOL://]HOST:PORT",
+        default_value = "localhost:8080"
+    )]
     pub listen: Vec<Entrance>,
 
-    /// Where messages, rooms and accounts are kept
-    #[arg(long, value_name = "DIR", default_value_t = Data::default())]
-    pub data: Data,
+    /// Where messages, rooms and accounts are kept.
+    #[command(flatten)]
+    pub data: DataArgs,
+
+    /// What unknown accounts are answered with; for a replay, which has it from the recording.
+    #[arg(long, hide = true)]
+    pub decoys: Option<DecoySecret>,
 
     /// Speak TLS, too: with the certificates in FILE (and --tls-key), or "self-signed", which makes
     /// one in the data directory and says its fingerprint
@@ -178,6 +188,13 @@ impl ServeArgs {
         for address in &self.listen {
             lines.push_str(&format!("--listen={address}\n"));
         }
+        if let Some(decoys) = &self.decoys {
+            lines.push_str(&format!("--decoys={decoys}\n"));
+        }
+        if self.tls.is_some() {
+            // Which one does not matter where no bytes are encrypted.
+            lines.push_str("--tls=self-signed\n");
+        }
         for admin in &self.admin {
             lines.push_str(&format!("--admin={admin}\n"));
         }
@@ -269,7 +286,9 @@ impl FromStr for Entrance {
 
     fn from_str(text: &str) -> Result<Entrance, NotAnAddress> {
         for (name, ..) in SCHEMES {
-            let rest = text.strip_prefix(name).and_then(|rest| rest.strip_prefix("://"));
+            let rest = text
+                .strip_prefix(name)
+                .and_then(|rest| rest.strip_prefix("://"));
             if let Some(rest) = rest {
                 return Ok(Entrance {
                     scheme: Some(name),
@@ -293,37 +312,36 @@ impl Display for Entrance {
     }
 }
 
-/// The directory that everything is kept in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Data(PathBuf);
+/// See [`Decoys`](crate::accounts::decoys::Decoys).
+#[derive(Clone, PartialEq, Eq)]
+pub struct DecoySecret(pub [u8; SECRET_BYTES]);
 
-impl Data {
-    /// The directory.
-    pub fn path(&self) -> &Path {
-        &self.0
+impl fmt::Debug for DecoySecret {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("DecoySecret(..)")
     }
 }
 
-impl Default for Data {
-    fn default() -> Data {
-        Data(crate::store::directory::default())
+impl Display for DecoySecret {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
-impl FromStr for Data {
+impl FromStr for DecoySecret {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Data, String> {
-        match text {
-            "" => Err("write the directory to keep everything in".to_owned()),
-            text => Ok(Data(text.into())),
+    fn from_str(text: &str) -> Result<DecoySecret, String> {
+        let mut secret = [0; SECRET_BYTES];
+        let bad = || format!("write {} hexadecimal digits", 2 * SECRET_BYTES);
+        if text.len() != 2 * SECRET_BYTES || !text.is_ascii() {
+            return Err(bad());
         }
-    }
-}
-
-impl Display for Data {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        self.0.display().fmt(f)
+        for (index, byte) in secret.iter_mut().enumerate() {
+            let digits = &text[2 * index..2 * index + 2];
+            *byte = u8::from_str_radix(digits, 16).map_err(|_| bad())?;
+        }
+        Ok(DecoySecret(secret))
     }
 }
 
@@ -358,7 +376,9 @@ fn server_name(text: &str) -> Result<String, String> {
 fn room(text: &str) -> Result<String, String> {
     match names::check_channel(text).is_ok() {
         true => Ok(text.to_owned()),
-        false => Err("a room begins with #, and has no spaces, commas or invisible characters".to_owned()),
+        false => Err(
+            "a room begins with #, and has no spaces, commas or invisible characters".to_owned(),
+        ),
     }
 }
 

@@ -1,6 +1,6 @@
-//! The certificate that a server shows: from files, or made here.
+//! The certificate that a server shows, from files or made here, and the secret that it keeps.
 //!
-//! It must never replace a certificate that was made before: people have noted its fingerprint.
+//! It must never replace what was made before: people have noted the certificate's fingerprint.
 
 use std::fs;
 use std::io::{ErrorKind, Write as _};
@@ -10,12 +10,14 @@ use std::path::Path;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use switchboard::tls::{self, Identity, ServerOptions};
 
+use crate::accounts::decoys::SECRET_BYTES;
 use crate::accounts::fingerprint::Fingerprint;
-use crate::cli::{ServeArgs, Tls};
+use crate::cli::{DecoySecret, ServeArgs, Tls};
 
 /// The names of the files in the data directory.
 const CERTIFICATE: &str = "self-signed.crt";
 const KEY: &str = "self-signed.key";
+const SECRET: &str = "decoys.secret";
 
 /// What is needed to speak TLS.
 #[derive(Debug)]
@@ -32,9 +34,11 @@ pub(super) struct Certificate {
 pub(super) fn of(args: &ServeArgs) -> Result<Option<Certificate>, String> {
     let (identity, fingerprint) = match (&args.tls, &args.tls_key) {
         (None, None) if args.listen.iter().any(|entrance| entrance.is_tls()) => {
-            return Err("ircs:// and https:// need a certificate: --tls FILE --tls-key FILE, or \
+            return Err(
+                "ircs:// and https:// need a certificate: --tls FILE --tls-key FILE, or \
                         --tls self-signed"
-                .to_owned());
+                    .to_owned(),
+            );
         }
         (None, None) => return Ok(None),
         (None, Some(_)) => return Err("--tls-key is of no use without --tls FILE".to_owned()),
@@ -46,7 +50,9 @@ pub(super) fn of(args: &ServeArgs) -> Result<Option<Certificate>, String> {
             return Err("--tls self-signed makes its own key: leave --tls-key out".to_owned());
         }
         (Some(Tls::File(_)), None) => {
-            return Err("where is the key of that certificate? Say it by --tls-key FILE".to_owned());
+            return Err(
+                "where is the key of that certificate? Say it by --tls-key FILE".to_owned(),
+            );
         }
         (Some(Tls::File(certificates)), Some(key)) => {
             let identity = Identity::from_files(certificates, key).map_err(|e| e.to_string())?;
@@ -62,7 +68,7 @@ pub(super) fn of(args: &ServeArgs) -> Result<Option<Certificate>, String> {
 }
 
 fn self_signed(args: &ServeArgs) -> Result<(Identity, String), String> {
-    let directory = args.data.path();
+    let directory = args.data.directory()?;
     let (certificate, key) = (directory.join(CERTIFICATE), directory.join(KEY));
     let cannot = |path: &Path, error: std::io::Error| format!("{}: {error}", path.display());
     match fs::metadata(&certificate) {
@@ -81,15 +87,46 @@ fn self_signed(args: &ServeArgs) -> Result<(Identity, String), String> {
         Err(error) => return Err(cannot(&certificate, error)),
     }
     let identity = Identity::from_files(&certificate, &key).map_err(|error| error.to_string())?;
-    let fingerprint = identity.certificates().next().map(Fingerprint::of_certificate);
+    let fingerprint = identity
+        .certificates()
+        .next()
+        .map(Fingerprint::of_certificate);
     let fingerprint = fingerprint.map_or(String::new(), |fingerprint| fingerprint.to_string());
     Ok((identity, fingerprint))
+}
+
+/// What unknown accounts are answered with: made once, so that they answer alike after a restart.
+///
+/// # Errors
+/// One line that says what is wrong.
+pub(super) fn decoy_secret(directory: &Path) -> Result<DecoySecret, String> {
+    let path = directory.join(SECRET);
+    let cannot = |error: std::io::Error| format!("{}: {error}", path.display());
+    match fs::read_to_string(&path) {
+        Ok(text) => text
+            .trim()
+            .parse()
+            .map_err(|why| format!("{}: {why}", path.display())),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let mut secret = DecoySecret([0; SECRET_BYTES]);
+            getrandom::fill(&mut secret.0)
+                .map_err(|error| format!("the system has no randomness: {error}"))?;
+            write(&path, secret.to_string().as_bytes()).map_err(cannot)?;
+            Ok(secret)
+        }
+        Err(error) => Err(cannot(error)),
+    }
 }
 
 /// Only its owner reads it.
 fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut options = fs::OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let mut file = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }

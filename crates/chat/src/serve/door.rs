@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use switchboard::{Address, Context, Handler, Result, Stream};
 
+use super::Server;
 use super::greeting::{Greeting, SILENCE_MAX, Visitor};
 use super::links::ip_of;
 use super::server::Protocols;
 use super::storage::moment;
-use super::Server;
 use crate::answers::{Answers, Farewell};
 
 /// A peer that vanished without a word is found after this time where no idle limit does it.

@@ -114,7 +114,10 @@ mod tests {
         assert_eq!(sent[0], "Message received\n");
         assert!(sent[1].starts_with("Error: more than"));
         due.decided(Some(&"the disk is full"));
-        assert_eq!(due.next(&answers).as_deref(), Some(&b"Error: the disk is full"[..]));
+        assert_eq!(
+            due.next(&answers).as_deref(),
+            Some(&b"Error: the disk is full"[..])
+        );
         due.sent();
         assert!(due.is_empty());
     }

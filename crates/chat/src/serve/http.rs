@@ -66,15 +66,45 @@ fn metrics(server: &Server) -> String {
     let (users, guests) = server.chat.population();
     let counters = &server.counters;
     let rows: [(&str, &str, &str, u64); 9] = [
-        ("connections", "gauge", "Connections that are open.", server.clients as u64),
+        (
+            "connections",
+            "gauge",
+            "Connections that are open.",
+            server.clients as u64,
+        ),
         ("users", "gauge", "Users with a nick.", users as u64),
         ("guests", "gauge", "Plain clients.", guests as u64),
         ("rooms", "gauge", "Rooms.", server.chat.room_count() as u64),
-        ("accepted_total", "counter", "Connections that were let in.", counters.accepted),
-        ("turned_away_total", "counter", "Connections that were not.", counters.turned_away),
-        ("messages_total", "counter", "Messages that were stored and told.", counters.messages),
-        ("deliveries_total", "counter", "Events that were sent to users.", counters.deliveries),
-        ("batches_total", "counter", "Batches that went to the store.", server.storage.batches),
+        (
+            "accepted_total",
+            "counter",
+            "Connections that were let in.",
+            counters.accepted,
+        ),
+        (
+            "turned_away_total",
+            "counter",
+            "Connections that were not.",
+            counters.turned_away,
+        ),
+        (
+            "messages_total",
+            "counter",
+            "Messages that were stored and told.",
+            counters.messages,
+        ),
+        (
+            "deliveries_total",
+            "counter",
+            "Events that were sent to users.",
+            counters.deliveries,
+        ),
+        (
+            "batches_total",
+            "counter",
+            "Batches that went to the store.",
+            server.storage.batches,
+        ),
     ];
     let mut text = String::new();
     for (name, kind, help, value) in rows {

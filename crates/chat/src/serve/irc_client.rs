@@ -7,17 +7,21 @@ use std::net::IpAddr;
 
 use switchboard::{Close, Context, Done, Handler, JobId, Result, TimerId};
 
-use crate::alarm::Alarm;
 use super::greeting::Visitor;
 use super::links::{self, Carrier as Link};
 use super::storage::{Answered, moment};
 use super::{Server, departed};
+use crate::accounts::fingerprint::Fingerprint;
+use crate::alarm::Alarm;
 use crate::chat::ids::UserId;
 use crate::irc::lines::{LineSplitter, Step};
 use crate::irc::render::Carrier;
-use crate::irc::session::{Origin, Session, Ticket, Todo, View};
+use crate::irc::session::{Hashed, Origin, Session, Ticket, Todo, View};
 use crate::store::StoreError;
 use crate::wire::websocket::{self, Kind, WebSocket};
+
+/// Passwords of all clients that are being hashed, or wait for it; further ones are refused.
+const HASHING_MAX: usize = 64;
 
 /// What carries the lines.
 #[derive(Debug)]
@@ -44,6 +48,8 @@ pub(super) struct IrcClient {
     alarm: Alarm,
     /// Questions that are under way.
     asked: Vec<(JobId, Ticket)>,
+    /// A password that is being hashed: one at a time.
+    hashing: Option<(JobId, Ticket)>,
     user: Option<UserId>,
 }
 
@@ -77,10 +83,13 @@ impl IrcClient {
         cx: &mut Context<'_, Server>,
     ) -> Result {
         let from: Option<IpAddr> = links::ip_of(&visitor.peer);
+        let certificate = cx.tls().and_then(|tls| tls.peer_certificates().next());
+        let certificate = certificate.map(Fingerprint::of_certificate);
         let origin = Origin {
             host: links::host_of(&visitor.peer),
             from,
             tls: visitor.tls,
+            certificate,
         };
         let mut client = IrcClient {
             visitor: Some(visitor),
@@ -89,6 +98,7 @@ impl IrcClient {
             carrier,
             alarm: Alarm::default(),
             asked: Vec::new(),
+            hashing: None,
             user: None,
         };
         client.proceed(server, cx)?;
@@ -98,7 +108,12 @@ impl IrcClient {
 
     fn proceed(&mut self, server: &mut Server, cx: &mut Context<'_, Server>) -> Result {
         loop {
-            let congested = |user| server.chat.user(user).is_some_and(|user| user.is_congested());
+            let congested = |user| {
+                server
+                    .chat
+                    .user(user)
+                    .is_some_and(|user| user.is_congested())
+            };
             // The source is paused; its bytes are offered again when it goes on.
             if self.user.is_some_and(congested) || self.session.is_over() {
                 break;
@@ -227,6 +242,20 @@ impl IrcClient {
                     })?;
                 }
             },
+            Todo::Hash(ticket, job) => {
+                let taken = (server.hashing < HASHING_MAX)
+                    .then(|| cx.offload_replayable(move || job.run()))
+                    .and_then(Result::ok);
+                match taken {
+                    Some(job) => {
+                        server.hashing += 1;
+                        self.hashing = Some((job, ticket));
+                    }
+                    None => self.with_view(server, cx, |session, view| {
+                        session.hashed(ticket, None, view);
+                    })?,
+                }
+            }
             Todo::Close => cx.close(),
         }
         Ok(())
@@ -255,13 +284,22 @@ impl Handler<Server> for IrcClient {
         cx: &mut Context<'_, Server>,
         done: Done,
     ) -> Result {
+        if let Some((_, ticket)) = self.hashing.take_if(|(job, _)| *job == done.job) {
+            server.hashing -= 1;
+            let hashed = done.take::<Hashed>()?;
+            return self.with_view(server, cx, |session, view| {
+                session.hashed(ticket, Some(hashed), view);
+            });
+        }
         let asked = self.asked.iter().position(|(job, _)| *job == done.job);
         let Some(index) = asked else {
             return Ok(());
         };
         let (_, ticket) = self.asked.swap_remove(index);
         let answer = done.take::<Answered>()?;
-        self.with_view(server, cx, |session, view| session.answered(ticket, answer, view))
+        self.with_view(server, cx, |session, view| {
+            session.answered(ticket, answer, view)
+        })
     }
 
     fn handle_eof(&mut self, server: &mut Server, cx: &mut Context<'_, Server>) -> Result {
@@ -278,6 +316,9 @@ impl Handler<Server> for IrcClient {
             Close::Aborted | Close::SlowConsumer => "reads too slowly".to_owned(),
             _ => "connection lost".to_owned(),
         };
+        if self.hashing.take().is_some() {
+            server.hashing -= 1;
+        }
         if let Some(user) = self.user.take() {
             server.links.remove(user);
         }
@@ -286,15 +327,18 @@ impl Handler<Server> for IrcClient {
         let mut dice = server.dice();
         let session = &mut self.session;
         server.tell(cx, |chat, out| {
-            session.lost(&reason, &mut View {
-                chat,
-                out,
-                now,
-                config: &config,
-                reply: &mut reply,
-                todo: &mut todo,
-                random: &mut |bytes| dice.fill(bytes),
-            });
+            session.lost(
+                &reason,
+                &mut View {
+                    chat,
+                    out,
+                    now,
+                    config: &config,
+                    reply: &mut reply,
+                    todo: &mut todo,
+                    random: &mut |bytes| dice.fill(bytes),
+                },
+            );
         });
         if let Some(visitor) = self.visitor.take() {
             departed(server, cx, visitor, why);

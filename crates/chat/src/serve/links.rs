@@ -110,7 +110,10 @@ pub(super) fn settle(
     cx: &mut LoopContext<'_, Server>,
     user: UserId,
 ) -> Result<bool> {
-    let congested = server.chat.user(user).is_some_and(|user| user.is_congested());
+    let congested = server
+        .chat
+        .user(user)
+        .is_some_and(|user| user.is_congested());
     let Some(link) = server.links.get_mut(user) else {
         return Ok(false);
     };
@@ -225,7 +228,12 @@ impl Outlet for Post<'_, '_> {
                 self.send(token, bytes);
             }
             Carrier::Plain(due) => {
-                due.decided(outcome.as_ref().err().map(|why| why as &dyn std::fmt::Display));
+                due.decided(
+                    outcome
+                        .as_ref()
+                        .err()
+                        .map(|why| why as &dyn std::fmt::Display),
+                );
                 let _ = settle_link(link, self.answers, self.cx);
             }
         }
@@ -235,14 +243,17 @@ impl Outlet for Post<'_, '_> {
         let Some(link) = self.links.get(user) else {
             return;
         };
-        let (token, bytes) = (link.token, match &link.carrier {
-            Carrier::Irc(viewer) => {
-                let mut line = Vec::new();
-                write_error(&mut line, reason);
-                viewer.carrier().carry(line).into()
-            }
-            Carrier::Plain(_) => Answers::refused(&reason, true).into(),
-        });
+        let (token, bytes) = (
+            link.token,
+            match &link.carrier {
+                Carrier::Irc(viewer) => {
+                    let mut line = Vec::new();
+                    write_error(&mut line, reason);
+                    viewer.carrier().carry(line).into()
+                }
+                Carrier::Plain(_) => Answers::refused(&reason, true).into(),
+            },
+        );
         self.send(token, bytes);
         self.cx.close_source(token);
         self.links.remove(user);
@@ -266,7 +277,11 @@ fn plain_line(event: &Event) -> Option<Vec<u8>> {
     let Event::Said { message, .. } = event else {
         return None;
     };
-    let nick = message.from.nick.strip_suffix("/line").unwrap_or(&message.from.nick);
+    let nick = message
+        .from
+        .nick
+        .strip_suffix("/line")
+        .unwrap_or(&message.from.nick);
     let mut lines = String::new();
     for line in message.text.split('\n') {
         lines.push_str(&format!("<{nick}> {}\n", Escaped::new(line.as_bytes())));

@@ -4,11 +4,11 @@
 
 use switchboard::{Close, Context, Handler, Result, TimerId};
 
-use crate::alarm::Alarm;
 use super::greeting::Visitor;
 use super::links::{self, Carrier};
 use super::storage::moment;
 use super::{Server, departed};
+use crate::alarm::Alarm;
 use crate::answers::{Answers, Farewell, Verdict};
 use crate::chat::ids::UserId;
 use crate::escape::Escaped;
@@ -99,9 +99,9 @@ impl PlainClient {
                         tracing::warn!("{} sends too fast; its messages are refused", self.peer());
                     }
                     cx.consume(consumed);
-                    server
-                        .links
-                        .with_due(self.user, |due| due.answer(Verdict::TooFast, answer.newline));
+                    server.links.with_due(self.user, |due| {
+                        due.answer(Verdict::TooFast, answer.newline)
+                    });
                 }
                 Step::Farewell(why) => return self.send_away(server, cx, why),
                 Step::Close => {
@@ -138,11 +138,15 @@ impl PlainClient {
                 LISTEN => format!("You hear {lobby} now; {QUIET} ends that\n"),
                 _ => format!("You do not hear {lobby} any more; {LISTEN} begins again\n"),
             };
-            server.links.with_due(user, |due| due.line(line.into_bytes()));
+            server
+                .links
+                .with_due(user, |due| due.line(line.into_bytes()));
             return Ok(());
         }
         let (name, said) = with_name(text);
-        let outcome = server.tell(cx, |chat, out| chat.post(user, (name, said), None, now, out));
+        let outcome = server.tell(cx, |chat, out| {
+            chat.post(user, (name, said), None, now, out)
+        });
         server.links.with_due(user, |due| match &outcome {
             Ok(()) => due.wait(answer.newline),
             Err(refusal) => due.line(Answers::refused(refusal, answer.newline)),
@@ -170,7 +174,10 @@ impl PlainClient {
     }
 
     fn peer(&self) -> String {
-        let peer = self.visitor.as_ref().map(|visitor| visitor.peer.to_string());
+        let peer = self
+            .visitor
+            .as_ref()
+            .map(|visitor| visitor.peer.to_string());
         peer.unwrap_or_default()
     }
 }

@@ -11,6 +11,7 @@ use super::HANDSHAKE_TIMEOUT;
 use super::dice::Dice;
 use super::links::{Links, Post};
 use super::storage::{Storage, moment};
+use crate::accounts::decoys::SECRET_BYTES;
 use crate::answers::Answers;
 use crate::chat::Chat;
 use crate::chat::outlet::Outlet;
@@ -39,6 +40,8 @@ pub struct Server {
     pub(super) stop: Stop,
     /// Bound, but not listened on before the store is loaded.
     pub(super) entrances: Vec<(Listener, Protocols, bool)>,
+    /// Passwords that are being hashed.
+    pub(super) hashing: usize,
     pub(super) dice: Dice,
     pub(super) counters: Counters,
 }
@@ -93,7 +96,11 @@ impl Server {
     /// A server as `args` ask for, in which nobody is yet.
     pub(super) fn new(args: &ServeArgs, storage: Storage) -> Server {
         let limits = args.limits();
-        let mut irc = IrcConfig::new(args.name.as_str().into());
+        let secret = args
+            .decoys
+            .as_ref()
+            .map_or([0; SECRET_BYTES], |secret| secret.0);
+        let mut irc = IrcConfig::new(args.name.as_str().into(), &secret);
         irc.network = args.network.as_str().into();
         Server {
             chat: Chat::new(args.settings(), Snapshot::default()),
@@ -110,6 +117,7 @@ impl Server {
             clients: 0,
             stop: Stop::No,
             entrances: Vec::new(),
+            hashing: 0,
             dice: Dice::default(),
             counters: Counters::default(),
         }

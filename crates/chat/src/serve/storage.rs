@@ -11,8 +11,8 @@ use super::dice::Dice;
 use super::{Server, Stop, open_doors, signal, stop_when_settled};
 use crate::chat::Chat;
 use crate::chat::ids::Moment;
-use crate::store::record::{Snapshot, Write};
 use crate::store::query::{Answer, Query};
+use crate::store::record::{Snapshot, Write};
 use crate::store::{Archive, Store, StoreError};
 
 /// How often what retention no longer keeps is looked for.
@@ -90,17 +90,16 @@ impl Storage {
     ///
     /// # Errors
     /// As many wait as the lane takes.
-    pub fn ask(
-        &self,
-        cx: &mut Context<'_, Server>,
-        query: Query,
-    ) -> Result<JobId> {
+    pub fn ask(&self, cx: &mut Context<'_, Server>, query: Query) -> Result<JobId> {
         let Some(lanes) = &self.lanes else {
             return Err(switchboard::Error::other("the archive is not open yet"));
         };
         let archive = Arc::clone(&self.archive);
         cx.offload_on_replayable(lanes.archive, move || -> Answered {
-            archive.lock().unwrap_or_else(PoisonError::into_inner).ask(&query)
+            archive
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .ask(&query)
         })
     }
 }
@@ -114,7 +113,10 @@ type Stored = std::result::Result<(), StoreError>;
 
 /// The moment as both clocks show it.
 pub(super) fn moment(cx: &LoopContext<'_, Server>) -> Moment {
-    let unix = cx.wall_time().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let unix = cx
+        .wall_time()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     Moment {
         monotonic_ns: cx.now().as_nanos(),
         unix_ms: u64::try_from(unix.as_millis()).unwrap_or(u64::MAX),
@@ -194,7 +196,10 @@ impl Keeper {
         };
         let store = Arc::clone(&server.storage.store);
         let job = cx.offload_on_replayable(lanes.store, move || -> Stored {
-            store.lock().unwrap_or_else(PoisonError::into_inner).commit(&batch)
+            store
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .commit(&batch)
         })?;
         server.storage.batch = Some(job);
         Ok(())
@@ -207,9 +212,15 @@ impl Keeper {
         };
         let store = Arc::clone(&server.storage.store);
         let unix_ms = moment(cx).unix_ms;
-        cx.offload_on_replayable(lanes.store, move || -> std::result::Result<bool, StoreError> {
-            store.lock().unwrap_or_else(PoisonError::into_inner).prune(unix_ms)
-        })?;
+        cx.offload_on_replayable(
+            lanes.store,
+            move || -> std::result::Result<bool, StoreError> {
+                store
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .prune(unix_ms)
+            },
+        )?;
         Ok(())
     }
 }
@@ -237,7 +248,12 @@ impl Handler<Server> for Keeper {
         self.store_next(server, cx)
     }
 
-    fn handle_signal(&mut self, server: &mut Server, cx: &mut Context<'_, Server>, _: i32) -> Result {
+    fn handle_signal(
+        &mut self,
+        server: &mut Server,
+        cx: &mut Context<'_, Server>,
+        _: i32,
+    ) -> Result {
         signal(server, cx);
         Ok(())
     }

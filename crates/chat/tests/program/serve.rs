@@ -101,17 +101,19 @@ fn a_client_that_does_not_read_has_to_wait_and_gets_every_answer() {
     let server = Server::start(&["--rate", "off", "--quiet"]);
     let speaker = Speaker::connect(&server.address);
     let mut stream = speaker.stream();
-    // Less in the kernel's hands: each message has to be stored.
-    rustix::net::sockopt::set_socket_recv_buffer_size(&stream, 256 * 1024).expect("it is a size");
+    // Less in the kernel's hands, and in longer lines: each message has to be stored.
+    rustix::net::sockopt::set_socket_recv_buffer_size(stream, 256 * 1024).expect("it is a size");
     stream
         .set_write_timeout(Some(Duration::from_millis(300)))
         .expect("it is not zero");
-    let lines = b"a\n".repeat(4096);
+    const LINE: usize = 256;
+    let line = [&[b'a'; LINE - 1][..], b"\n"].concat();
+    let lines = line.repeat(64);
     let mut said = 0;
     let rest = loop {
-        match stream.write(&lines[said % 2..]) {
+        match stream.write(&lines[said % LINE..]) {
             Ok(count) => said += count,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => break said % 2,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break said % LINE,
             Err(error) => panic!("{error}"),
         }
         assert!(said < 256 * 1024 * 1024, "nothing stops this client");
@@ -120,8 +122,10 @@ fn a_client_that_does_not_read_has_to_wait_and_gets_every_answer() {
     let mut writer = stream.try_clone().expect("a second handle");
     let ending = thread::spawn(move || {
         writer.set_write_timeout(None).expect("none is valid");
-        if rest == 1 {
-            writer.write_all(b"\n").expect("the server reads on");
+        if rest > 0 {
+            writer
+                .write_all(&line[rest..])
+                .expect("the server reads on");
         }
         writer
             .shutdown(std::net::Shutdown::Write)
@@ -130,7 +134,7 @@ fn a_client_that_does_not_read_has_to_wait_and_gets_every_answer() {
     let mut heard = Vec::new();
     stream.read_to_end(&mut heard).expect("an orderly end");
     ending.join().expect("it has not failed");
-    let messages = said.div_ceil(2);
+    let messages = said.div_ceil(LINE);
     assert_eq!(heard.len(), messages * RECEIPT.len());
     let receipts = heard.chunks(RECEIPT.len());
     assert_eq!(
