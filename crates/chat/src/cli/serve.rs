@@ -169,6 +169,7 @@ impl ServeArgs {
             users_max: self.max_clients as usize,
             connections_per_network: self.max_per_network as usize,
             text_bytes_max: self.max_message as usize,
+            message_rate: self.rate.0.map(Limits::rate_with_burst),
             ..Settings::default()
         }
     }

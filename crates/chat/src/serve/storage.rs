@@ -140,6 +140,11 @@ impl Keeper {
         keeper: Token,
     ) -> Result {
         server.dice = Dice::new(|| cx.random());
+        // Nobody has it yet but the server.
+        if let Some(irc) = Arc::get_mut(&mut server.irc) {
+            let now = humantime::format_rfc3339_seconds(cx.wall_time());
+            irc.created = now.to_string().into();
+        }
         server.storage.lanes = Some(Lanes {
             keeper,
             store: cx.open_lane("store")?,
