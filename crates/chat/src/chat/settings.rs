@@ -13,8 +13,9 @@ pub enum Registration {
     #[default]
     Open,
     /// Whoever has a code that an administrator made.
+    #[value(skip)] // no flag before administrators have commands
     Invitation,
-    /// Nobody; administrators make them.
+    /// Nobody.
     Closed,
 }
 
@@ -37,8 +38,6 @@ pub struct Settings {
     pub lobby: Arc<str>,
     /// Who can make an account.
     pub registration: Registration,
-    /// The folded names of accounts whose owners are administrators. Nobody can register them.
-    pub admins: Vec<Arc<str>>,
     /// A room with more members announces nobody's coming and going: otherwise a reconnect of all
     /// would cost the square of their number.
     pub big_room: usize,
@@ -81,7 +80,6 @@ impl Default for Settings {
             server: "localhost".into(),
             lobby: "#lobby".into(),
             registration: Registration::Open,
-            admins: Vec::new(),
             big_room: 500,
             users_max: 1000,
             connections_per_network: 64,

@@ -67,11 +67,6 @@ pub struct ServeArgs {
     #[arg(long, value_enum, default_value_t)]
     pub registration: Registration,
 
-    /// Who logs in to this account is an administrator of the server; give it more than once for
-    /// several. Nobody else can register the name: `switchboard account create NAME` does
-    #[arg(long, value_name = "ACCOUNT", value_parser = account)]
-    pub admin: Vec<String>,
-
     /// Remove messages that are older than this, as in 30d or 1y; "off": keep them
     #[arg(long, value_name = "DURATION", default_value_t = Switch(None))]
     pub keep_for: Switch<Duration>,
@@ -165,7 +160,6 @@ impl ServeArgs {
             server: self.name.as_str().into(),
             lobby: self.lobby.as_str().into(),
             registration: self.registration,
-            admins: self.admin.iter().map(|name| names::folded(name)).collect(),
             users_max: self.max_clients as usize,
             connections_per_network: self.max_per_network as usize,
             text_bytes_max: self.max_message as usize,
@@ -195,9 +189,6 @@ impl ServeArgs {
         if self.tls.is_some() {
             // Which one does not matter where no bytes are encrypted.
             lines.push_str("--tls=self-signed\n");
-        }
-        for admin in &self.admin {
-            lines.push_str(&format!("--admin={admin}\n"));
         }
         for origin in &self.allow_origin {
             lines.push_str(&format!("--allow-origin={origin}\n"));
@@ -380,12 +371,5 @@ fn room(text: &str) -> Result<String, String> {
         false => Err(
             "a room begins with #, and has no spaces, commas or invisible characters".to_owned(),
         ),
-    }
-}
-
-fn account(text: &str) -> Result<String, String> {
-    match names::check_nick(text).is_ok() {
-        true => Ok(text.to_owned()),
-        false => Err("that is no name for an account".to_owned()),
     }
 }
