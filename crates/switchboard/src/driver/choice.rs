@@ -6,8 +6,8 @@ use std::io;
 use super::{Driver as Running, Readiness};
 
 /// What [`Auto`](Driver::Auto) tries first where both work. As CPU per message of 64 bytes, io_uring
-/// takes 1.023 × (1.005–1.028) what readiness does at 64 connections and 1.000 × (0.964–1.019) at
-/// 1,000 (`bench/results/echo.md`, 24 November 2026): hardly behind, and not ahead. What decides
+/// takes 1.016 × (1.007–1.032) what readiness does at 64 connections and 0.964 × (0.937–0.980) at
+/// 1,000 (`bench/results/echo.md`, 24 November 2026): hardly behind, or ahead. What decides
 /// for it is a fortieth of a system call for each message instead of two, since loopback makes
 /// those cheap.
 #[cfg(target_os = "linux")]
