@@ -83,7 +83,7 @@ pub struct ServeArgs {
     #[arg(long)]
     pub metrics: bool,
 
-    /// Let web pages of this origin connect, too, as in https://example.org
+    /// Let web pages of this origin connect, too, as in `https://example.org`
     #[arg(long, value_name = "ORIGIN")]
     pub allow_origin: Vec<String>,
 

@@ -86,7 +86,7 @@ impl Storage {
     }
 
     /// Asks the archive; the answer comes to `handle_done` of the source that asks, as a
-    /// [`Answered`].
+    /// `Result<Answer, StoreError>`.
     ///
     /// # Errors
     /// As many wait as the lane takes.

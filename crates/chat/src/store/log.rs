@@ -1,7 +1,7 @@
 //! The store on a simulated disk: a log of batches, and everything of it in memory. It must never
 //! change its memory before the disk has synced what changes it.
 //!
-//! A frame of the log is its length, the checksum of what follows, its number, and a [`Record`]; the
+//! A frame of the log is its length, the checksum of what follows, its number, and a `Record`; the
 //! frames are numbered from 0. The log is in several files, read one behind the other. A frame
 //! replaces those of its number and of later ones that were read before it: so whatever is left of
 //! a batch that failed counts for nothing once another one is stored. What a torn end of a file
