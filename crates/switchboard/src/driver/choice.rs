@@ -6,10 +6,9 @@ use std::io;
 use super::{Driver as Running, Readiness};
 
 /// What [`Auto`](Driver::Auto) tries first where both work. As CPU per message of 64 bytes, io_uring
-/// takes 1.016 × (1.007–1.032) what readiness does at 64 connections and 0.964 × (0.937–0.980) at
-/// 1,000 (`bench/results/echo.md`, 24 November 2026): hardly behind, or ahead. What decides
-/// for it is a fortieth of a system call for each message instead of two, since loopback makes
-/// those cheap.
+/// takes 0.981 × (0.977–1.002) what readiness does at 64 connections and 0.930 × (0.848–0.958) at
+/// 1,000 (`bench/results/echo.md`, 24 November 2026): a little ahead. What decides for it is a
+/// fiftieth of a system call for each message instead of two, since loopback makes those cheap.
 #[cfg(target_os = "linux")]
 const PREFERRED: Driver = Driver::IoUring;
 

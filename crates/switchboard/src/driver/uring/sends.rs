@@ -41,6 +41,10 @@ pub(super) const TOLD: usize = 1024;
 /// message of a single peer.
 const FEW: usize = 8;
 
+/// With more small ones for each completion that the tick has seen, none is told of either: that is a
+/// broadcast, so little is brought meanwhile, and one more call for each tick is all that it costs.
+const ANSWERS: usize = 2;
+
 /// The send of one source.
 #[derive(Clone, Copy)]
 struct Due {
@@ -101,6 +105,8 @@ pub(super) struct Sends {
     queued: usize,
     /// How many of these have yet to be told of, whatever becomes of them.
     untold: u32,
+    /// How many completions the tick has seen that these come from.
+    seen: usize,
     /// What the small ones send. The kernel is given pointers to it.
     stage: Stage,
     /// Some of `due` send bytes of it, so it must stay as it is.
@@ -127,6 +133,17 @@ impl Sends {
     /// How many completions of sends come with the call that submits what is queued, in any case.
     pub(super) fn untold(&self) -> u32 {
         self.untold
+    }
+
+    /// The next sends are those of a tick that has seen so many completions.
+    pub(super) fn note_seen(&mut self, completions: usize) {
+        self.seen = completions;
+    }
+
+    /// Whether there are as many small ones as it pays to be told of.
+    fn are_told(&self) -> bool {
+        let small = self.due.len() - self.large.len();
+        small >= FEW && small <= ANSWERS * self.seen
     }
 
     /// Whether the source in `place` has a send due, at `index` if at all: a place remembers where
@@ -190,8 +207,8 @@ impl Sends {
     }
 
     /// Tells what the kernel is to do for at most `room` of the sends that are not in the ring. The
-    /// small ones among the first `told` have a completion in any case, unless they are few. The entries point to
-    /// memory that this owns or holds: none of it may be touched before `settle`.
+    /// small ones among the first `told` have a completion in any case, if it pays. The entries point
+    /// to memory that this owns or holds: none of it may be touched before `settle`.
     #[inline]
     pub(super) fn queue(
         &mut self,
@@ -202,11 +219,7 @@ impl Sends {
     ) {
         let first = self.queued;
         let mut untold = 0;
-        let told = if self.due.len() - self.large.len() < FEW {
-            0
-        } else {
-            told
-        };
+        let told = if self.are_told() { told } else { 0 };
         for (offset, due) in self.due[first..].iter_mut().take(room).enumerate() {
             let index = first + offset;
             let is_told = due.large == SMALL && index < told;

@@ -102,17 +102,26 @@ fn a_call_does_not_sleep_on_sends_that_fail() {
     let mut rig = Rig::new(&Setup::default());
     let all: Vec<Token> = (0..8).map(|slot| token(slot, 0)).collect();
     let mut far = Vec::new();
+    let mut copies = Vec::new();
     for token in &all {
         let (near, its_far) = pair();
         let copy = near.as_fd().expect("it is a socket");
         let copy = copy.try_clone_to_owned().expect("there is room");
         let registered = rig.uring.register(*token, Resource::Stream(near));
         registered.expect("it is open");
-        let mut copy = StdStream::from(copy);
-        while copy.write(&[7; 1 << 16]).is_ok() {} // until it would block
+        copies.push(StdStream::from(copy));
         far.push(its_far);
     }
     rig.tick(); // what arms them is behind it
+    // None but the sends of a tick that has seen about as many completions are told of.
+    for its_far in &mut far {
+        its_far.write_all(b"a word").expect("it fits");
+    }
+    rig.tick();
+    assert!(all.iter().all(|token| rig.len(*token) == 6));
+    for copy in &mut copies {
+        while copy.write(&[7; 1 << 16]).is_ok() {} // until it would block
+    }
     let sends: Vec<_> = all.iter().map(|token| (*token, vec![7; 2500])).collect();
     assert!(rig.send(&sends), "all are open");
     let begin = Instant::now();
@@ -126,6 +135,30 @@ fn a_call_does_not_sleep_on_sends_that_fail() {
         }
     }
     assert_eq!(rig.unsent.len(), all.len());
+}
+
+/// Its sends do not end the call that submits them: that would be a second one for each message.
+#[test]
+fn a_call_sleeps_on_the_sends_of_a_broadcast() {
+    if !works() {
+        return;
+    }
+    let mut rig = Rig::new(&Setup::default());
+    let all: Vec<Token> = (0..8).map(|slot| token(slot, 0)).collect();
+    let mut far: Vec<StdStream> = all.iter().map(|token| rig.register(*token)).collect();
+    rig.tick();
+    far[0].write_all(b"a word").expect("it fits");
+    rig.tick();
+    assert_eq!(rig.len(all[0]), 6);
+    let sends: Vec<_> = all.iter().map(|token| (*token, vec![7; 100])).collect();
+    assert!(rig.send(&sends), "all are open");
+    let nap = Duration::from_millis(20);
+    let begin = Instant::now();
+    rig.uring.wait(Some(nap)).expect("it can");
+    assert!(begin.elapsed() >= nap);
+    for far in &mut far {
+        far.read_exact(&mut [0; 100]).expect("it was sent");
+    }
 }
 
 /// The kernel takes a part: the rest comes back, and nothing of it is changed or doubled.

@@ -82,6 +82,7 @@ impl Uring {
     pub(super) fn take_up(&mut self) {
         self.lent = Lent::Nothing;
         self.told.drain(..self.looked_at);
+        self.sends.note_seen(self.looked_at);
         self.looked_at = 0;
         if !self.put_off.is_empty() {
             for told in &self.put_off {
