@@ -89,6 +89,10 @@ impl Chat {
         if names::check_nick(name).is_err() {
             return Err(Refusal::BadAccountName(name.into()));
         }
+        // Its rights come with the name, so it is made by those who have them.
+        if self.is_admins(name) && !self.known(user)?.admin {
+            return Err(Refusal::NickReserved(name.into()));
+        }
         if self.accounts.len() + self.registering.len() >= self.settings.accounts_max {
             return Err(Refusal::RegistrationClosed);
         }
@@ -205,8 +209,10 @@ impl Chat {
         if let Some(ban) = ban.filter(|_| !who.admin) {
             return Err(Refusal::BannedFromServer(Arc::clone(&ban.reason)));
         }
+        self.end_admin_by_account(user);
         self.change_identity(user, |who| who.account = Some(Arc::clone(&name)), out)?;
         let identity = Arc::clone(self.identity(user)?);
+        self.admin_by_account(user, now);
         // Roles that belong to the account are given in the rooms that the user is in already.
         for id in self.known(user)?.rooms.clone() {
             let Some(room) = self.rooms.get_mut(id) else {
@@ -236,6 +242,12 @@ impl Chat {
             self.tell_room(id, &event, out);
         }
         Ok(())
+    }
+
+    pub(super) fn log_out(&mut self, user: UserId, out: &mut dyn Outlet) -> Result<(), Refusal> {
+        self.known(user)?;
+        self.end_admin_by_account(user);
+        self.change_identity(user, |who| who.account = None, out)
     }
 
     pub(super) fn set_password(

@@ -24,7 +24,7 @@ impl Chat {
         }
         self.reserve_bytes(256)?;
         let entry = self.audit(user, "became an administrator", now)?;
-        self.users.make_admin(user);
+        self.users.set_admin(user, true);
         self.push(Deed {
             by: None,
             room: None,
@@ -32,6 +32,30 @@ impl Chat {
             bytes: 256,
         });
         Ok(())
+    }
+
+    /// Makes whoever has come in with an administrator's account one.
+    pub(super) fn admin_by_account(&mut self, user: UserId, now: Moment) {
+        let account = self.users.get(user).and_then(|user| user.account());
+        if account.is_some_and(|name| self.is_admins(name)) {
+            // While the audit log cannot take it, the user is in without the rights, and can ask for
+            // them later: a login that is done must not be told to have failed.
+            let _ = self.become_admin(user, now);
+        }
+    }
+
+    /// The rights go with the account that they came with.
+    pub(super) fn end_admin_by_account(&mut self, user: UserId) {
+        let account = self.users.get(user).and_then(|user| user.account());
+        if account.is_some_and(|account| self.is_admins(account)) {
+            self.users.set_admin(user, false);
+        }
+    }
+
+    /// Whether this account is an administrator's.
+    pub fn is_admins(&self, account: &str) -> bool {
+        let folded = names::fold(account);
+        self.settings.admins.iter().any(|admin| **admin == *folded)
     }
 
     pub(super) fn administer(

@@ -101,6 +101,23 @@ impl Chat {
         }
     }
 
+    /// Tells whoever watches this user's nick and does not hear of it as a neighbour.
+    pub(super) fn tell_watching_strangers(&self, user: UserId, event: Event, out: &mut dyn Outlet) {
+        let Some(who) = self.users.get(user) else {
+            return;
+        };
+        let Some(watchers) = self.watchers.get(names::fold(&who.identity.nick).as_ref()) else {
+            return;
+        };
+        let rooms = who.rooms.iter().filter_map(|room| self.rooms.get(*room));
+        let rooms: Vec<&Room> = rooms.filter(|room| self.is_announced(room)).collect();
+        let is_neighbour =
+            |other: &UserId| rooms.iter().any(|room| room.members.contains_key(other));
+        let strangers = watchers.iter().copied();
+        let mut strangers = strangers.filter(|other| *other != user && !is_neighbour(other));
+        out.tell(&mut strangers, &Event::OfWatched(Box::new(event)));
+    }
+
     /// Whether coming and going is announced there.
     pub(super) fn is_announced(&self, room: &Room) -> bool {
         room.len() <= self.settings.big_room

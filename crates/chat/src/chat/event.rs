@@ -224,6 +224,9 @@ pub enum Event {
         /// Who it is.
         user: Option<Arc<Identity>>,
     },
+    /// Something about somebody whose nick this user watches: told to those who share no room in
+    /// which they hear of it anyway.
+    OfWatched(Box<Event>),
     /// The server says something to everybody.
     Announced(Arc<str>),
 }

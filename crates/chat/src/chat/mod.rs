@@ -20,9 +20,11 @@ mod batch;
 pub mod command;
 pub mod entries;
 pub mod event;
+mod former;
 mod governing;
 pub mod ids;
 mod joining;
+mod marks;
 pub mod masks;
 pub mod names;
 pub mod outlet;
@@ -44,7 +46,9 @@ use crate::store::record::{AccountRecord, Snapshot};
 use admission::Admissions;
 use command::{Command, Label};
 use event::Identity;
+use former::Former;
 use ids::{Moment, UserId};
+use marks::Marks;
 use outlet::Outlet;
 use pending::Pending;
 use refusal::Refusal;
@@ -53,6 +57,8 @@ use settings::Settings;
 use users::Users;
 
 pub use admission::Admission;
+pub use former::FORMER_MAX;
+pub use marks::MARKS_MAX;
 pub use rooms::{Room as RoomView, RoomId};
 pub use users::User;
 
@@ -92,6 +98,8 @@ pub struct Chat {
     /// Who watches a nick, by its folded name.
     watchers: BTreeMap<Arc<str>, BTreeSet<UserId>>,
     pending: Pending,
+    former: Former,
+    marks: Marks,
     database: u32,
     last_sequence: u64,
     last_unix_ms: u64,
@@ -128,6 +136,8 @@ impl Chat {
             admissions: Admissions::new(snapshot.bans),
             watchers: BTreeMap::new(),
             pending: Pending::default(),
+            former: Former::default(),
+            marks: Marks::new(),
             database: snapshot.database,
             last_sequence: snapshot.last_sequence,
             last_unix_ms: snapshot.last_unix_ms,
@@ -214,7 +224,7 @@ impl Chat {
             Command::LogIn { account } => self.log_in(user, &account, now, out),
             Command::LogOut => {
                 self.not_too_fast(user, now)?;
-                self.change_identity(user, |who| who.account = None, out)
+                self.log_out(user, out)
             }
             Command::SetPassword { verifier, label } => {
                 self.set_password(user, verifier, label, out)
@@ -224,7 +234,11 @@ impl Chat {
                 add,
                 label,
             } => self.set_certificate(user, fingerprint, add, label, out),
-            Command::MarkRead { target, unix_ms } => self.mark_read(user, target, unix_ms, now),
+            Command::MarkRead { target, unix_ms } => {
+                // Nobody has read what comes later.
+                let latest = self.last_unix_ms.max(now.unix_ms);
+                self.mark_read(user, target, unix_ms.min(latest), now, out)
+            }
             Command::BecomeAdmin => self.become_admin(user, now),
             Command::Admin(command, label) => self.administer(user, command, label, now, out),
         }

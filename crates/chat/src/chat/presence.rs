@@ -60,6 +60,7 @@ impl Chat {
         let user = self.users.add(identity, newcomer.from, false, now);
         let identity = Arc::clone(self.identity(user)?);
         self.tell_watchers(&identity.nick, Some(&identity), out);
+        self.admin_by_account(user, now);
         Ok(user)
     }
 
@@ -116,7 +117,17 @@ impl Chat {
             room.listeners.swap_remove(&user);
         }
         if self.users.remove(user).is_some_and(|user| !user.guest) {
+            self.former.add(&identity, now.unix_ms);
             self.tell_watchers(&identity.nick, None, out);
+        }
+        self.forget_marks(identity.account.as_ref());
+    }
+
+    /// This user's connection is secured by TLS, and its client has shown this certificate (its
+    /// SHA-256 fingerprint), if any.
+    pub fn secured(&mut self, user: UserId, certificate: Option<Arc<str>>) {
+        if let Some(user) = self.users.get_mut(user) {
+            user.secured = Some(certificate.unwrap_or_default());
         }
     }
 
@@ -162,6 +173,7 @@ impl Chat {
         self.change_identity(user, |who| who.nick = nick, out)?;
         let after = Arc::clone(self.identity(user)?);
         if !names::are_same(&before.nick, &after.nick) {
+            self.former.add(&before, now.unix_ms);
             self.tell_watchers(&before.nick, None, out);
             self.tell_watchers(&after.nick, Some(&after), out);
         }
@@ -225,7 +237,13 @@ impl Chat {
         if let Some((from, to)) = self.users.change(user, change)
             && from != to
         {
-            self.tell_neighbours(user, true, &Event::Changed { from, to }, out);
+            let (is_renamed, account) = (from.nick != to.nick, from.account.clone());
+            let event = Event::Changed { from, to };
+            self.tell_neighbours(user, true, &event, out);
+            if !is_renamed {
+                self.tell_watching_strangers(user, event, out);
+            }
+            self.forget_marks(account.as_ref());
         }
         Ok(())
     }
@@ -263,6 +281,7 @@ impl Chat {
             reason,
         };
         self.tell_neighbours(user, false, &event, out);
+        self.tell_watching_strangers(user, event, out);
         Ok(())
     }
 

@@ -38,6 +38,8 @@ pub struct Settings {
     pub lobby: Arc<str>,
     /// Who can make an account.
     pub registration: Registration,
+    /// The folded names of accounts whose owners are administrators. Nobody can register them.
+    pub admins: Vec<Arc<str>>,
     /// A room with more members announces nobody's coming and going: otherwise a reconnect of all
     /// would cost the square of their number.
     pub big_room: usize,
@@ -80,6 +82,7 @@ impl Default for Settings {
             server: "localhost".into(),
             lobby: "#lobby".into(),
             registration: Registration::Open,
+            admins: Vec::new(),
             big_room: 500,
             users_max: 1000,
             connections_per_network: 64,

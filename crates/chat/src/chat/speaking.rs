@@ -327,6 +327,7 @@ impl Chat {
         target: Target,
         unix_ms: u64,
         now: Moment,
+        out: &mut dyn Outlet,
     ) -> Result<(), Refusal> {
         let account = self.known(user)?.account().cloned();
         let account = account.ok_or(Refusal::NeedsAccount)?;
@@ -341,6 +342,18 @@ impl Chat {
                 place => place,
             },
         };
+        if let Some(known) = self
+            .mark(user, place.name())
+            .filter(|known| *known >= unix_ms)
+        {
+            // Whoever asks is behind: it alone is told where the others are.
+            let event = Event::MarkedRead {
+                place,
+                unix_ms: known,
+            };
+            out.tell(&mut std::iter::once(user), &event);
+            return Ok(());
+        }
         self.count_message(user, now)?;
         self.reserve_bytes(128)?;
         self.push(Deed {

@@ -124,6 +124,7 @@ impl Chat {
                 unix_ms,
                 ..
             } => {
+                self.keep_mark(&account, place.name(), unix_ms);
                 let event = Event::MarkedRead { place, unix_ms };
                 let connections = self.users.of_account(&account);
                 out.tell(&mut connections.iter().copied(), &event);

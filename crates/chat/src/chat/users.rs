@@ -24,6 +24,8 @@ pub struct User {
     pub(super) watches: Vec<Arc<str>>,
     pub(super) away: Option<Arc<str>>,
     pub(super) admin: bool,
+    /// The fingerprint of its certificate, empty if it has shown none; `None`: it does not speak TLS.
+    pub(super) secured: Option<Arc<str>>,
     pub(super) guest: bool,
     pub(super) congested: bool,
     /// Durable commands that are not stored yet.
@@ -58,6 +60,16 @@ impl User {
     /// An administrator of the server.
     pub fn is_admin(&self) -> bool {
         self.admin
+    }
+
+    /// Whether its connection is secured by TLS.
+    pub fn is_secured(&self) -> bool {
+        self.secured.is_some()
+    }
+
+    /// The SHA-256 fingerprint of the certificate that its client has shown.
+    pub fn certificate(&self) -> Option<&Arc<str>> {
+        self.secured.as_ref().filter(|shown| !shown.is_empty())
     }
 
     /// A plain client: it has no nick and is in no list.
@@ -137,11 +149,11 @@ impl Users {
         self.admins
     }
 
-    pub(super) fn make_admin(&mut self, id: UserId) {
-        if let Some(user) = self.get_mut(id)
-            && !std::mem::replace(&mut user.admin, true)
-        {
-            self.admins += 1;
+    pub(super) fn set_admin(&mut self, id: UserId, is_admin: bool) {
+        if let Some(user) = self.get_mut(id) {
+            let was_admin = std::mem::replace(&mut user.admin, is_admin);
+            self.admins -= usize::from(was_admin);
+            self.admins += usize::from(is_admin);
         }
     }
 
@@ -207,6 +219,7 @@ impl Users {
             watches: Vec::new(),
             away: None,
             admin: false,
+            secured: None,
             guest,
             congested: false,
             pending: 0,

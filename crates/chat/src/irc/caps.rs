@@ -117,11 +117,12 @@ capabilities! {
     ACCOUNT_REGISTRATION 21 "draft/account-registration";
     EXTENDED_MONITOR 22 "extended-monitor";
     STS 23 "sts";
+    SEARCH 24 "soju.im/search";
 }
 
 /// How many there are. A word has room for them, and for [`Viewer`](super::render::Viewer)'s three
 /// bits.
-pub const COUNT: u32 = 24;
+pub const COUNT: u32 = 25;
 
 /// Those that the server does, whatever its configuration. `sts` and `draft/account-registration`
 /// depend on it.
@@ -142,8 +143,13 @@ pub const WORKING: Caps = Caps(
         | CAP_NOTIFY.0
         | STANDARD_REPLIES.0
         | SASL.0
+        | CHATHISTORY.0
+        | EVENT_PLAYBACK.0
+        | READ_MARKER.0
         | REDACTION.0
-        | MULTILINE.0,
+        | MULTILINE.0
+        | EXTENDED_MONITOR.0
+        | SEARCH.0,
 );
 
 /// The capability of this name; names are case-sensitive.

@@ -27,6 +27,12 @@ pub struct IrcConfig {
     pub version: Arc<str>,
     /// When the server was started, for people.
     pub created: Arc<str>,
+    /// When that was, in milliseconds since 1970, if it is known.
+    pub started_unix_ms: Option<u64>,
+    /// Who runs the server and how to reach them (`ADMIN`), up to three lines; none: `423`.
+    pub admin_info: Vec<Arc<str>>,
+    /// Entries of a history or a search that are told at once.
+    pub history_max: usize,
     /// The message of the day, by lines; none: `422`.
     pub motd: Vec<Arc<str>>,
     /// Where TLS is spoken: clients that come without it are told to come there, and those that come
@@ -58,6 +64,9 @@ impl IrcConfig {
             server,
             version: concat!("switchboard-", env!("CARGO_PKG_VERSION")).into(),
             created: "at some time".into(),
+            started_unix_ms: None,
+            admin_info: Vec::new(),
+            history_max: 100,
             motd: Vec::new(),
             sts: None,
             ping_after: Duration::from_secs(120),

@@ -7,6 +7,7 @@
 mod answers;
 mod lines;
 mod messages;
+pub(crate) mod playback;
 mod tagged;
 
 use bytes::Bytes;

@@ -15,22 +15,35 @@
 //! What the chat tells the user as a consequence of its own line stands among the answers to it, so
 //! that a label's answer is whole; all other events go by the outlet.
 
+mod about;
 mod accounts;
+mod administration;
 mod batches;
 mod call;
 mod cap;
 mod capture;
+mod certificates;
+mod help;
+mod history;
 mod jobs;
 pub(crate) mod labels;
+mod list;
+mod members;
 pub(crate) mod modes;
+mod monitor;
+mod pieces;
 mod presence;
+mod read_marks;
 mod redaction;
 mod registration;
 mod rooms;
 mod sasl;
+mod search;
 mod speaking;
 mod table;
 mod welcome;
+mod who;
+mod whois;
 
 use std::fmt;
 use std::sync::Arc;
@@ -54,6 +67,7 @@ use crate::store::query::{Answer, Query};
 use batches::Batch;
 pub(crate) use call::Call;
 pub use jobs::{HashJob, Hashed};
+use pieces::Pieces;
 use registration::Greeting;
 pub use registration::Origin;
 pub(crate) use table::Entry;
@@ -161,6 +175,10 @@ pub struct Session {
     is_private: bool,
     login_failures: u8,
     batch: Option<Box<Batch>>,
+    /// A long list that is under way.
+    pieces: Option<Box<Pieces>>,
+    /// The archive was asked up to where the account has read.
+    fetches_marks: bool,
 }
 
 impl Session {
@@ -182,6 +200,8 @@ impl Session {
             exchange: None,
             login_failures: 0,
             batch: None,
+            pieces: None,
+            fetches_marks: false,
         }
     }
 
@@ -304,19 +324,27 @@ impl Session {
         let after = |ns: u64, wait: std::time::Duration| {
             ns.saturating_add(u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX))
         };
-        match (&self.state, self.pinged_ns) {
+        let piece = self.pieces.as_ref().map_or(u64::MAX, |list| list.due_ns());
+        let silence = match (&self.state, self.pinged_ns) {
             (State::Over, _) => u64::MAX,
             (State::Greeting(greeting), _) => {
                 after(greeting.since_ns(), config.registration_timeout)
             }
             (State::In(_), Some(pinged)) => after(pinged, config.ping_timeout),
             (State::In(_), None) => after(self.heard_ns, config.ping_after),
-        }
+        };
+        silence.min(piece)
     }
 
     /// Asks whether the client is there, or gives it up, if it is time to.
     pub fn wake(&mut self, view: &mut View<'_>) {
         if view.now.monotonic_ns < self.due(view.config) {
+            return;
+        }
+        if self.pieces.is_some() {
+            // Nobody is silent while there is something to read.
+            self.heard_ns = view.now.monotonic_ns;
+            self.next_piece(view);
             return;
         }
         match self.state {
@@ -344,6 +372,7 @@ impl Session {
         self.hashing = None;
         self.exchange = None;
         self.batch = None;
+        self.pieces = None;
     }
 
     /// Ends the session from here, and has the connection closed.

@@ -144,6 +144,7 @@ impl Keeper {
         if let Some(irc) = Arc::get_mut(&mut server.irc) {
             let now = humantime::format_rfc3339_seconds(cx.wall_time());
             irc.created = now.to_string().into();
+            irc.started_unix_ms = Some(moment(cx).unix_ms);
         }
         server.storage.lanes = Some(Lanes {
             keeper,

@@ -84,6 +84,22 @@ const WORDS: &[&str] = &[
     ":",
     "::",
     "correct-horse",
+    "msgid=00000000-1",
+    "timestamp=2001-09-09T01:46:40.000Z",
+    "LATEST",
+    "BEFORE",
+    "BETWEEN",
+    "TARGETS",
+    "in=#a;text=x",
+    "%tcuihsnfdlaor,1",
+    "o%nx",
+    "C",
+    "L",
+    "S",
+    ">1",
+    "ADD",
+    "1d",
+    "u",
 ];
 
 /// The frequent ones several times.
@@ -115,6 +131,23 @@ const COMMANDS: &[&str] = &[
     "VERIFY",
     "WHO",
     "WHOIS",
+    "WHOWAS",
+    "ISON",
+    "USERHOST",
+    "SEARCH",
+    "HELP",
+    "STATS",
+    "VERSION",
+    "INFO",
+    "CERT",
+    "OPER",
+    "KILL",
+    "KLINE",
+    "UNKLINE",
+    "ANNOUNCE",
+    "INVITECODE",
+    "SUSPEND",
+    "AUDIT",
     "NONSENSE",
     "LIST",
     "MONITOR",
@@ -171,14 +204,24 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A server that lets everybody say as much as they like: so more is done.
+/// A server that lets everybody say as much as they like, and that `joe` administers: so more is
+/// done.
 fn unlimited() -> Server {
-    Server::with(Settings {
+    let settings = Settings {
         server: "s".into(),
         message_rate: None,
         join_rate: None,
         ..Settings::default()
-    })
+    };
+    let mut server = Server::with(settings.clone());
+    server.enter_with_account("joe", "");
+    server.lose("joe");
+    let admins = vec!["joe".into()];
+    let now = server.now;
+    server
+        .chat
+        .reconfigure(Settings { admins, ..settings }, now);
+    server
 }
 
 /// A client in all forms: with no capabilities, with some, and with all.
@@ -189,10 +232,16 @@ fn come_in(server: &mut Server, who: usize) {
         "server-time account-tag multi-prefix userhost-in-names extended-join away-notify",
         "message-tags server-time labeled-response batch echo-message draft/multiline sasl \
          account-tag account-notify extended-join away-notify invite-notify setname \
-         standard-replies draft/message-redaction draft/account-registration",
+         standard-replies draft/message-redaction draft/account-registration draft/chathistory \
+         draft/event-playback draft/read-marker extended-monitor soju.im/search",
     ];
     server.connect(NAMES[who]);
     server.say(NAMES[who], &format!("CAP REQ :{}", caps[who]));
+    if NAMES[who] == "joe" {
+        let plain = switchboard_chat::accounts::sasl::chunks(b"\0joe\0correct horse");
+        server.say("joe", "AUTHENTICATE PLAIN");
+        server.say("joe", &format!("AUTHENTICATE {}", plain[0]));
+    }
     server.say(NAMES[who], "CAP END");
     server.say(NAMES[who], &format!("NICK {}", NAMES[who]));
     server.say(NAMES[who], &format!("USER {} 0 * :x", NAMES[who]));

@@ -19,7 +19,7 @@ fn a_client_is_welcomed_when_it_has_said_who_it_is() {
     let told = server.heard("ann");
     let numerics: Vec<&str> = told.iter().map(|line| &line[3..6]).collect();
     let expected = [
-        "001", "002", "003", "004", "005", "005", "251", "254", "255", "422",
+        "001", "002", "003", "004", "005", "005", "005", "251", "254", "255", "422",
     ];
     assert_eq!(numerics, expected);
     assert_eq!(told[0], ":s 001 ann :Welcome to s, ann!ann@host");

@@ -1,9 +1,15 @@
 //! IRC: its grammar, and clients on one chat that say and hear lines.
 
 mod accounts;
+mod administration;
 mod anything;
+mod archive;
+mod big_rooms;
 mod capabilities;
 mod commands;
 mod grammar;
+mod history;
+mod marks;
 mod multiline;
+mod queries;
 mod server;

@@ -39,6 +39,7 @@ pub(super) fn matters(event: &Event) -> Caps {
         Event::Invited { .. } => tags | caps::INVITE_NOTIFY,
         Event::MarkedRead { .. } => caps::READ_MARKER,
         Event::Watched { .. } | Event::Announced(_) => caps::SERVER_TIME,
+        Event::OfWatched(inner) => matters(inner) | caps::EXTENDED_MONITOR,
         Event::Parted { .. }
         | Event::Kicked { .. }
         | Event::Quit { .. }
@@ -131,6 +132,9 @@ fn plain_event(out: &mut Vec<u8>, event: &Event, scene: &Scene<'_>) {
             line.param(target(place)).param(&time).end();
         }
         Event::Watched { nick, user } => watched(out, nick, user.as_deref(), scene),
+        Event::OfWatched(inner) if caps.has(caps::EXTENDED_MONITOR) => {
+            plain_event(out, inner, scene);
+        }
         Event::Announced(text) => {
             let line = timed(Line::new(out), scene, scene.unix_ms);
             line.from(scene.server, "NOTICE").param("*").text(text);
@@ -138,6 +142,7 @@ fn plain_event(out: &mut Vec<u8>, event: &Event, scene: &Scene<'_>) {
         Event::Redacted { .. }
         | Event::Away { .. }
         | Event::Invited { .. }
+        | Event::OfWatched(_)
         | Event::MarkedRead { .. } => {}
     }
 }

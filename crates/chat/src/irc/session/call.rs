@@ -233,16 +233,35 @@ impl<'c, 'v> Call<'c, 'v> {
         query: Query,
         then: impl FnOnce(&mut Call<'_, '_>, Result<Answer, StoreError>) + 'static,
     ) -> Result<(), Refusal> {
+        self.question(query, self.label.clone(), then)?;
+        self.is_later = true;
+        Ok(())
+    }
+
+    /// Asks the archive for the session's own needs: no label waits for it.
+    pub(crate) fn ask_aside(
+        &mut self,
+        query: Query,
+        then: impl FnOnce(&mut Call<'_, '_>, Result<Answer, StoreError>) + 'static,
+    ) -> Result<(), Refusal> {
+        self.question(query, None, then)
+    }
+
+    fn question(
+        &mut self,
+        query: Query,
+        label: Label,
+        then: impl FnOnce(&mut Call<'_, '_>, Result<Answer, StoreError>) + 'static,
+    ) -> Result<(), Refusal> {
         if self.session.questions.len() >= QUESTIONS_MAX {
             return Err(Refusal::Busy);
         }
         let ticket = self.session.next_ticket();
         self.session.questions.push(Question {
             ticket,
-            label: self.label.clone(),
+            label,
             then: Box::new(then),
         });
-        self.is_later = true;
         self.view.todo.push(Todo::Ask(ticket, query));
         Ok(())
     }

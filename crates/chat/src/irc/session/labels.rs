@@ -33,14 +33,22 @@ pub fn put(out: &mut Vec<u8>, start: usize, label: &str, server: &str) {
     line.param(&format!("+{BATCH}"))
         .param("labeled-response")
         .end();
-    for line in lines() {
-        match has_batch(line) {
-            true => out.extend_from_slice(line),
-            false => tagged(out, "batch", BATCH, line),
-        }
-    }
+    let inner = out.len();
+    out.extend_from_slice(&answer);
+    put_into(out, inner, BATCH);
     let line = Line::new(out).from(server, "BATCH");
     line.param(&format!("-{BATCH}")).end();
+}
+
+/// Puts the lines from `start` on into `batch`, unless they are in one.
+pub(super) fn put_into(out: &mut Vec<u8>, start: usize, batch: &str) {
+    let lines = out.split_off(start);
+    for line in lines.split_inclusive(|byte| *byte == b'\n') {
+        match has_batch(line) {
+            true => out.extend_from_slice(line),
+            false => tagged(out, "batch", batch, line),
+        }
+    }
 }
 
 /// A line with one more tag in front.

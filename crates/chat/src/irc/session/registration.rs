@@ -147,6 +147,11 @@ impl Call<'_, '_> {
         match self.view.chat.enter(newcomer, now, self.view.out) {
             Ok(user) => {
                 self.session.state = State::In(user);
+                if self.session.tls {
+                    let shown = self.session.certificate.as_ref();
+                    let shown = shown.map(|shown| shown.to_string().into());
+                    self.view.chat.secured(user, shown);
+                }
                 self.welcome();
             }
             Err(refusal @ (Refusal::BannedFromServer(_) | Refusal::Busy)) => {

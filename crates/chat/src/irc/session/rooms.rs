@@ -1,4 +1,4 @@
-//! Rooms as clients see them: `JOIN`, `PART`, `TOPIC`, `NAMES`, `KICK`, `INVITE`. It must never show
+//! Rooms as clients see them: `JOIN`, `PART`, `TOPIC`, `KICK`, `INVITE`. It must never show
 //! an outsider what is in a secret room, nor that there is one.
 
 use std::sync::Arc;
@@ -6,20 +6,16 @@ use std::sync::Arc;
 use super::{Call, Entry};
 use crate::chat::RoomView;
 use crate::chat::command::{Command, Flag, Role};
-use crate::irc::caps;
 use crate::irc::message::Message;
 use crate::irc::numeric::{
-    ERR_NOSUCHCHANNEL, RPL_AWAY, RPL_ENDOFINVITELIST, RPL_ENDOFNAMES, RPL_INVITELIST, RPL_INVITING,
-    RPL_NAMREPLY, RPL_NOTOPIC, RPL_TOPIC, RPL_TOPICWHOTIME,
+    ERR_NOSUCHCHANNEL, RPL_AWAY, RPL_ENDOFINVITELIST, RPL_INVITELIST, RPL_INVITING, RPL_NOTOPIC,
+    RPL_TOPIC, RPL_TOPICWHOTIME,
 };
-use crate::irc::render::source;
-use crate::irc::write::{Line, text_room};
 
 pub(super) const COMMANDS: &[Entry] = &[
     Entry::new("JOIN", 1, join),
     Entry::new("PART", 1, part),
     Entry::new("TOPIC", 1, topic),
-    Entry::new("NAMES", 0, names),
     Entry::new("KICK", 2, kick),
     Entry::new("INVITE", 0, invite),
 ];
@@ -86,16 +82,6 @@ fn topic(call: &mut Call<'_, '_>, message: &Message<'_>) {
     }
 }
 
-fn names(call: &mut Call<'_, '_>, message: &Message<'_>) {
-    let Some(name) = message.params.get(0) else {
-        call.numeric(RPL_ENDOFNAMES, &["*"]);
-        return;
-    };
-    // One room in a command: the answer to one can be long enough.
-    let name = name.split(',').next().unwrap_or(name);
-    call.show_names(name, true);
-}
-
 fn kick(call: &mut Call<'_, '_>, message: &Message<'_>) {
     let room = message.params[0];
     let reason: Arc<str> = message.params.get(2).unwrap_or("").into();
@@ -142,7 +128,7 @@ pub(crate) const fn prefix(role: Role) -> &'static str {
 }
 
 impl Call<'_, '_> {
-    fn own_rooms(&self) -> Vec<Arc<str>> {
+    pub(super) fn own_rooms(&self) -> Vec<Arc<str>> {
         let rooms = self.chat().user(self.me()).map_or(&[][..], |me| me.rooms());
         let names = rooms
             .iter()
@@ -165,16 +151,15 @@ impl Call<'_, '_> {
 
     /// Topic and members for somebody who has just come in.
     fn show_joined(&mut self, name: &str) {
-        let big_room = self.chat().settings().big_room;
-        let Some(room) = self.chat().room(name) else {
-            return;
-        };
-        let is_big = room.len() > big_room;
-        if room.topic().is_some() {
+        if self
+            .chat()
+            .room(name)
+            .is_some_and(|room| room.topic().is_some())
+        {
             self.show_topic(name);
         }
-        // The names of a big room are sent when they are asked for: they are long, and many come.
-        self.show_names(name, !is_big);
+        self.show_mark_of_joined(name);
+        self.show_members(name);
     }
 
     fn show_topic(&mut self, name: &str) {
@@ -187,52 +172,6 @@ impl Call<'_, '_> {
             self.numeric_text(RPL_TOPIC, &[&name], &text);
             self.numeric(RPL_TOPICWHOTIME, &[&name, &by, &seconds.to_string()]);
         }
-    }
-
-    /// The members of a room; without `all`, this user alone.
-    fn show_names(&mut self, name: &str, all: bool) {
-        let (me, nick, caps) = (self.me(), self.nick(), self.caps());
-        let config = self.config();
-        let view = &mut *self.view;
-        let room = view.chat.room(name);
-        let shown = room.map_or_else(|| name.into(), |room| Arc::clone(room.name()));
-        let is_admin = view.chat.user(me).is_some_and(|me| me.is_admin());
-        let visible =
-            room.filter(|room| !room.has(Flag::Secret) || room.role_of(me).is_some() || is_admin);
-        if let Some(room) = visible {
-            let symbol = if room.has(Flag::Secret) { "@" } else { "=" };
-            let params = [&*nick, symbol, &shown];
-            let space = text_room(&config.server, RPL_NAMREPLY.digits(), &params);
-            let reply = &mut *view.reply;
-            let mut text = String::with_capacity(space);
-            let mut flush = |text: &mut String| {
-                let line = Line::new(reply).numeric(&config.server, RPL_NAMREPLY, &nick);
-                line.param(symbol).param(&shown).text(text);
-                text.clear();
-            };
-            for member in room.members().filter(|member| all || member.user == me) {
-                let Some(user) = view.chat.user(member.user) else {
-                    continue;
-                };
-                let name = match caps.has(caps::USERHOST_IN_NAMES) {
-                    true => source(user.identity()),
-                    false => user.identity().nick.to_string(),
-                };
-                let sign = prefix(member.role);
-                if !text.is_empty() && text.len() + 1 + sign.len() + name.len() > space {
-                    flush(&mut text);
-                }
-                if !text.is_empty() {
-                    text.push(' ');
-                }
-                text.push_str(sign);
-                text.push_str(&name);
-            }
-            if !text.is_empty() {
-                flush(&mut text);
-            }
-        }
-        self.numeric(RPL_ENDOFNAMES, &[&shown]);
     }
 
     /// That somebody is away, if so.

@@ -2,7 +2,9 @@
 //! is for.
 
 use super::{
-    Call, accounts, batches, cap, modes, presence, redaction, registration, rooms, sasl, speaking,
+    Call, about, accounts, administration, batches, cap, certificates, help, history, list,
+    members, modes, monitor, presence, read_marks, redaction, registration, rooms, sasl, search,
+    speaking, who, whois,
 };
 use crate::irc::message::Message;
 
@@ -60,6 +62,18 @@ const TABLES: &[&[Entry]] = &[
     batches::COMMANDS,
     sasl::COMMANDS,
     accounts::COMMANDS,
+    members::COMMANDS,
+    who::COMMANDS,
+    whois::COMMANDS,
+    list::COMMANDS,
+    monitor::COMMANDS,
+    history::COMMANDS,
+    search::COMMANDS,
+    read_marks::COMMANDS,
+    about::COMMANDS,
+    help::COMMANDS,
+    certificates::COMMANDS,
+    administration::COMMANDS,
 ];
 
 /// The command of this name, in any case.

@@ -41,6 +41,7 @@ impl Call<'_, '_> {
         self.isupport().write(self.view.reply, server, &nick);
         self.lusers();
         self.motd();
+        self.fetch_marks();
     }
 
     /// What the server can do.
@@ -77,6 +78,12 @@ impl Call<'_, '_> {
             .value("NAMELEN", line_bytes)
             .value("TARGMAX", targets(config.targets_max))
             .value("BOT", "B")
+            .value("MONITOR", settings.watches_per_user)
+            .value("ELIST", super::list::ELIST)
+            .flag("SAFELIST")
+            .flag("WHOX")
+            .value("CHATHISTORY", config.history_max)
+            .value("MSGREFTYPES", "msgid,timestamp")
             .flag("UTF8ONLY");
         isupport
     }
