@@ -2,6 +2,7 @@
 //!
 //! It must never act: it turns words into values, or into an error that says what to write.
 
+pub mod config;
 pub mod data;
 mod serve;
 
@@ -13,6 +14,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use switchboard::Driver;
 
+use config::ConfigCommand;
 use data::{BackupArgs, ExportArgs, ImportArgs};
 
 use crate::host_port::HostPort;
@@ -74,6 +76,9 @@ pub enum Command {
     /// Exit status: 0 if all was the same, 1 if something differs, 2 if the file cannot be used
     /// (or the command line is wrong).
     Replay(ReplayArgs),
+    /// Check a settings file for `serve --config`, or write one to begin with.
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Write messages, or everything, to a file or to standard output.
     ///
     /// A server may be using the data meanwhile.

@@ -7,6 +7,7 @@ mod certificate;
 mod dice;
 mod door;
 mod due;
+mod exposure;
 mod greeting;
 mod http;
 mod irc_client;
@@ -17,6 +18,7 @@ mod storage;
 
 use std::fmt::Write as _;
 use std::io::{Write as _, stdout};
+use std::net::ToSocketAddrs as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -26,7 +28,7 @@ use switchboard::{
     SourceOptions,
 };
 
-use crate::cli::{Entrance, LogLevel, ServeArgs};
+use crate::cli::{Entrance, LogLevel, ServeArgs, Tls};
 use crate::descriptors;
 use crate::escape::Escaped;
 use crate::explain;
@@ -118,6 +120,28 @@ pub fn run(args: &ServeArgs) -> std::result::Result<ExitCode, String> {
     }
 }
 
+/// Whether a server could be started with `args`. Makes nothing, and binds nothing.
+///
+/// # Errors
+/// One line that says why not and what to do.
+pub fn check(args: &ServeArgs) -> std::result::Result<(), String> {
+    if args.tls != Some(Tls::SelfSigned) || args.tls_key.is_some() {
+        certificate::of(args)?;
+    }
+    let directory = args.data.directory()?;
+    if !directory.is_dir() && directory.exists() {
+        return Err(format!("{} is not a directory", directory.display()));
+    }
+    for entrance in &args.listen {
+        let address = entrance.address();
+        let there = (address.host(), address.port()).to_socket_addrs();
+        for there in there.map_err(|error| explain::cannot_listen(address, &error))? {
+            exposure::check(args, there)?;
+        }
+    }
+    Ok(())
+}
+
 /// The store in the data directory.
 fn storage(args: &ServeArgs) -> std::result::Result<Storage, String> {
     let path = args.data.make_database()?;
@@ -159,9 +183,15 @@ pub fn bind(
 ) -> std::result::Result<Vec<Listener>, String> {
     let bind = |entrance: &Entrance| {
         let address = entrance.address();
-        reactor
-            .bind((address.host(), address.port()))
-            .map_err(|error| cannot_listen(address, error))
+        let cannot = |error| cannot_listen(address, error);
+        let bound = reactor.bind((address.host(), address.port()));
+        let listener = bound.map_err(cannot)?;
+        for address in listener.locals().map_err(cannot)? {
+            if let Some(address) = address.ip() {
+                exposure::check(args, address)?;
+            }
+        }
+        Ok(listener)
     };
     args.listen.iter().map(bind).collect()
 }

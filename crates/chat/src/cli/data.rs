@@ -6,7 +6,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 
 /// The database in a directory of data.
 pub const DATABASE: &str = "switchboard.db";
@@ -16,7 +16,7 @@ pub const DATABASE: &str = "switchboard.db";
 pub struct DataArgs {
     /// The directory with the server's data [default: $XDG_STATE_HOME/switchboard, or
     /// ~/.local/state/switchboard]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub data: Option<PathBuf>,
 }
 

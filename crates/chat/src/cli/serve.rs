@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Args, Parser};
+use clap::{Args, Parser, ValueHint};
 use switchboard::Driver;
 
 use super::data::DataArgs;
@@ -24,6 +24,11 @@ use crate::wire::detect::Detect;
 /// Flags of `serve`.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct ServeArgs {
+    /// Take the settings that are not on the command line from FILE, which is in TOML: each flag
+    /// is a key there, without its dashes. `switchboard config example` writes one
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
+
     /// Where to listen; give it more than once to listen at several addresses. localhost: only
     /// programs on this machine; 0.0.0.0: everyone who can reach this machine. All protocols are
     /// spoken there, unless one is put in front: irc://, ircs://, http://, https:// or plain://
@@ -44,12 +49,16 @@ pub struct ServeArgs {
 
     /// Speak TLS, too: with the certificates in FILE (and --tls-key), or "self-signed", which makes
     /// one in the data directory and says its fingerprint
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub tls: Option<Tls>,
 
     /// The key of the certificate in --tls FILE
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub tls_key: Option<PathBuf>,
+
+    /// Listen without TLS even where everyone can connect from everywhere
+    #[arg(long)]
+    pub allow_plaintext: bool,
 
     /// How the server calls itself, as in chat.example.org
     #[arg(long, value_name = "NAME", default_value = "localhost", value_parser = server_name)]
@@ -128,7 +137,7 @@ pub struct ServeArgs {
     /// Write all that is received and sent to FILE, for `switchboard replay`. Only its owner can
     /// read it. At 256 MiB the recording ends, and the server goes on; a recording that is there
     /// already becomes FILE.1, and so on up to FILE.3
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub record: Option<PathBuf>,
 
     /// How much to log.
