@@ -11,6 +11,7 @@ pub mod backoff;
 pub mod chat;
 pub mod cli;
 pub mod descriptors;
+pub mod durable;
 pub mod escape;
 pub mod explain;
 pub mod framing;

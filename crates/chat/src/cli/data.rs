@@ -1,12 +1,12 @@
 //! The commands on a server's data: their flags, and where the data is. It must never look into it.
 
-use std::fs::DirBuilder;
 use std::io::ErrorKind;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use clap::{Args, ValueEnum, ValueHint};
+
+use crate::durable;
 
 /// The database in a directory of data.
 pub const DATABASE: &str = "switchboard.db";
@@ -44,10 +44,7 @@ impl DataArgs {
     /// It cannot be made.
     pub fn make_database(&self) -> Result<PathBuf, String> {
         let directory = self.directory()?;
-        let made = DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&directory);
+        let made = durable::make_directory(&directory);
         made.map_err(|why| format!("{}: {why}", directory.display()))?;
         Ok(directory.join(DATABASE))
     }

@@ -5,6 +5,8 @@ use std::io::{BufWriter, Write, stdout};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use switchboard_chat::durable::sync_name;
+
 /// A file beside the one that is asked for, and gone again unless it is finished.
 pub struct Unfinished {
     path: PathBuf,
@@ -44,12 +46,10 @@ impl Unfinished {
 
     /// It is complete: it gets its name, once it is on the disk.
     pub fn finish(self) -> Result<(), String> {
-        let directory = self.name.parent().filter(|it| *it != Path::new(""));
-        let directory = directory.unwrap_or(Path::new("."));
         let finished = File::open(&self.path)
             .and_then(|file| file.sync_all())
             .and_then(|()| fs::rename(&self.path, &self.name))
-            .and_then(|()| File::open(directory)?.sync_all());
+            .and_then(|()| sync_name(&self.name));
         finished.map_err(|why| format!("{}: {why}", self.name.display()))
     }
 }

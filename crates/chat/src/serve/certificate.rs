@@ -3,8 +3,7 @@
 //! It must never replace what was made before: people have noted the certificate's fingerprint.
 
 use std::fs;
-use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
@@ -13,6 +12,7 @@ use switchboard::tls::{self, Identity, ServerOptions};
 use crate::accounts::decoys::SECRET_BYTES;
 use crate::accounts::fingerprint::Fingerprint;
 use crate::cli::{DecoySecret, ServeArgs, Tls};
+use crate::durable::write_file;
 
 /// The names of the files in the data directory.
 const CERTIFICATE: &str = "self-signed.crt";
@@ -81,8 +81,9 @@ fn self_signed(args: &ServeArgs) -> Result<(Identity, String), String> {
             let CertifiedKey { cert, signing_key } =
                 generate_simple_self_signed(names).map_err(|error| error.to_string())?;
             // The key first: a certificate without one would be taken for whole.
-            write(&key, signing_key.serialize_pem().as_bytes()).map_err(|e| cannot(&key, e))?;
-            write(&certificate, cert.pem().as_bytes()).map_err(|e| cannot(&certificate, e))?;
+            write_file(&key, signing_key.serialize_pem().as_bytes())
+                .map_err(|e| cannot(&key, e))?;
+            write_file(&certificate, cert.pem().as_bytes()).map_err(|e| cannot(&certificate, e))?;
         }
         Err(error) => return Err(cannot(&certificate, error)),
     }
@@ -111,22 +112,9 @@ pub(super) fn decoy_secret(directory: &Path) -> Result<DecoySecret, String> {
             let mut secret = DecoySecret([0; SECRET_BYTES]);
             getrandom::fill(&mut secret.0)
                 .map_err(|error| format!("the system has no randomness: {error}"))?;
-            write(&path, secret.to_string().as_bytes()).map_err(cannot)?;
+            write_file(&path, secret.to_string().as_bytes()).map_err(cannot)?;
             Ok(secret)
         }
         Err(error) => Err(cannot(error)),
     }
-}
-
-/// Only its owner reads it.
-fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut options = fs::OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }

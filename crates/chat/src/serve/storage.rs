@@ -24,9 +24,11 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
 
 /// The store, the archive, and what is being done with them.
 pub struct Storage {
+    /// Before the store, so that it is closed first: the last one who closes the database empties
+    /// its log, and this one may not.
+    archive: Arc<Mutex<Box<dyn Archive>>>,
     /// One job has it at a time, in the lane's thread: nobody ever waits for this lock.
     store: Arc<Mutex<Box<dyn Store>>>,
-    archive: Arc<Mutex<Box<dyn Archive>>>,
     lanes: Option<Lanes>,
     /// The keeper's timer for the next batch is running.
     called: bool,

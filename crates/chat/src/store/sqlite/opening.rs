@@ -14,6 +14,7 @@ use rustix::io::Errno;
 
 use super::errors::failure;
 use super::migrations;
+use crate::durable::sync_name;
 use crate::store::StoreError;
 
 /// How long one connection waits for another one, where it has to: while the log is begun anew.
@@ -80,11 +81,9 @@ pub(super) fn to_write(path: &Path) -> Result<Connection, StoreError> {
     migrations::check(&connection)?;
     set_up(&connection).map_err(failure)?;
     migrations::migrate(&mut connection)?;
-    // The name of the file, too, has to survive a loss of power.
-    let directory = path.parent().filter(|parent| *parent != Path::new(""));
-    let directory = directory.unwrap_or(Path::new("."));
-    let synced = File::open(directory).and_then(|directory| directory.sync_all());
-    synced.map_err(|why| cannot(directory, &why))?;
+    // The names of the file and of its log, too, have to survive a loss of power: SQLite syncs that
+    // of the log, but does not look whether it can.
+    sync_name(path).map_err(|why| cannot(path, &why))?;
     Ok(connection)
 }
 
