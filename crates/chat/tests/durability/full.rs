@@ -52,13 +52,13 @@ fn stores_until_the_disk_is_full() {
     check(&store, &acknowledged, 0);
 }
 
-fn unshare() -> Command {
+pub fn unshare() -> Command {
     let mut command = Command::new("unshare");
     command.args(["--user", "--map-root-user", "--mount"]);
     command
 }
 
-fn can_mount() -> bool {
+pub fn can_mount() -> bool {
     let script = "mount -t tmpfs -o size=64k none /mnt";
     let mounted = unshare().args(["sh", "-c", script]).status();
     let can = mounted.is_ok_and(|status| status.success());

@@ -4,9 +4,11 @@
 
 mod batches;
 mod child;
+mod disk;
 mod full;
 mod killed;
 mod power;
+mod server;
 mod torn;
 mod trace;
 

@@ -2,22 +2,46 @@
 //! a call that it does not understand.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// One call that has succeeded, on a file by its path.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum Call {
     Make(String),
+    MakeDirectory(String),
     Write(String, usize, Vec<u8>),
     Truncate(String, usize),
     Sync(String),
+    /// A sync that has failed.
+    NotSynced(String),
     Unlink(String),
-    /// The process has said this.
+    Rename(String, String),
+    /// The process has said this: on its standard error, or to somebody on a socket.
     Said(String),
 }
 
-/// What to ask `strace` for.
-pub const CALLS: &str = "trace=openat,close,pwrite64,pwritev,write,ftruncate,fsync,fdatasync,\
-                         rename,renameat,renameat2,unlink,unlinkat,lseek,fallocate,dup,dup2";
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Call::Make(name) => write!(f, "make {name}"),
+            Call::MakeDirectory(name) => write!(f, "make directory {name}"),
+            Call::Write(name, at, bytes) => write!(f, "write {} at {at} of {name}", bytes.len()),
+            Call::Truncate(name, len) => write!(f, "cut {name} at {len}"),
+            Call::Sync(name) => write!(f, "sync {name}"),
+            Call::NotSynced(name) => write!(f, "sync of {name} fails"),
+            Call::Unlink(name) => write!(f, "remove {name}"),
+            Call::Rename(from, to) => write!(f, "rename {from} {to}"),
+            Call::Said(text) => write!(f, "say {text:?}"),
+        }
+    }
+}
+
+/// `strace` as it has to be called.
+pub const STRACE: &[&str] = &["strace", "-f", "-xx", "-s", "100000", "-e", CALLS];
+
+const CALLS: &str = "trace=openat,close,pwrite64,pwritev,write,writev,ftruncate,fsync,fdatasync,\
+                     rename,renameat,renameat2,unlink,unlinkat,mkdir,mkdirat,lseek,fallocate,dup,\
+                     dup2,sendto,sendmsg";
 
 /// Reads the calls on files in `directory`, in order.
 pub fn read(text: &str, directory: &str) -> Vec<Call> {
@@ -31,16 +55,35 @@ pub fn read(text: &str, directory: &str) -> Vec<Call> {
         let (process, rest) = line.split_once(' ').expect("a process is named");
         let rest = rest.trim_start();
         if let Some(first) = rest.strip_suffix(" <unfinished ...>") {
+            if is_send(first) {
+                // From now on somebody may read it.
+                reader.calls.push(Call::Said(said(first)));
+            }
             unfinished.insert(process, first.to_owned());
         } else if let Some(resumed) = rest.strip_prefix("<... ") {
             let (_, second) = resumed.split_once(" resumed>").expect("it is resumed");
             let first = unfinished.remove(process).expect("it was begun");
-            reader.line(&(first + second));
+            if !is_send(&first) {
+                reader.line(&(first + second));
+            }
         } else {
             reader.line(rest);
         }
     }
     reader.calls
+}
+
+fn is_send(line: &str) -> bool {
+    line.starts_with("sendto(") || line.starts_with("sendmsg(")
+}
+
+/// All that is sent, whether or not all of it is taken.
+fn said(arguments: &str) -> String {
+    let parts = arguments.split('"').skip(1).step_by(2);
+    let bytes: Vec<u8> = parts
+        .flat_map(|part| unhex(&format!("\"{part}\"")))
+        .collect();
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 struct Reader<'a> {
@@ -60,10 +103,19 @@ impl Reader<'_> {
         let arguments = arguments.trim_end().trim_end_matches(')');
         let result = result.split(' ').next().expect("a result is a number");
         let Ok(result) = result.parse::<i64>() else {
-            return; // the process ended in it
+            // The process has ended in it.
+            if is_send(line) {
+                self.calls.push(Call::Said(said(arguments)));
+            }
+            return;
         };
         if result >= 0 {
             self.call(name, arguments, result);
+        } else if matches!(name, "fsync" | "fdatasync") {
+            let descriptor = arguments.parse().expect("a descriptor");
+            let file = self.open.get(&descriptor);
+            self.calls
+                .extend(file.map(|file| Call::NotSynced(file.0.clone())));
         }
     }
 
@@ -75,9 +127,11 @@ impl Reader<'_> {
             ("openat", _) => {
                 let path = unhex(parts[1]);
                 if let Some(path) = self.own(&path) {
-                    assert!(!parts[2].contains("O_TRUNC"), "{arguments}");
                     if parts[2].contains("O_CREAT") {
                         self.calls.push(Call::Make(path.clone()));
+                    }
+                    if parts[2].contains("O_TRUNC") {
+                        self.calls.push(Call::Truncate(path.clone(), 0));
                     }
                     self.open.insert(result as i32, (path, 0));
                 }
@@ -108,6 +162,17 @@ impl Reader<'_> {
                 self.calls.push(Call::Truncate(path, len));
             }
             ("fsync" | "fdatasync", Some(path)) => self.calls.push(Call::Sync(path)),
+            ("sendto" | "sendmsg", None) => self.calls.push(Call::Said(said(arguments))),
+            ("mkdir", _) => {
+                let path = unhex(parts[0]);
+                self.calls.extend(self.own(&path).map(Call::MakeDirectory));
+            }
+            ("rename", _) => {
+                let (from, to) = (unhex(parts[0]), unhex(parts[1]));
+                if let (Some(from), Some(to)) = (self.own(&from), self.own(&to)) {
+                    self.calls.push(Call::Rename(from, to));
+                }
+            }
             ("unlink", _) => {
                 let path = unhex(parts[0]);
                 self.calls.extend(self.own(&path).map(Call::Unlink));
