@@ -86,23 +86,13 @@ impl Chat {
         if self.settings.registration == Registration::Closed && !self.known(user)?.admin {
             return Err(Refusal::RegistrationClosed);
         }
-        if names::check_nick(name).is_err() {
-            return Err(Refusal::BadAccountName(name.into()));
-        }
+        self.may_be_named(name)?;
         // Its rights come with the name, so it is made by those who have them.
         if self.is_admins(name) && !self.known(user)?.admin {
             return Err(Refusal::NickReserved(name.into()));
         }
         if self.accounts.len() + self.registering.len() >= self.settings.accounts_max {
             return Err(Refusal::RegistrationClosed);
-        }
-        // Nor one that looks like another one's.
-        let skeleton = names::skeleton(name);
-        let is_taken = self.account(name).is_some()
-            || self.looks.contains_key(skeleton.as_str())
-            || self.registering.contains(skeleton.as_str());
-        if is_taken {
-            return Err(Refusal::AccountExists(name.into()));
         }
         let who = self.known(user)?;
         if let Some(own) = who.account().filter(|_| !who.admin) {
@@ -112,6 +102,26 @@ impl Chat {
         match self.users.find(name) {
             Some(other) if other != user => Err(Refusal::NickInUse(name.into())),
             _ => Ok(()),
+        }
+    }
+
+    /// Whether there can be an account of this name beside those that there are: whoever makes one
+    /// without asking the server's users compares it by this.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn may_be_named(&self, name: &str) -> Result<(), Refusal> {
+        let skeleton = names::skeleton(name);
+        if names::check_nick(name).is_err() || names::is_service(&skeleton) {
+            return Err(Refusal::BadAccountName(name.into()));
+        }
+        // Nor one that looks like another one's.
+        let is_taken = self.account(name).is_some()
+            || self.looks.contains_key(skeleton.as_str())
+            || self.registering.contains(skeleton.as_str());
+        match is_taken {
+            true => Err(Refusal::AccountExists(name.into())),
+            false => Ok(()),
         }
     }
 

@@ -49,6 +49,9 @@ pub const CHANNEL_PREFIX: char = '#';
 /// Combining marks behind one another, more of which serve only to cover the lines above.
 const MARKS_IN_A_ROW_MAX: usize = 4;
 
+/// What people expect services of other servers under, and tell them their passwords.
+const SERVICES: [&str; 2] = ["nickserv", "chanserv"];
+
 /// Why a text is no name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NameError {
@@ -170,6 +173,12 @@ pub fn check_nick(nick: &str) -> Result<(), NameError> {
         return Err(NameError::MixedScripts);
     }
     Ok(())
+}
+
+/// Whether a name with this [`skeleton`] can be taken for a service's: nobody is to have it, or
+/// people would tell that one their passwords.
+pub fn is_service(skeleton: &str) -> bool {
+    SERVICES.contains(&skeleton)
 }
 
 /// Whether `name` is meant as a channel: a target that begins with `#`.

@@ -192,6 +192,9 @@ impl Chat {
         }
         let owns = account.is_some_and(|account| names::are_same(account, nick));
         let skeleton = names::skeleton(nick);
+        if names::is_service(&skeleton) {
+            return Err(Refusal::BadNick(nick.into()));
+        }
         let looks_like = self.looks.get(skeleton.as_str());
         // The owner of one that looks like it may, or two who look alike by import shut both out.
         let is_anothers = self.account(nick).is_some()

@@ -118,11 +118,12 @@ capabilities! {
     EXTENDED_MONITOR 22 "extended-monitor";
     STS 23 "sts";
     SEARCH 24 "soju.im/search";
+    PRE_AWAY 25 "draft/pre-away";
 }
 
 /// How many there are. A word has room for them, and for [`Viewer`](super::render::Viewer)'s three
 /// bits.
-pub const COUNT: u32 = 25;
+pub const COUNT: u32 = 26;
 
 /// Those that the server does, whatever its configuration. `sts` and `draft/account-registration`
 /// depend on it.
@@ -149,7 +150,8 @@ pub const WORKING: Caps = Caps(
         | REDACTION.0
         | MULTILINE.0
         | EXTENDED_MONITOR.0
-        | SEARCH.0,
+        | SEARCH.0
+        | PRE_AWAY.0,
 );
 
 /// The capability of this name; names are case-sensitive.

@@ -31,6 +31,7 @@ mod list;
 mod members;
 pub(crate) mod modes;
 mod monitor;
+mod nickserv;
 mod pieces;
 mod presence;
 mod read_marks;

@@ -11,5 +11,6 @@ mod grammar;
 mod history;
 mod marks;
 mod multiline;
+mod nickserv;
 mod queries;
 mod server;

@@ -1,5 +1,9 @@
 //! Up to where one has read, on all of one's clients.
 
+use std::sync::Arc;
+
+use switchboard_chat::chat::MARKS_MAX;
+
 use crate::server::Server;
 
 const CAPS: &str = "draft/read-marker standard-replies";
@@ -72,6 +76,50 @@ fn a_mark_is_there_when_one_comes_back() {
             ":s 366 ann #a :End of /NAMES list",
         ],
     );
+}
+
+#[test]
+fn who_logs_in_late_is_told_of_the_marks_of_its_rooms() {
+    let mut server = Server::new();
+    server.enter_with_account("ann", CAPS);
+    server.say("ann", "JOIN #a");
+    server.say("ann", &format!("MARKREAD #a {EARLIER}"));
+    server.store();
+    let mark = format!(":s MARKREAD #a {EARLIER}");
+    // While another connection is there, and after it.
+    for name in ["one", "two"] {
+        server.enter(name, CAPS);
+        server.say(name, "JOIN #a");
+        server.heard(name);
+        server.say(name, "NS IDENTIFY ann :correct horse");
+        assert_eq!(server.heard(name).last(), Some(&mark), "{name}");
+        server.lose("ann");
+        server.lose(name);
+        server.connect("ann");
+    }
+}
+
+#[test]
+fn marks_in_memory_are_bounded() {
+    let mut server = Server::new();
+    server.enter_with_account("ann", CAPS);
+    let user = server.chat.find("ann").unwrap();
+    let stored: Vec<_> = (0..=MARKS_MAX)
+        .map(|number| (Arc::from(format!("#{number}")), 7))
+        .collect();
+    server.chat.learn_marks("ann", &stored);
+    assert_eq!(
+        server.chat.mark(user, &format!("#{}", MARKS_MAX - 1)),
+        Some(7)
+    );
+    assert_eq!(server.chat.mark(user, &format!("#{MARKS_MAX}")), None);
+    // One more is stored, and not kept; one that is kept goes on.
+    server.say("ann", "JOIN #a,#0");
+    server.say("ann", &format!("MARKREAD #a {LATER}"));
+    server.say("ann", &format!("MARKREAD #0 {LATER}"));
+    server.store();
+    assert_eq!(server.chat.mark(user, "#a"), None);
+    assert_eq!(server.chat.mark(user, "#0"), Some(1_000_000_000_000));
 }
 
 #[test]

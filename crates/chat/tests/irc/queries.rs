@@ -1,5 +1,6 @@
 //! What clients ask about users, rooms and the server.
 
+use switchboard_chat::chat::FORMER_MAX;
 use switchboard_chat::chat::command::Command;
 
 use crate::server::Server;
@@ -335,4 +336,39 @@ fn a_bot_is_known_by_its_flag() {
     server.command(bob, Command::SetBot(true));
     server.say("ann", "WHO bob %f");
     assert_eq!(server.heard("ann")[0], ":s 354 ann HB");
+}
+
+#[test]
+fn former_names_are_bounded() {
+    let mut server = Server::new();
+    for number in 0..=FORMER_MAX {
+        let name = format!("n{number}");
+        server.enter(&name, "");
+        server.lose(&name);
+    }
+    assert_eq!(server.chat.former("n0").count(), 0);
+    assert_eq!(server.chat.former("n1").count(), 1);
+}
+
+#[test]
+fn who_connects_while_away_is_away_from_the_beginning() {
+    let mut server = Server::new();
+    server.enter("bob", "extended-monitor away-notify");
+    server.say("bob", "MONITOR + ann");
+    server.heard("bob");
+    server.connect("ann");
+    server.say("ann", "AWAY :too early");
+    server.say("ann", "CAP REQ draft/pre-away");
+    server.say("ann", "NICK ann");
+    server.say("ann", "AWAY *");
+    server.say("ann", "USER ann 0 * :x");
+    server.say("ann", "CAP END");
+    let told = server.heard("ann");
+    assert!(told[0].starts_with(":s 451 * "), "{told:?}");
+    assert!(told[2].starts_with(":s 306 ann "), "{told:?}");
+    server.hears("bob", &[":s 730 * :ann!ann@host", ":ann!ann@host AWAY :*"]);
+    server.say("bob", "PRIVMSG ann :hi");
+    server.hears("bob", &[":s 301 bob ann :*"]);
+    server.say("ann", "AWAY");
+    server.hears("bob", &[":ann!ann@host AWAY"]);
 }

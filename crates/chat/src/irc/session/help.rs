@@ -76,6 +76,11 @@ const TOPICS: &[(&str, &str, &str)] = &[
     ("NAMES", "#room", "Who is in a room"),
     ("NICK", "nick", "Another name"),
     (
+        "NICKSERV",
+        "IDENTIFY [account] password | REGISTER password | ...",
+        "Your account, in the words of other servers",
+    ),
+    (
         "NOTICE",
         "target text",
         "Says something that is not to be answered by programs",
@@ -86,6 +91,7 @@ const TOPICS: &[(&str, &str, &str)] = &[
         "Administrators: takes up your rights",
     ),
     ("PART", "#room [reason]", "Leaves a room"),
+    ("PASSWD", "password", "Another password for your account"),
     (
         "PRIVMSG",
         "target text",
@@ -94,11 +100,21 @@ const TOPICS: &[(&str, &str, &str)] = &[
     ("QUIT", "[reason]", "Goodbye"),
     ("REDACT", "target msgid [reason]", "Takes a message back"),
     (
+        "REGISTER",
+        "account|* invitation|* password",
+        "Makes an account; * is your nick",
+    ),
+    (
         "SEARCH",
         "in=#room;text=words;...",
         "Looks for messages (for clients)",
     ),
     ("SETNAME", "realname", "Another name for people to read"),
+    (
+        "SETPASS",
+        "account password",
+        "Administrators: gives an account another password",
+    ),
     ("SUSPEND", "account", "Administrators: ends an account"),
     ("TOPIC", "#room [text]", "What a room is about"),
     ("UNKLINE", "mask", "Administrators: takes a ban back"),

@@ -111,6 +111,16 @@ impl Call<'_, '_> {
         }
     }
 
+    /// For a client that wants to know, when it has logged in late: the marks of all its rooms.
+    pub(super) fn show_marks(&mut self) {
+        if self.caps().has(caps::READ_MARKER) && self.chat().knows_marks(self.me()) {
+            for room in self.own_rooms() {
+                self.show_mark(&room);
+            }
+        }
+        self.fetch_marks();
+    }
+
     /// Has the marks ready for the rooms that the client will come into. If it is faster than the
     /// archive, it is told of those where it is by then.
     pub(super) fn fetch_marks(&mut self) {

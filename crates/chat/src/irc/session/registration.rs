@@ -56,6 +56,8 @@ pub(super) struct Greeting {
     /// It negotiates capabilities: nothing else happens until it says that it has ended.
     pub(super) is_negotiating: bool,
     pub(super) account: Option<Arc<str>>,
+    /// Away from the beginning, and why.
+    pub(super) away: Option<Arc<str>>,
 }
 
 impl Greeting {
@@ -67,6 +69,7 @@ impl Greeting {
             user: None,
             is_negotiating: false,
             account: None,
+            away: None,
         }
     }
 
@@ -144,6 +147,7 @@ impl Call<'_, '_> {
             from: greeting.origin.from,
         };
         let (nick, now) = (Arc::clone(nick), self.view.now);
+        let away = greeting.away.clone();
         match self.view.chat.enter(newcomer, now, self.view.out) {
             Ok(user) => {
                 self.session.state = State::In(user);
@@ -151,6 +155,10 @@ impl Call<'_, '_> {
                     let shown = self.session.certificate.as_ref();
                     let shown = shown.map(|shown| shown.to_string().into());
                     self.view.chat.secured(user, shown);
+                }
+                if away.is_some() {
+                    // It is short enough, and the first thing that this user does.
+                    let _ = self.command(Command::SetAway(away));
                 }
                 self.welcome();
             }

@@ -76,7 +76,7 @@ impl Call<'_, '_> {
     }
 
     /// Goes on with an exchange until it is somebody else's turn.
-    fn go_on(&mut self, mut exchange: Box<Exchange>, mut step: Step) {
+    pub(super) fn go_on(&mut self, mut exchange: Box<Exchange>, mut step: Step) {
         let is_over = loop {
             step = match step {
                 Step::NeedVerifier { ticket, account } => {
@@ -160,6 +160,9 @@ impl Call<'_, '_> {
         );
         self.numeric_text(RPL_LOGGEDIN, &[&source, &name], &text);
         self.numeric(RPL_SASLSUCCESS, &[]);
+        if self.session.user().is_some() {
+            self.show_marks();
+        }
     }
 
     fn sasl_failed(&mut self, failure: &Failure) {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::call::target;
-use super::{Call, Entry};
+use super::{Call, Entry, nickserv};
 use crate::chat::command::{Command, Kind, Say, Tag};
 use crate::irc::caps;
 use crate::irc::message::Message;
@@ -54,6 +54,13 @@ fn say(call: &mut Call<'_, '_>, message: &Message<'_>, kind: Kind, name: &str) {
     let tags = call.client_tags(message.tags);
     let text: Arc<str> = text.into();
     for to in targets {
+        if nickserv::is_meant(to) {
+            // What was said to it by a notice, or without a text, is answered by nobody.
+            if kind == Kind::Message {
+                call.tell_nickserv(&text);
+            }
+            continue;
+        }
         let is_kept = |(key, _): &Tag| KEPT.contains(&&**key);
         let command = if kind != Kind::Tags || tags.iter().any(is_kept) {
             Command::Say(Say {

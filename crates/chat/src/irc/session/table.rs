@@ -3,8 +3,8 @@
 
 use super::{
     Call, about, accounts, administration, batches, cap, certificates, help, history, list,
-    members, modes, monitor, presence, read_marks, redaction, registration, rooms, sasl, search,
-    speaking, who, whois,
+    members, modes, monitor, nickserv, presence, read_marks, redaction, registration, rooms, sasl,
+    search, speaking, who, whois,
 };
 use crate::irc::message::Message;
 
@@ -62,6 +62,7 @@ const TABLES: &[&[Entry]] = &[
     batches::COMMANDS,
     sasl::COMMANDS,
     accounts::COMMANDS,
+    nickserv::COMMANDS,
     members::COMMANDS,
     who::COMMANDS,
     whois::COMMANDS,
