@@ -2,6 +2,7 @@
 //!
 //! It must never act: it turns words into values, or into an error that says what to write.
 
+pub mod account;
 pub mod config;
 pub mod data;
 mod serve;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use switchboard::Driver;
 
+use account::AccountArgs;
 use config::ConfigCommand;
 use data::{BackupArgs, ExportArgs, ImportArgs};
 
@@ -47,6 +49,12 @@ const BACKUP_EXAMPLES: &str = "Examples:
   switchboard backup /var/backups/chat.db
   mkdir restored && cp /var/backups/chat.db restored/switchboard.db
   switchboard export --data restored --room '#lobby' --format text";
+
+const ACCOUNT_EXAMPLES: &str = "Examples:
+  switchboard account create ann
+  switchboard serve --admin ann
+  printf '%s\\n' \"$PASSWORD\" | switchboard account passwd ann
+  switchboard account list";
 
 /// The two halves of a chat, its replay, and what can be done with its data.
 #[derive(Debug, Clone, Subcommand)]
@@ -103,6 +111,14 @@ pub enum Command {
     /// Exit status: 0 if the copy is complete and good, 1 if not, 2 if the command line is wrong.
     #[command(after_help = BACKUP_EXAMPLES)]
     Backup(BackupArgs),
+    /// Make accounts, give them other passwords, and list them.
+    ///
+    /// Users make accounts by themselves, with their IRC client, if `serve --registration` lets them.
+    /// This is for the first administrator, and for passwords that were forgotten.
+    ///
+    /// Exit status: 0 if it is done, 1 if not, 2 if the command line is wrong.
+    #[command(after_help = ACCOUNT_EXAMPLES)]
+    Account(AccountArgs),
     /// Talk to a server: from the keyboard, or from a pipe.
     ///
     /// On a terminal: type a line and press Enter. The server's answers appear above the line that

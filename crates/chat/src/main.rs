@@ -1,5 +1,6 @@
 //! The `switchboard` program: what was asked for, and the exit code.
 
+mod account;
 mod connect;
 mod data;
 mod replay;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Replay(args) => return replay::run(&args),
         Command::Connect(args) => connect::run(&args),
+        Command::Account(args) => account::run(&args),
         Command::Export(args) => data::export(&args),
         Command::Import(args) => data::import(&args),
         Command::Backup(args) => data::back_up(&args),

@@ -12,6 +12,7 @@ mod greeting;
 mod http;
 mod irc_client;
 mod links;
+mod motd;
 mod plain;
 mod server;
 mod storage;
@@ -81,6 +82,7 @@ pub fn run(args: &ServeArgs) -> std::result::Result<ExitCode, String> {
     let storage = storage(args)?;
     let mut args = args.clone();
     args.decoys = Some(certificate::decoy_secret(&args.data.directory()?)?);
+    args.motd_line = motd::lines(args.motd.as_deref())?;
     let args = &args;
     let seed =
         getrandom::u64().map_err(|error| format!("the system has no randomness: {error}"))?;
@@ -139,7 +141,7 @@ pub fn check(args: &ServeArgs) -> std::result::Result<(), String> {
             exposure::check(args, there)?;
         }
     }
-    Ok(())
+    motd::lines(args.motd.as_deref()).map(drop)
 }
 
 /// The store in the data directory.

@@ -174,6 +174,7 @@ fn flags_of_serve_come_back_from_a_recording() {
         "--listen 127.0.0.1:1 --listen [::1]:2 --max-message 10 --max-clients 2",
         "--idle-timeout off --rate off --pause off",
         "--idle-timeout 1h30m --rate 7 --pause 1500ms",
+        "--admin ann --admin Bob --registration invitation --contact a --motd-line= --motd-line=b",
     ] {
         let args = serve(words);
         let again = ServeArgs::from_lines(&args.to_lines()).unwrap();

@@ -13,9 +13,8 @@ pub enum Registration {
     #[default]
     Open,
     /// Whoever has a code that an administrator made.
-    #[value(skip)] // no flag before administrators have commands
     Invitation,
-    /// Nobody.
+    /// Nobody; administrators make them.
     Closed,
 }
 

@@ -76,6 +76,23 @@ pub struct ServeArgs {
     #[arg(long, value_enum, default_value_t)]
     pub registration: Registration,
 
+    /// Who logs in to this account is an administrator of the server; give it more than once for
+    /// several. Nobody can register the name: `switchboard account create` makes the account
+    #[arg(long, value_name = "ACCOUNT", value_parser = account)]
+    pub admin: Vec<String>,
+
+    /// Greet IRC clients with the text in FILE, of which 100 lines are shown
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub motd: Option<PathBuf>,
+
+    /// The lines of that file; for a replay, which has them from the recording.
+    #[arg(long, hide = true)]
+    pub motd_line: Vec<String>,
+
+    /// Who runs the server and how to reach them, for /ADMIN; up to three lines, each with the flag
+    #[arg(long, value_name = "TEXT", value_parser = contact)]
+    pub contact: Vec<String>,
+
     /// Remove messages that are older than this, as in 30d or 1y; "off": keep them
     #[arg(long, value_name = "DURATION", default_value_t = Switch(None))]
     pub keep_for: Switch<Duration>,
@@ -169,6 +186,7 @@ impl ServeArgs {
             server: self.name.as_str().into(),
             lobby: self.lobby.as_str().into(),
             registration: self.registration,
+            admins: self.admin.iter().map(|name| names::folded(name)).collect(),
             users_max: self.max_clients as usize,
             connections_per_network: self.max_per_network as usize,
             text_bytes_max: self.max_message as usize,
@@ -198,6 +216,16 @@ impl ServeArgs {
         if self.tls.is_some() {
             // Which one does not matter where no bytes are encrypted.
             lines.push_str("--tls=self-signed\n");
+        }
+        let more = [
+            ("admin", &self.admin),
+            ("contact", &self.contact),
+            ("motd-line", &self.motd_line),
+        ];
+        for (flag, values) in more {
+            for value in values {
+                lines.push_str(&format!("--{flag}={value}\n"));
+            }
         }
         for origin in &self.allow_origin {
             lines.push_str(&format!("--allow-origin={origin}\n"));
@@ -380,5 +408,19 @@ fn room(text: &str) -> Result<String, String> {
         false => Err(
             "a room begins with #, and has no spaces, commas or invisible characters".to_owned(),
         ),
+    }
+}
+
+fn account(text: &str) -> Result<String, String> {
+    match names::check_nick(text) {
+        Ok(()) => Ok(text.to_owned()),
+        Err(why) => Err(why.to_string()),
+    }
+}
+
+fn contact(text: &str) -> Result<String, String> {
+    match text.chars().any(char::is_control) {
+        true => Err("write one line; give the flag again for the next one".to_owned()),
+        false => Ok(text.to_owned()),
     }
 }

@@ -102,6 +102,16 @@ impl Server {
             .map_or([0; SECRET_BYTES], |secret| secret.0);
         let mut irc = IrcConfig::new(args.name.as_str().into(), &secret);
         irc.network = args.network.as_str().into();
+        irc.motd = args
+            .motd_line
+            .iter()
+            .map(|line| line.as_str().into())
+            .collect();
+        irc.admin_info = args
+            .contact
+            .iter()
+            .map(|line| line.as_str().into())
+            .collect();
         Server {
             chat: Chat::new(args.settings(), Snapshot::default()),
             links: Links::default(),

@@ -1,5 +1,6 @@
 //! The program as it is run: real processes, real sockets, on a port that the system chooses.
 
+mod account;
 mod connect;
 mod limits;
 mod replay;

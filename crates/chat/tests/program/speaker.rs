@@ -48,6 +48,22 @@ impl Speaker {
         assert_eq!(String::from_utf8_lossy(&heard), expected);
     }
 
+    /// Everything up to a line that has `text` in it.
+    #[track_caller]
+    pub fn hear_line_with(&mut self, text: &str) -> String {
+        let mut heard = Vec::new();
+        loop {
+            let mut byte = [0];
+            self.stream
+                .read_exact(&mut byte)
+                .expect("the server answers");
+            heard.push(byte[0]);
+            if byte == *b"\n" && String::from_utf8_lossy(&heard).contains(text) {
+                return String::from_utf8(heard).expect("answers are text");
+            }
+        }
+    }
+
     /// Has nothing more to say, but goes on listening.
     pub fn finish(&mut self) {
         self.stream
