@@ -6,7 +6,9 @@
 //! replaces those of its number and of later ones that were read before it: so whatever is left of
 //! a batch that failed counts for nothing once another one is stored. What a torn end of a file
 //! holds is no frame. Both times a new file is begun, since of a file whose sync has failed nobody
-//! knows what it holds.
+//! knows what it holds. Nor does who opens a log: what it reads may have been written by one whose
+//! sync has failed, and be gone after the next loss of power. So it is all written again, as one
+//! frame in a file of its own.
 //!
 //! Nothing is removed from the log: it is for runs that end.
 
@@ -28,6 +30,8 @@ enum Record {
     Made(u32),
     Wrote(Vec<Write>),
     Pruned(u64, Retention),
+    /// All of the log up to here, in place of what was read before it.
+    Everything(Vec<Record>),
 }
 
 /// Messages and the rest on a [`Disk`]. Clones of it would be two writers, so there are none.
@@ -56,20 +60,21 @@ impl LogStore {
             let bytes = disk.read(&name(*file)).map_err(|error| failure(&error))?;
             read(&bytes, &mut records)?;
         }
+        if records.is_empty() {
+            records.push(Record::Made(database));
+        }
         let mut store = LogStore {
             disk: disk.clone(),
             retention,
-            frames: records.len() as u64,
+            frames: 0,
             file: files.last().map_or(0, |last| last + 1),
             memory: Arc::default(),
             broken: false,
         };
-        if records.is_empty() {
-            let made = Record::Made(database);
-            store.append(&made)?;
-            records.push(made);
-        }
         records.iter().for_each(|record| apply(record, &mut memory));
+        let count = records.len() as u64;
+        store.append(&Record::Everything(records))?;
+        store.frames = count;
         *store.memory() = memory;
         Ok(store)
     }
@@ -141,6 +146,7 @@ fn apply(record: &Record, memory: &mut Memory) {
         Record::Made(database) => memory.set_database(*database),
         Record::Wrote(writes) => writes.iter().for_each(|write| memory.write(write)),
         Record::Pruned(unix_ms, retention) => memory.prune(*unix_ms, retention),
+        Record::Everything(records) => records.iter().for_each(|record| apply(record, memory)),
     }
 }
 
@@ -187,7 +193,10 @@ fn read(mut bytes: &[u8], records: &mut Vec<Record>) -> Result<(), StoreError> {
             StoreError::Failed("the log holds what was never written to it".to_owned())
         })?;
         records.truncate(number as usize);
-        records.push(record);
+        match record {
+            Record::Everything(all) => *records = all,
+            record => records.push(record),
+        }
         bytes = rest;
     }
     Ok(())
@@ -212,6 +221,10 @@ impl Replayable for Record {
                 (2_u8, *unix_ms).encode(out);
                 (it.max_age, it.max_count, it.max_bytes).encode(out);
             }
+            Record::Everything(records) => {
+                3_u8.encode(out);
+                records.encode(out);
+            }
         }
     }
 
@@ -229,6 +242,7 @@ impl Replayable for Record {
                 };
                 Record::Pruned(unix_ms, retention)
             }
+            3 => Record::Everything(Replayable::decode(bytes)?),
             _ => return None,
         })
     }

@@ -127,6 +127,31 @@ fn the_number_of_a_database_stays() {
     assert_eq!(again.load().unwrap().database, 7);
 }
 
+/// What is read may never have reached the disk, if the one who wrote it could not sync it.
+#[test]
+fn what_is_found_is_durable_once_the_store_is_open() {
+    for seed in 0..100 {
+        let mut sim = Simulation::new(seed);
+        let disk = sim.disk("server");
+        let host = sim.host("server", || (), |_| Ok(())).unwrap();
+        let mut acknowledged = Vec::new();
+        for life in 0..4 {
+            sim.faults(faults(0.3));
+            let mut open = || LogStore::open(&disk, 1, Retention::default());
+            let opened = std::iter::repeat_with(&mut open)
+                .take(1000)
+                .find_map(Result::ok);
+            let mut store = opened.expect("a disk fails so often only if the store cannot be read");
+            sim.faults(Faults::none());
+            assert_eq!(there(&store), acknowledged, "seed {seed}");
+            store.commit(&batch(life)).unwrap();
+            acknowledged.push(life);
+            sim.crash(host);
+            sim.restart(host).unwrap();
+        }
+    }
+}
+
 #[test]
 fn what_was_pruned_stays_away() {
     let mut sim = Simulation::new(1);
