@@ -159,6 +159,11 @@ fn storage(args: &ServeArgs) -> std::result::Result<Storage, String> {
 /// # Errors
 /// What the system reports; why a recording cannot be made, or cannot be replayed.
 pub fn reactor(args: &ServeArgs, builder: Builder, storage: Storage) -> Result<Reactor<Server>> {
+    bounded(args, builder).build(Server::new(args, storage))
+}
+
+/// With the bounds of a server that `args` ask for.
+pub fn bounded(args: &ServeArgs, builder: Builder) -> Builder {
     let limits = args.limits();
     let inbox = Decoder::new(limits.message_bytes_max).buffer_bytes_max();
     let (low, high) = OUTBOX_WATERMARKS;
@@ -172,7 +177,6 @@ pub fn reactor(args: &ServeArgs, builder: Builder, storage: Storage) -> Result<R
         .source_options(options)
         .close_timeout(FAREWELL_TIMEOUT)
         .shutdown_timeout(FAREWELL_TIMEOUT)
-        .build(Server::new(args, storage))
 }
 
 /// Binds all addresses.

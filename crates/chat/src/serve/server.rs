@@ -15,6 +15,7 @@ use crate::accounts::decoys::SECRET_BYTES;
 use crate::answers::Answers;
 use crate::chat::Chat;
 use crate::chat::outlet::Outlet;
+use crate::chat::settings::Settings;
 use crate::cli::ServeArgs;
 use crate::irc::config::IrcConfig;
 use crate::limits::Limits;
@@ -94,7 +95,7 @@ impl Server {
     }
 
     /// A server as `args` ask for, in which nobody is yet.
-    pub(super) fn new(args: &ServeArgs, storage: Storage) -> Server {
+    pub fn new(args: &ServeArgs, storage: Storage) -> Server {
         let limits = args.limits();
         let secret = args
             .decoys
@@ -131,6 +132,19 @@ impl Server {
             dice: Dice::default(),
             counters: Counters::default(),
         }
+    }
+
+    /// With bounds of the chat that no flag sets.
+    #[must_use]
+    pub fn with_settings(mut self, settings: Settings) -> Server {
+        self.chat = Chat::new(settings, Snapshot::default());
+        self
+    }
+
+    /// How many clients are connected, and how many of them are users: by the counts that limits
+    /// look at.
+    pub fn counts(&self) -> (usize, usize) {
+        (self.clients, self.links.tokens().count())
     }
 
     /// Random bytes for one call of a session.
