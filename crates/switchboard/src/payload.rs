@@ -10,6 +10,9 @@ pub enum Payload<'a> {
     Copied(&'a [u8]),
     /// To be shared: a message to many receivers lies in memory once.
     Shared(Bytes),
+    /// The same of bytes that the caller keeps, for the next receiver: nothing is counted up and down
+    /// for each.
+    Lent(&'a Bytes),
 }
 
 impl Payload<'_> {
@@ -18,6 +21,7 @@ impl Payload<'_> {
         match self {
             Payload::Copied(bytes) => bytes.len(),
             Payload::Shared(bytes) => bytes.len(),
+            Payload::Lent(bytes) => bytes.len(),
         }
     }
 
@@ -25,6 +29,7 @@ impl Payload<'_> {
         match self {
             Payload::Copied(bytes) => bytes,
             Payload::Shared(bytes) => bytes,
+            Payload::Lent(bytes) => bytes,
         }
     }
 
@@ -34,6 +39,7 @@ impl Payload<'_> {
         match self {
             Payload::Copied(bytes) => Some(bytes),
             Payload::Shared(bytes) => (bytes.len() <= share).then_some(bytes),
+            Payload::Lent(bytes) => (bytes.len() <= share).then_some(bytes),
         }
     }
 
@@ -41,6 +47,7 @@ impl Payload<'_> {
         match self {
             Payload::Copied(bytes) => Bytes::copy_from_slice(bytes),
             Payload::Shared(bytes) => bytes,
+            Payload::Lent(bytes) => bytes.clone(),
         }
     }
 }
@@ -61,7 +68,7 @@ payload_from! {
     &'a str, text => Payload::Copied(text.as_bytes());
     &'a String, text => Payload::Copied(text.as_bytes());
     &'a Vec<u8>, bytes => Payload::Copied(bytes);
-    &'a Bytes, bytes => Payload::Shared(bytes.clone());
+    &'a Bytes, bytes => Payload::Lent(bytes);
     Bytes, bytes => Payload::Shared(bytes);
     Vec<u8>, bytes => Payload::Shared(bytes.into());
     String, text => Payload::Shared(text.into());

@@ -6,6 +6,8 @@ use std::ops::Range;
 #[cfg(unix)]
 use std::os::fd::OwnedFd;
 
+use bytes::Bytes;
+
 use crate::core::Core;
 use crate::driver::Driver;
 use crate::handler::Close;
@@ -28,6 +30,10 @@ const FORWARD: usize = 512;
 /// memory than they are, and a slice for the kernel each.
 const SHARE: usize = 1024;
 
+/// Up to this length bytes for many are staged, with one copy for all of them: so nobody needs an outbox
+/// for them, unless its kernel has no room. Longer ones are not copied at all.
+const SHARE_STAGED: usize = 4096;
+
 /// Outboxes kept for the next source that sends, so that a request and its answer need no
 /// allocation.
 const SPARE_OUTBOXES: usize = 256;
@@ -43,8 +49,18 @@ impl<S: 'static> LoopContext<'_, S> {
     pub(crate) fn send<'p>(&mut self, token: Token, payload: impl Into<Payload<'p>>) -> Result {
         match payload.into() {
             Payload::Copied(bytes) => self.send_copied(token, bytes),
+            Payload::Lent(bytes) => self.send_lent(token, bytes),
             shared => self.core.send_at_length(token, shared, self.lent),
         }
+    }
+
+    #[inline(never)]
+    fn send_lent(&mut self, token: Token, bytes: &Bytes) -> Result {
+        if bytes.len() <= SHARE_STAGED && self.core.stage_shared(token, bytes) {
+            return Ok(());
+        }
+        self.core
+            .send_at_length(token, Payload::Lent(bytes), self.lent)
     }
 
     /// One function for all callers, small as it looks: it is too much to be part of each.
@@ -101,6 +117,29 @@ impl<S: 'static> Core<S> {
         };
         self.outboxed += bytes.len();
         room.copy_from_slice(bytes); // last: nothing has to be kept in registers meanwhile
+        true
+    }
+
+    /// As `stage`, for bytes that others are sent, too.
+    #[inline(always)]
+    fn stage_shared(&mut self, token: Token, bytes: &Bytes) -> bool {
+        let Some(source) = self.sources.get_mut(token) else {
+            return false;
+        };
+        let len = bytes.len();
+        let fits = source.can_stage()
+            && source.staged.len() + len <= source.options.low as usize
+            && self.inboxed + self.outboxed + len <= self.config.max_buffered
+            && self.forward.is_none()
+            && self.stage.share(&mut source.staged, bytes);
+        if !fits {
+            return false;
+        }
+        self.outboxed += len;
+        if !source.dirty {
+            source.dirty = true;
+            self.dirty.push(token);
+        }
         true
     }
 

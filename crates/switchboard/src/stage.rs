@@ -3,6 +3,8 @@
 //! It must never keep bytes beyond a flush: what the kernel does not take moves to an outbox, and
 //! a driver that sends later takes the whole stage (`Driver::keep_stage`).
 
+use bytes::Bytes;
+
 use crate::sources::Source;
 
 /// How many bytes are staged at most; what goes beyond is put into outboxes at once.
@@ -11,6 +13,9 @@ const STAGE: usize = 64 * 1024;
 pub(crate) struct Stage {
     bytes: Box<[u8]>,
     filled: usize,
+    /// What was copied here last of what many are sent, and where it lies: the next ones need no copy.
+    /// Held, so that nothing else gets its address meanwhile.
+    shared: Option<(Bytes, Staged)>,
 }
 
 /// Where the bytes of one source lie. They come before those in its outbox.
@@ -39,7 +44,36 @@ impl Stage {
         Stage {
             bytes: vec![0; STAGE].into_boxed_slice(),
             filled: 0,
+            shared: None,
         }
+    }
+
+    /// Puts bytes that others are sent, too, behind what a source has here, as `extend`: those that
+    /// have nothing here yet share one copy. Bytes here never change, so neither does what they have
+    /// if one of them is sent more.
+    #[inline]
+    pub(crate) fn share(&mut self, staged: &mut Staged, bytes: &Bytes) -> bool {
+        if staged.len() == 0
+            && let Some((last, place)) = &self.shared
+            && last.as_ptr() == bytes.as_ptr()
+            && last.len() == bytes.len()
+        {
+            *staged = *place;
+            return true;
+        }
+        self.share_anew(staged, bytes)
+    }
+
+    #[inline(never)]
+    fn share_anew(&mut self, staged: &mut Staged, bytes: &Bytes) -> bool {
+        let Some(room) = self.extend(staged, bytes.len()) else {
+            return false;
+        };
+        room.copy_from_slice(bytes);
+        let len = bytes.len() as u32;
+        let start = staged.start + staged.len - len;
+        self.shared = Some((bytes.clone(), Staged { start, len }));
+        true
     }
 
     /// Room for `len` bytes behind what a source has here. `None` if there is not enough, or if
@@ -76,8 +110,12 @@ impl Stage {
     }
 
     /// Once no source has anything here.
+    #[inline]
     pub(crate) fn clear(&mut self) {
         self.filled = 0;
+        if self.shared.is_some() {
+            self.shared = None;
+        }
     }
 }
 
