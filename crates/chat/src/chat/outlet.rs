@@ -14,6 +14,15 @@ pub trait Outlet {
     /// What a protocol (or a client of it) does not understand, its adapter leaves out.
     fn tell(&mut self, to: &mut dyn Iterator<Item = UserId>, event: &Event);
 
+    /// Tells each of `to` of all of `events`, in their order: what was said in one room and stored
+    /// together. Whoever has many to tell writes it once, and sends each of them once.
+    fn tell_all(&mut self, to: &mut dyn Iterator<Item = UserId>, events: &[Event]) {
+        let to: Vec<UserId> = to.collect();
+        for event in events {
+            self.tell(&mut to.iter().copied(), event);
+        }
+    }
+
     /// The answer to a durable command that nobody else is told of, or the reason for which a
     /// durable command (a message, too) was not done after all.
     fn answer(&mut self, to: UserId, label: Label, outcome: Result<Receipt, Refusal>);

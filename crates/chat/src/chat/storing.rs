@@ -18,6 +18,17 @@ use crate::store::record::What;
 /// Who is answered, and what it is reminded of.
 pub(super) type Answered = (Option<UserId>, Label);
 
+/// The text that a room is told of at once, in bytes.
+const SAID_BYTES_MAX: usize = 16 * 1024;
+
+/// Messages that follow each other in a batch, all of one room.
+#[derive(Default)]
+struct Said {
+    room: Option<RoomId>,
+    events: Vec<Event>,
+    bytes: usize,
+}
+
 impl Chat {
     /// How the batch under way went: tells everybody what follows, or its senders that it failed.
     pub fn stored(&mut self, outcome: &Result<(), StoreError>, now: Moment, out: &mut dyn Outlet) {
@@ -26,9 +37,21 @@ impl Chat {
         if failure.is_none() {
             self.rooms_are_stored(&batch.rooms);
         }
+        let mut said = Said::default();
         for it in batch.deeds {
             let room = it.deed.room;
             self.release(&it.deed, out);
+            let it = match (&failure, &it.refused) {
+                (None, None) => match self.gather(it, &mut said, out) {
+                    Some(it) => it,
+                    None => {
+                        self.let_go(room);
+                        continue;
+                    }
+                },
+                _ => it,
+            };
+            self.tell_said(&mut said, out);
             match (&failure, &it.refused) {
                 (Some(why), _) => self.failed(it.deed, Refusal::CannotStore(Arc::clone(why)), out),
                 (None, Some(refusal)) => {
@@ -37,12 +60,57 @@ impl Chat {
                 }
                 (None, None) => self.done(it, now, out),
             }
-            if let Some(id) = room {
-                if let Some(room) = self.rooms.get_mut(id) {
-                    room.waiting -= 1;
-                }
-                self.drop_if_unused(id);
+            self.let_go(room);
+        }
+        self.tell_said(&mut said, out);
+    }
+
+    /// Puts a message to a room behind those that its members are told of together; gives back what
+    /// is none, or has a sender who is not in the room.
+    fn gather(&mut self, it: UnderWay, said: &mut Said, out: &mut dyn Outlet) -> Option<UnderWay> {
+        let room = it.deed.room;
+        let members = room.and_then(|id| self.rooms.get(id)).map(|it| &it.members);
+        let is_member =
+            |(user, _): &(UserId, Label)| members.is_some_and(|it| it.contains_key(user));
+        if !(matches!(it.deed.wish, Wish::Said { .. })
+            && it.deed.by.as_ref().is_some_and(is_member))
+        {
+            return Some(it);
+        }
+        let (sender, label) = it.deed.by.unzip();
+        let Wish::Said { message, .. } = it.deed.wish else {
+            return None; // as was asked above
+        };
+        if said.room != room || said.bytes + message.text.len() > SAID_BYTES_MAX {
+            self.tell_said(said, out);
+            said.room = room;
+        }
+        said.bytes += message.text.len();
+        said.events.push(Event::Said {
+            message,
+            sender,
+            label: label.flatten(),
+        });
+        None
+    }
+
+    /// Tells a room what was said there.
+    fn tell_said(&self, said: &mut Said, out: &mut dyn Outlet) {
+        if let Some(room) = said.room.take().and_then(|id| self.rooms.get(id)) {
+            let members = room.members.keys().chain(&room.listeners);
+            out.tell_all(&mut members.copied(), &said.events);
+        }
+        said.events.clear();
+        said.bytes = 0;
+    }
+
+    /// One command less waits that needs the room.
+    fn let_go(&mut self, room: Option<RoomId>) {
+        if let Some(id) = room {
+            if let Some(room) = self.rooms.get_mut(id) {
+                room.waiting -= 1;
             }
+            self.drop_if_unused(id);
         }
     }
 

@@ -46,8 +46,6 @@ impl Carrier {
 
 const WEBSOCKET_BIT: u32 = 1 << 29;
 const BINARY_BIT: u32 = 1 << 30;
-/// The event is the recipient's own doing.
-const OWN_BIT: u32 = 1 << 31;
 
 /// All that rendering has to know of a client: its capabilities and its carrier, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -79,42 +77,53 @@ impl Viewer {
     }
 }
 
-/// One event, and the forms in which it was needed so far.
+/// Events that are told together, and the forms in which they were needed so far.
 #[derive(Debug)]
 pub struct Rendered<'e> {
-    event: &'e Event,
+    events: &'e [Event],
     server: &'e str,
     unix_ms: u64,
     /// The bits of a viewer that make a difference.
     matters: u32,
-    sender: Option<UserId>,
+    /// Whose doing some of them are.
+    senders: Vec<UserId>,
     forms: Vec<(u32, Option<Bytes>)>,
+    /// What the last of these was sent.
+    own: Option<Bytes>,
 }
 
 impl<'e> Rendered<'e> {
-    /// An event that happens now; `server` is how the server calls itself. Writes nothing yet.
-    pub fn new(event: &'e Event, server: &'e str, unix_ms: u64) -> Rendered<'e> {
+    /// Events that happen now; `server` is how the server calls itself. Writes nothing yet.
+    pub fn new(events: &'e [Event], server: &'e str, unix_ms: u64) -> Rendered<'e> {
+        let matter = |event| lines::matters(event).bits();
+        let mut senders: Vec<UserId> = events.iter().filter_map(lines::sender).collect();
+        senders.dedup();
         Rendered {
-            event,
+            events,
             server,
             unix_ms,
-            matters: lines::matters(event).bits() | WEBSOCKET_BIT | BINARY_BIT,
-            sender: lines::sender(event),
+            matters: events
+                .iter()
+                .map(matter)
+                .fold(WEBSOCKET_BIT | BINARY_BIT, |a, b| a | b),
+            senders,
             forms: Vec::new(),
+            own: None,
         }
     }
 
     /// What this user is sent; `None`: nothing, since its client would not understand it. Writes it
     /// if no client of the kind was sent it before.
     pub fn to(&mut self, user: UserId, viewer: Viewer) -> Option<&Bytes> {
-        let mut key = viewer.0 & self.matters;
-        if self.sender == Some(user) {
+        if self.senders.contains(&user) {
             // An own message depends on more, and is made once anyway.
-            key = viewer.0 | OWN_BIT;
+            self.own = self.write(viewer, Some(user));
+            return self.own.as_ref();
         }
+        let key = viewer.0 & self.matters;
         let known = self.forms.iter().position(|(known, _)| *known == key);
         let index = known.unwrap_or_else(|| {
-            let form = self.form(key);
+            let form = self.write(Viewer(key), None);
             self.forms.push((key, form));
             self.forms.len() - 1
         });
@@ -123,19 +132,21 @@ impl<'e> Rendered<'e> {
 
     #[cold]
     #[inline(never)]
-    fn form(&self, key: u32) -> Option<Bytes> {
-        let mut lines = Vec::with_capacity(512);
-        let scene = lines::Scene {
-            server: self.server,
-            unix_ms: self.unix_ms,
-            caps: Viewer(key).caps(),
-            own: key & OWN_BIT != 0,
-        };
-        lines::event(&mut lines, self.event, &scene);
+    fn write(&self, viewer: Viewer, user: Option<UserId>) -> Option<Bytes> {
+        let mut lines = Vec::with_capacity(512 * self.events.len());
+        for event in self.events {
+            let scene = lines::Scene {
+                server: self.server,
+                unix_ms: self.unix_ms,
+                caps: viewer.caps(),
+                own: user.is_some() && lines::sender(event) == user,
+            };
+            lines::event(&mut lines, event, &scene);
+        }
         if lines.is_empty() {
             return None;
         }
-        let carried = Viewer(key).carrier().carry(lines);
+        let carried = viewer.carrier().carry(lines);
         Some(Bytes::copy_from_slice(&carried))
     }
 }
@@ -148,6 +159,9 @@ pub(crate) fn answers_labels(caps: Caps) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::command;
+    use crate::chat::event::{Identity, Message, Place};
+    use crate::chat::ids::Msgid;
 
     #[test]
     fn a_viewer_is_its_capabilities_and_its_carrier() {
@@ -160,5 +174,73 @@ mod tests {
             let viewer = Viewer::new(caps::WORKING, carrier);
             assert_eq!((viewer.caps(), viewer.carrier()), (caps::WORKING, carrier));
         }
+    }
+
+    fn said(sequence: u64, text: &str, slot: u32) -> Event {
+        let nick = format!("nick{slot}");
+        Event::Said {
+            message: std::sync::Arc::new(Message {
+                msgid: Msgid {
+                    database: 1,
+                    sequence,
+                },
+                unix_ms: 0,
+                place: Place::Room("#room".into()),
+                from: std::sync::Arc::new(Identity {
+                    nick: nick.as_str().into(),
+                    user: "u".into(),
+                    host: "h".into(),
+                    account: None,
+                    realname: "r".into(),
+                    bot: false,
+                }),
+                kind: command::Kind::Message,
+                text: text.into(),
+                tags: Vec::new(),
+                redacted: None,
+            }),
+            sender: Some(user(slot)),
+            label: None,
+        }
+    }
+
+    fn user(slot: u32) -> UserId {
+        UserId {
+            slot,
+            generation: 0,
+        }
+    }
+
+    #[test]
+    fn events_that_are_told_together_are_what_they_are_one_by_one() {
+        let events = [said(1, "one", 1), said(2, "two", 2), said(3, "three", 1)];
+        let plain = Viewer::new(Caps::NONE, Carrier::Stream);
+        let full = Viewer::new(caps::WORKING, Carrier::Stream);
+        let framed = Viewer::new(caps::WORKING, Carrier::WebSocket(Kind::Binary));
+        let mut together = Rendered::new(&events, "s", 0);
+        // The first two have said some of it: one hears it again, the other does not.
+        for (slot, viewer) in [(1, plain), (2, full), (3, plain), (4, full), (5, framed)] {
+            let mut expected = Vec::new();
+            for event in &events {
+                let mut alone = Rendered::new(std::slice::from_ref(event), "s", 0);
+                expected.extend(alone.to(user(slot), viewer).into_iter().flatten());
+            }
+            let together = together.to(user(slot), viewer).cloned();
+            assert_eq!(together.as_deref(), Some(&expected[..]), "user {slot}");
+        }
+        let lines = together.to(user(1), plain).cloned();
+        assert_eq!(
+            lines.as_deref(),
+            Some(&b":nick2!u@h PRIVMSG #room :two\r\n"[..])
+        );
+        let (first, second) = (
+            together.to(user(6), full).cloned(),
+            together.to(user(7), full).cloned(),
+        );
+        assert_eq!(
+            first.map(|it| it.as_ptr()),
+            second.map(|it| it.as_ptr()),
+            "made once"
+        );
     }
 }

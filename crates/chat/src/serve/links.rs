@@ -168,8 +168,8 @@ pub(super) struct Post<'a, 'c> {
 }
 
 impl Post<'_, '_> {
-    fn send(&mut self, token: Token, bytes: Bytes) {
-        self.counters.deliveries += 1;
+    #[inline]
+    fn send(&mut self, token: Token, bytes: &Bytes) {
         match self.cx.send_to(token, bytes) {
             Ok(()) => {}
             Err(error) if error.is_full() => {
@@ -181,38 +181,54 @@ impl Post<'_, '_> {
             Err(_) => {}
         }
     }
+
+    #[cold]
+    fn tell_plain(&mut self, user: UserId, events: &[Event]) {
+        for event in events {
+            let Some(link) = self.links.get_mut(user) else {
+                return;
+            };
+            let own = matches!(event, Event::Said { sender, .. } if *sender == Some(user));
+            match &mut link.carrier {
+                Carrier::Plain(due) if own => {
+                    due.decided(None);
+                    // A connection that is gone says so to its handler.
+                    let _ = settle_link(link, self.answers, self.cx);
+                }
+                _ => {
+                    let token = link.token;
+                    if let Some(line) = plain_line(event) {
+                        self.counters.deliveries += 1;
+                        self.send(token, &line.into());
+                    }
+                }
+            }
+        }
+    }
 }
 
 impl Outlet for Post<'_, '_> {
     fn tell(&mut self, to: &mut dyn Iterator<Item = UserId>, event: &Event) {
-        let sender = match event {
-            Event::Said { sender, .. } => {
-                self.counters.messages += 1;
-                *sender
-            }
-            _ => None,
-        };
-        let mut rendered = Rendered::new(event, self.server, self.unix_ms);
+        self.tell_all(to, std::slice::from_ref(event));
+    }
+
+    fn tell_all(&mut self, to: &mut dyn Iterator<Item = UserId>, events: &[Event]) {
+        let is_said = |event: &&Event| matches!(event, Event::Said { .. });
+        self.counters.messages += events.iter().filter(is_said).count() as u64;
+        let mut rendered = Rendered::new(events, self.server, self.unix_ms);
         for user in to {
             let Some(link) = self.links.get_mut(user) else {
                 continue;
             };
-            let token = link.token;
-            match &mut link.carrier {
+            match &link.carrier {
                 Carrier::Irc(viewer) => {
+                    let token = link.token;
                     if let Some(bytes) = rendered.to(user, *viewer) {
-                        self.send(token, bytes.clone());
+                        self.counters.deliveries += events.len() as u64;
+                        self.send(token, bytes);
                     }
                 }
-                Carrier::Plain(due) => {
-                    if sender == Some(user) {
-                        due.decided(None);
-                        // A connection that is gone says so to its handler.
-                        let _ = settle_link(link, self.answers, self.cx);
-                    } else if let Some(line) = plain_line(event) {
-                        self.send(token, line.into());
-                    }
-                }
+                Carrier::Plain(_) => self.tell_plain(user, events),
             }
         }
     }
@@ -225,7 +241,8 @@ impl Outlet for Post<'_, '_> {
         match &mut link.carrier {
             Carrier::Irc(viewer) => {
                 let bytes = render::answer(&outcome, &label, self.server, *viewer);
-                self.send(token, bytes);
+                self.counters.deliveries += 1;
+                self.send(token, &bytes);
             }
             Carrier::Plain(due) => {
                 due.decided(
@@ -254,7 +271,8 @@ impl Outlet for Post<'_, '_> {
                 Carrier::Plain(_) => Answers::refused(&reason, true).into(),
             },
         );
-        self.send(token, bytes);
+        self.counters.deliveries += 1;
+        self.send(token, &bytes);
         self.cx.close_source(token);
         self.links.remove(user);
     }

@@ -41,7 +41,7 @@ struct Links {
 
 impl Outlet for Links {
     fn tell(&mut self, to: &mut dyn Iterator<Item = UserId>, event: &Event) {
-        let mut rendered = Rendered::new(event, "s", self.unix_ms);
+        let mut rendered = Rendered::new(std::slice::from_ref(event), "s", self.unix_ms);
         for user in to {
             let Some((name, viewer)) = self.users.get(&user) else {
                 continue;
