@@ -49,14 +49,16 @@ impl Chat {
         }
     }
 
-    /// A mark is stored.
-    pub(super) fn keep_mark(&mut self, account: &str, target: &str, unix_ms: u64) {
+    /// A mark is stored. Gives the latest one that is: another one may have been on its way.
+    pub(super) fn keep_mark(&mut self, account: &str, target: &str, unix_ms: u64) -> u64 {
         let target = names::folded(target);
         if let Some(marks) = self.marks.get_mut(names::fold(account).as_ref())
             && (marks.len() < MARKS_MAX || marks.contains_key(&target))
         {
             let mark = marks.entry(target).or_default();
             *mark = (*mark).max(unix_ms);
+            return *mark;
         }
+        unix_ms
     }
 }

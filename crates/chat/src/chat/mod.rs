@@ -24,6 +24,7 @@ mod former;
 mod governing;
 pub mod ids;
 mod joining;
+pub mod letters;
 mod marks;
 pub mod masks;
 pub mod names;

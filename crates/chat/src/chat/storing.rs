@@ -7,6 +7,7 @@ use super::batch::topic;
 use super::command::{Change, Label, Role};
 use super::event::{Event, Identity, Place};
 use super::ids::{Moment, UserId};
+use super::letters;
 use super::outlet::Outlet;
 use super::pending::{Deed, UnderWay, Wish};
 use super::refusal::Refusal;
@@ -184,7 +185,7 @@ impl Chat {
                 unix_ms,
             } => {
                 let by = (by, unix_ms);
-                self.room_changed(room, by, changes, (sender, label), out);
+                self.room_changed(room, by, changes, (sender, label), now, out);
             }
             Wish::MarkedRead {
                 account,
@@ -192,7 +193,7 @@ impl Chat {
                 unix_ms,
                 ..
             } => {
-                self.keep_mark(&account, place.name(), unix_ms);
+                let unix_ms = self.keep_mark(&account, place.name(), unix_ms);
                 let event = Event::MarkedRead { place, unix_ms };
                 let connections = self.users.of_account(&account);
                 out.tell(&mut connections.iter().copied(), &event);
@@ -211,6 +212,7 @@ impl Chat {
         (by, unix_ms): (Arc<Identity>, u64),
         changes: Vec<Wanted>,
         (sender, label): Answered,
+        now: Moment,
         out: &mut dyn Outlet,
     ) {
         let Some(id) = room else { return };
@@ -219,8 +221,9 @@ impl Chat {
             return;
         };
         let is_nothing = changes.is_empty();
+        let written = letters::written(&changes);
         let event = Event::RoomChanged {
-            by: Some(by),
+            by: Some(Arc::clone(&by)),
             room: Arc::clone(room.name()),
             changes,
             sender,
@@ -232,6 +235,9 @@ impl Chat {
             out.tell(&mut there.into_iter(), &event);
         } else {
             self.tell_room_and(id, there, &event, out);
+        }
+        for text in written {
+            self.happened(id, &by, || What::Modes(text), now);
         }
         self.recheck_listeners(id);
     }

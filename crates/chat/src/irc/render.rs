@@ -18,7 +18,7 @@ use crate::chat::ids::UserId;
 use crate::wire::websocket::{self, Kind};
 
 pub use answers::answer;
-pub(crate) use lines::{Scene, entry_text, event as write_event, flag_letter};
+pub(crate) use lines::{Scene, event as write_event};
 pub use tagged::{IsoTime, source};
 
 /// What carries the lines of a client.

@@ -87,8 +87,11 @@ impl Server {
         if self.chat.is_settled() {
             return value;
         }
-        // It fails only for want of timers, of which there are enough for all sources.
-        if let Err(error) = self.storage.call(cx) {
+        // It fails for want of timers, of which there are enough for all sources; and after a stop,
+        // when all that was to be stored is, and what is left is that everybody goes.
+        if let Err(error) = self.storage.call(cx)
+            && self.stop == Stop::No
+        {
             tracing::error!("the store is not called: {error}");
         }
         value

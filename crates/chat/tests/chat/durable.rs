@@ -181,9 +181,11 @@ fn a_setting_upon_one_that_failed_is_made_without_it() {
     assert!(!room.has(Flag::Secret) && room.has(Flag::Moderated));
     world.ask(ann, flag(Flag::InviteOnly)).unwrap();
     world.store_all();
-    let Some(Write::Room(last)) = world.stored.last() else {
-        panic!("{:?}", world.stored.last());
-    };
+    let mut rooms = world.stored.iter().filter_map(|write| match write {
+        Write::Room(room) => Some(room),
+        _ => None,
+    });
+    let last = rooms.next_back().unwrap();
     assert_eq!(
         last.flags,
         world.chat.room("#a").unwrap().flags().collect::<Vec<_>>()

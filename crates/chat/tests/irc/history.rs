@@ -95,6 +95,7 @@ fn what_happened_is_told_to_who_wants_it() {
     server.say("bob", "JOIN #a");
     server.store();
     server.say("ann", "TOPIC #a :tea");
+    server.say("ann", "MODE #a +ke-n tea a!*@*");
     server.say("bob", "NICK rob");
     server.say("bob", "PART #a :bye");
     server.store();
@@ -114,6 +115,7 @@ fn what_happened_is_told_to_who_wants_it() {
             "bob!bob@host NICK rob",
             "rob!bob@host PART #a :bye",
             "ann!ann@host TOPIC #a :tea",
+            "ann!ann@host MODE #a +ke-n * a!*@*",
             "",
         ]
     );

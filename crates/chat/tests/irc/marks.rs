@@ -45,6 +45,20 @@ fn a_mark_is_told_to_all_clients_and_never_goes_back() {
 }
 
 #[test]
+fn a_mark_that_is_asked_for_while_a_later_one_is_stored_does_not_go_back() {
+    let mut server = Server::new();
+    server.enter_with_account("ann", CAPS);
+    server.say("ann", "JOIN #a");
+    server.store();
+    server.heard("ann");
+    server.say("ann", &format!("MARKREAD #a {LATER}"));
+    server.say("ann", &format!("MARKREAD #a {EARLIER}"));
+    server.store();
+    let mark = format!(":s MARKREAD #a {LATER}");
+    server.hears("ann", &[&mark, &mark]);
+}
+
+#[test]
 fn a_mark_is_there_when_one_comes_back() {
     let mut server = Server::new();
     server.enter_with_account("ann", CAPS);

@@ -22,8 +22,7 @@ fn who_lists_a_room_or_those_whom_one_meets() {
     let bob = ":s 352 ann #a bob host s bob G :0 bob bob";
     server.hears("ann", &[ann, bob, ":s 315 ann #A :End of WHO list"]);
     server.say("ann", "WHO h?st");
-    let unranked = ":s 352 ann #a ann host s ann H :0 ann ann";
-    server.hears("ann", &[unranked, bob, ":s 315 ann h?st :End of WHO list"]);
+    server.hears("ann", &[ann, bob, ":s 315 ann h?st :End of WHO list"]);
     // A stranger is found by its nick alone.
     server.say("ann", "WHO eve");
     let eve = ":s 352 ann * eve host s eve H :0 eve eve";

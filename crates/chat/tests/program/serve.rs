@@ -210,6 +210,19 @@ fn a_client_that_is_gone_before_it_is_let_in_is_no_error() {
 }
 
 #[test]
+fn a_stop_with_people_in_rooms_is_no_error() {
+    let mut server = Server::start(&[]);
+    let mut ann = Speaker::connect(&server.address);
+    ann.say("CAP REQ echo-message\r\nCAP END\r\nNICK ann\r\nUSER a 0 * :a\r\nJOIN #a\r\n");
+    ann.say("PRIVMSG #a :hello\r\n");
+    ann.hear_line_with("PRIVMSG #a");
+    server.process.interrupt();
+    assert!(server.process.finish().success());
+    let log = server.process.errors();
+    assert!(!log.contains("ERROR"), "{log}");
+}
+
+#[test]
 fn a_second_interrupt_ends_it_at_once() {
     let mut server = Server::start(&[]);
     let mut speaker = Speaker::connect(&server.address);

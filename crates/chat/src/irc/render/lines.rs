@@ -4,9 +4,10 @@
 use super::answers_labels;
 use super::messages;
 use super::tagged::{by, source, timed};
-use crate::chat::command::{Change, Flag, MaskList, Role};
+use crate::chat::command::Change;
 use crate::chat::event::{Event, Identity, Place};
 use crate::chat::ids::UserId;
+use crate::chat::letters;
 use crate::irc::caps::{self, Caps};
 use crate::irc::modes;
 use crate::irc::numeric::{RPL_MONOFFLINE, RPL_MONONLINE};
@@ -215,12 +216,12 @@ fn room_changed(
     scene: &Scene<'_>,
 ) {
     let source = who.map_or_else(|| scene.server.to_owned(), source);
-    let arguments: Vec<Option<String>> = changes.iter().map(argument).collect();
+    let arguments: Vec<Option<String>> = changes.iter().map(letters::argument).collect();
     let changes: Vec<modes::Change<'_>> = changes
         .iter()
         .zip(&arguments)
         .map(|(change, argument)| {
-            let (add, letter) = letter(change);
+            let (add, letter) = letters::of_change(change);
             modes::Change {
                 add,
                 letter,
@@ -235,65 +236,5 @@ fn room_changed(
             line = by(line, scene, who);
         }
         modes::write(line.from(&source, "MODE").param(room), changes).end();
-    }
-}
-
-/// Whether a change adds, and the letter of its mode.
-fn letter(change: &Change) -> (bool, char) {
-    match change {
-        Change::Flag(flag, on) => (*on, flag_letter(*flag)),
-        Change::Key(key) => (key.is_some(), 'k'),
-        Change::Limit(limit) => (limit.is_some(), 'l'),
-        Change::Mask { list, add, .. } => (*add, list_letter(*list)),
-        Change::Role { role, add, .. } => (*add, role_letter(*role)),
-    }
-}
-
-fn argument(change: &Change) -> Option<String> {
-    match change {
-        Change::Flag(..) | Change::Limit(None) => None,
-        Change::Key(key) => Some(key.as_deref().unwrap_or("*").to_owned()),
-        Change::Limit(Some(limit)) => Some(limit.to_string()),
-        Change::Mask { list, mask, .. } => Some(entry_text(*list, mask)),
-        Change::Role { nick, .. } => Some(nick.to_string()),
-    }
-}
-
-/// A mask as it stands on a list: a mute is on that of the bans.
-pub(crate) fn entry_text(list: MaskList, mask: &str) -> String {
-    match list {
-        MaskList::Mute => format!("{}{mask}", crate::irc::session::modes::MUTE_PREFIX),
-        _ => mask.to_owned(),
-    }
-}
-
-/// The letter of a switch.
-pub(crate) const fn flag_letter(flag: Flag) -> char {
-    match flag {
-        Flag::InviteOnly => 'i',
-        Flag::Moderated => 'm',
-        Flag::NoOutsiders => 'n',
-        Flag::Secret => 's',
-        Flag::TopicLocked => 't',
-        Flag::AccountsOnly => 'R',
-        Flag::AccountsSpeak => 'M',
-    }
-}
-
-/// The letter of a list.
-pub(crate) const fn list_letter(list: MaskList) -> char {
-    match list {
-        MaskList::Ban | MaskList::Mute => 'b',
-        MaskList::Exemption => 'e',
-        MaskList::Invitation => 'I',
-    }
-}
-
-/// The letter of a role; a member without one has none, and is never given or taken.
-pub(crate) const fn role_letter(role: Role) -> char {
-    match role {
-        Role::Owner => 'q',
-        Role::Operator => 'o',
-        Role::Voice | Role::Member => 'v',
     }
 }

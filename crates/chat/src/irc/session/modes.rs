@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Call, Entry};
 use crate::chat::command::{Change, Command, Flag, MaskList, Role};
+use crate::chat::letters;
 use crate::irc::message::Message;
 use crate::irc::modes::{self, Asked, ModeError, ModeTable};
 use crate::irc::names;
@@ -13,7 +14,6 @@ use crate::irc::numeric::{
     RPL_BANLIST, RPL_CHANNELMODEIS, RPL_CREATIONTIME, RPL_ENDOFBANLIST, RPL_ENDOFEXCEPTLIST,
     RPL_ENDOFINVEXLIST, RPL_EXCEPTLIST, RPL_INVEXLIST, RPL_UMODEIS,
 };
-use crate::irc::render::{entry_text, flag_letter};
 
 pub(super) const COMMANDS: &[Entry] = &[Entry::new("MODE", 1, mode)];
 
@@ -29,9 +29,6 @@ pub(crate) const MODES: ModeTable = ModeTable {
 
 /// The modes of users: a bot, not shown to strangers (all are), an administrator.
 pub(crate) const USER_MODES: &str = "Bio";
-
-/// What stands before a mask on the list of bans for who may be there, but not speak.
-pub(crate) const MUTE_PREFIX: &str = "~m:";
 
 const FLAGS: &[Flag] = &[
     Flag::InviteOnly,
@@ -116,7 +113,7 @@ fn read(change: &modes::Change<'_>) -> Result<Change, &'static str> {
         'q' => role(Role::Owner),
         'o' => role(Role::Operator),
         'v' => role(Role::Voice),
-        'b' => match argument.strip_prefix(MUTE_PREFIX) {
+        'b' => match argument.strip_prefix(letters::MUTE_PREFIX) {
             Some(mask) => mask_change(MaskList::Mute, mask, add),
             None => mask_change(MaskList::Ban, argument, add),
         },
@@ -134,7 +131,7 @@ fn read(change: &modes::Change<'_>) -> Result<Change, &'static str> {
         }
         letter => {
             let mut flags = FLAGS.iter().copied();
-            let flag = flags.find(|flag| flag_letter(*flag) == letter);
+            let flag = flags.find(|flag| letters::of_flag(*flag) == letter);
             Change::Flag(flag.ok_or("there is no such mode")?, add)
         }
     })
@@ -199,7 +196,7 @@ impl Call<'_, '_> {
             return;
         };
         let mut letters = "+".to_owned();
-        letters.extend(room.flags().map(flag_letter));
+        letters.extend(room.flags().map(letters::of_flag));
         let mut arguments: Vec<String> = Vec::new();
         if let Some(key) = room.key() {
             letters.push('k');
@@ -248,7 +245,7 @@ impl Call<'_, '_> {
         }
         let entries = lists.iter().flat_map(|list| {
             let entries = room.masks(*list).iter();
-            entries.map(|entry| (entry_text(*list, &entry.mask), entry.clone()))
+            entries.map(|entry| (letters::entry(*list, &entry.mask), entry.clone()))
         });
         for (text, entry) in entries.collect::<Vec<_>>() {
             let seconds = (entry.unix_ms / 1000).to_string();

@@ -5,7 +5,6 @@ use super::{Call, Entry};
 use crate::accounts::sasl::{Exchange, chunks};
 use crate::accounts::scram::NONCE_RANDOM_BYTES;
 use crate::chat::command::Command;
-use crate::chat::refusal::Refusal;
 use crate::chat::settings::Registration;
 use crate::irc::message::Message;
 use crate::irc::numeric::{ERR_SASLALREADY, RPL_LOGGEDOUT};
@@ -77,7 +76,7 @@ impl Call<'_, '_> {
             return;
         }
         if self.session.exchange.is_some() || self.session.hashing.is_some() {
-            self.refuse("IDENTIFY", None, &Refusal::Busy);
+            self.nickserv_says("another password is being looked at: try again in a moment");
             return;
         }
         let nick = self.nick();

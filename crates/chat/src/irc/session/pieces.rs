@@ -12,7 +12,10 @@ const PIECE: usize = 250;
 /// Between two pieces: 25,000 entries a second.
 const PAUSE_NS: u64 = 10_000_000;
 
-/// A client has one list at a time, so one name is enough.
+/// Lists of one client that are under way or wait: clients ask for one of each room that they are in.
+const LISTS_MAX: usize = 8;
+
+/// A client is told one list at a time, so one name is enough.
 const BATCH: &str = "list";
 
 /// What is left of a list.
@@ -20,13 +23,26 @@ pub(super) struct Pieces {
     /// Writes the next piece; `true`: it was the last one.
     next: Box<dyn FnMut(&mut Call<'_, '_>) -> bool>,
     label: Label,
+    has_begun: bool,
     due_ns: u64,
+    /// What comes after it.
+    behind: Option<Box<Pieces>>,
 }
 
 impl Pieces {
     pub(super) fn due_ns(&self) -> u64 {
         self.due_ns
     }
+}
+
+/// Where the next list of a client is put, and how many there are before it.
+fn end_of(mut lists: &mut Option<Box<Pieces>>) -> (&mut Option<Box<Pieces>>, usize) {
+    let mut count = 0;
+    while let Some(list) = lists {
+        lists = &mut list.behind;
+        count += 1;
+    }
+    (lists, count)
 }
 
 impl Call<'_, '_> {
@@ -43,7 +59,9 @@ impl Call<'_, '_> {
             end(self);
             return;
         }
-        if self.session.pieces.is_some() {
+        let label = self.label();
+        let (free, before) = end_of(&mut self.session.pieces);
+        if before >= LISTS_MAX {
             self.numeric(RPL_TRYAGAIN, &[command]);
             return;
         }
@@ -58,21 +76,19 @@ impl Call<'_, '_> {
             }
             is_last
         };
-        let label = self.label();
-        if let Some(label) = &label {
-            let line = Line::new(self.view.reply).tag("label", label);
-            let line = line.from(&self.view.config.server, "BATCH");
-            line.param(&format!("+{BATCH}"))
-                .param("labeled-response")
-                .end();
-            self.answer_later();
-        }
-        self.session.pieces = Some(Box::new(Pieces {
+        *free = Some(Box::new(Pieces {
             next: Box::new(next),
             label,
-            due_ns: 0,
+            has_begun: false,
+            due_ns: self.view.now.monotonic_ns,
+            behind: None,
         }));
-        self.session.next_piece(self.view);
+        if self.label().is_some() {
+            self.answer_later();
+        }
+        if before == 0 {
+            self.session.next_piece(self.view);
+        }
     }
 }
 
@@ -82,6 +98,14 @@ impl Session {
         let Some(mut pieces) = self.pieces.take() else {
             return;
         };
+        if let Some(label) = pieces.label.as_deref().filter(|_| !pieces.has_begun) {
+            let line = Line::new(view.reply).tag("label", label);
+            let line = line.from(&view.config.server, "BATCH");
+            line.param(&format!("+{BATCH}"))
+                .param("labeled-response")
+                .end();
+        }
+        pieces.has_begun = true;
         let start = view.reply.len();
         let mut is_last = false;
         self.call(None, view, |call| is_last = (pieces.next)(call));
@@ -92,9 +116,17 @@ impl Session {
                 line.param(&format!("-{BATCH}")).end();
             }
         }
-        if !is_last && !self.is_over() {
-            pieces.due_ns = view.now.monotonic_ns.saturating_add(PAUSE_NS);
-            self.pieces = Some(pieces);
+        if self.is_over() {
+            return;
         }
+        let due_ns = view.now.monotonic_ns.saturating_add(PAUSE_NS);
+        let mut left = match is_last {
+            false => Some(pieces),
+            true => pieces.behind,
+        };
+        if let Some(list) = &mut left {
+            list.due_ns = due_ns;
+        }
+        self.pieces = left;
     }
 }

@@ -122,6 +122,7 @@ impl Call<'_, '_> {
 /// The commands that take several targets, and how many.
 fn targets(messages_max: usize) -> String {
     format!(
-        "NAMES:1,PRIVMSG:{messages_max},NOTICE:{messages_max},TAGMSG:{messages_max},JOIN:,PART:,KICK:"
+        "NAMES:1,WHOIS:{messages_max},PRIVMSG:{messages_max},NOTICE:{messages_max},\
+         TAGMSG:{messages_max},JOIN:,PART:,KICK:"
     )
 }

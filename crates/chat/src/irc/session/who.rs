@@ -116,7 +116,8 @@ impl Call<'_, '_> {
             return;
         }
         let room = asked.room.as_deref();
-        let shown = room.or_else(|| common_room(chat, me, user)).unwrap_or("*");
+        let room = room.or_else(|| common_room(chat, me, user));
+        let shown = room.unwrap_or("*");
         let who = user.identity();
         let flags = flags(chat, user, room);
         let server = &view.config.server;
