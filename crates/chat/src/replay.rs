@@ -61,9 +61,9 @@ fn open(args: &ReplayArgs) -> switchboard::Result<(Replay, ServeArgs)> {
 
 fn replay_all(replay: &Replay, args: &ServeArgs) -> switchboard::Result<ReplayEnd> {
     let builder = Reactor::builder().replay(replay);
-    let mut reactor = serve::reactor(args, builder, Storage::replayed())?;
+    let mut reactor = serve::reactor(args, builder, Storage::absent())?;
     // A server that could not listen then cannot do so now, and ends here as it did.
-    if let Ok(listeners) = serve::bind(args, &mut reactor) {
+    if let Ok(listeners) = serve::bind(args, &mut reactor, |_| None) {
         serve::start(args, &mut reactor, listeners)?;
         turn_all(replay, &mut reactor)?;
     }

@@ -9,10 +9,14 @@ mod door;
 mod due;
 mod exposure;
 mod greeting;
+#[cfg(target_os = "linux")]
+mod handover;
 mod http;
 mod irc_client;
 mod links;
 mod motd;
+#[cfg(not(target_os = "linux"))]
+mod no_handover;
 mod plain;
 mod server;
 mod storage;
@@ -20,10 +24,12 @@ mod storage;
 use std::fmt::Write as _;
 use std::io::{Write as _, stdout};
 use std::net::ToSocketAddrs as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use switchboard::signal::{SIGINT, SIGTERM};
+use switchboard::service::ServiceManager;
+use switchboard::signal::{SIGINT, SIGTERM, SIGUSR2};
 use switchboard::{
     Builder, Close, Context, Error, Handler, Listener, LoopContext, Reactor, Recording, Result,
     SourceOptions,
@@ -40,6 +46,10 @@ use crate::store::StoreError;
 use crate::store::sqlite::SqliteStore;
 use door::Door;
 use greeting::Visitor;
+#[cfg(target_os = "linux")]
+use handover::{Handover, Start};
+#[cfg(not(target_os = "linux"))]
+use no_handover::{Handover, Start};
 use storage::Keeper;
 
 pub use storage::Storage;
@@ -79,7 +89,37 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// One line that says why it cannot run and what to do.
 pub fn run(args: &ServeArgs) -> std::result::Result<ExitCode, String> {
     let log = Log::start(args.log.level(LogLevel::Info));
-    let storage = storage(args)?;
+    let (mut reactor, greeting) = set_up(args)?;
+    // Whoever started it without a standard output does not need to be told.
+    let _ = stdout().write_all(greeting.as_bytes());
+    let outcome = reactor.run();
+    if log.dropped_lines() > 0 {
+        let dropped = log.dropped_lines();
+        tracing::warn!("{dropped} log lines were dropped, since nobody took them in time");
+    }
+    outcome.map_err(|error| error.to_string())?;
+    match reactor.state().stop {
+        Stop::AtOnce => Ok(ExitCode::FAILURE),
+        Stop::Graceful | Stop::Replaced | Stop::No => {
+            tracing::info!("stopped");
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// A server that has its addresses and its data, and what it says of itself.
+fn set_up(args: &ServeArgs) -> std::result::Result<(Reactor<Server>, String), String> {
+    let say = |error: Error| error.to_string();
+    // Nobody else may have the data, but for a server that is asked for its sockets first.
+    args.data.make_database()?;
+    let mut opened = None;
+    if !args.take_over {
+        opened = Some(storage(args, SqliteStore::open)?);
+    }
+    let mut handover = Handover::begin(args)?;
+    if opened.is_none() && !handover.takes_over() {
+        opened = Some(storage(args, SqliteStore::open)?);
+    }
     let mut args = args.clone();
     args.decoys = Some(certificate::decoy_secret(&args.data.directory()?)?);
     args.motd_line = motd::lines(args.motd.as_deref())?;
@@ -92,34 +132,36 @@ pub fn run(args: &ServeArgs) -> std::result::Result<ExitCode, String> {
         builder = builder.record(recording.with_configuration(args.to_lines()));
     }
     let certificate = certificate::of(args)?;
-    let mut reactor = reactor(args, builder, storage).map_err(|error| error.to_string())?;
+    let has_data = opened.is_some();
+    let mut reactor =
+        reactor(args, builder, opened.unwrap_or_else(Storage::absent)).map_err(say)?;
     reactor.state_mut().tls = certificate.as_ref().map(|tls| tls.server.clone());
-    let listeners = bind(args, &mut reactor)?;
+    reactor.state_mut().again = Start::of_this_process();
+    let listeners = bind(args, &mut reactor, |entrance| handover.take(entrance))?;
     if let Some(shortage) = descriptors::make_room(args.max_clients as usize) {
         tracing::warn!("{shortage}");
     }
-    let mut greeting = greeting(args, &listeners).map_err(|error| error.to_string())?;
+    let mut greeting = greeting(args, &listeners).map_err(say)?;
     if let Some(fingerprint) = certificate.and_then(|tls| tls.fingerprint) {
         let _ = writeln!(
             greeting,
             "its certificate has the SHA-256 fingerprint {fingerprint}"
         );
     }
-    // Whoever started it without a standard output does not need to be told.
-    let _ = stdout().write_all(greeting.as_bytes());
-    let outcome = start(args, &mut reactor, listeners).and_then(|()| reactor.run());
-    if log.dropped_lines() > 0 {
-        let dropped = log.dropped_lines();
-        tracing::warn!("{dropped} log lines were dropped, since nobody took them in time");
+    handover.offer(args, &listeners)?;
+    start(args, &mut reactor, listeners).map_err(say)?;
+    if let Some(manager) = ServiceManager::from_env().map_err(say)? {
+        reactor.report_to(manager).map_err(say)?;
     }
-    outcome.map_err(|error| error.to_string())?;
-    match reactor.state().stop {
-        Stop::AtOnce => Ok(ExitCode::FAILURE),
-        Stop::Graceful | Stop::No => {
-            tracing::info!("stopped");
-            Ok(ExitCode::SUCCESS)
-        }
+    if args.record.is_none() {
+        // A recording cannot hold how one server follows the other.
+        handover.complete(&mut reactor)?; // from here on, nothing fails but for the data
     }
+    if !has_data {
+        let storage = storage(args, SqliteStore::open_when_free)?;
+        reactor.state_mut().storage.fill(storage);
+    }
+    Ok((reactor, greeting))
 }
 
 /// Whether a server could be started with `args`. Makes nothing, and binds nothing.
@@ -145,10 +187,13 @@ pub fn check(args: &ServeArgs) -> std::result::Result<(), String> {
 }
 
 /// The store in the data directory.
-fn storage(args: &ServeArgs) -> std::result::Result<Storage, String> {
+fn storage(
+    args: &ServeArgs,
+    open: impl FnOnce(PathBuf) -> std::result::Result<SqliteStore, StoreError>,
+) -> std::result::Result<Storage, String> {
     let path = args.data.make_database()?;
     let say = |error: StoreError| format!("{}: {error}", path.display());
-    let mut store = SqliteStore::open(&path).map_err(say)?;
+    let mut store = open(path.clone()).map_err(say)?;
     store.set_retention(args.retention());
     let archive = store.archive().map_err(say)?;
     Ok(Storage::new(Box::new(store), Box::new(archive)))
@@ -179,19 +224,25 @@ pub fn bounded(args: &ServeArgs, builder: Builder) -> Builder {
         .shutdown_timeout(FAREWELL_TIMEOUT)
 }
 
-/// Binds all addresses.
+/// Binds all addresses, but for those that `taken` has a listener for.
 ///
 /// # Errors
 /// One line that says which cannot be bound, and what to do.
 pub fn bind(
     args: &ServeArgs,
     reactor: &mut Reactor<Server>,
+    mut taken: impl FnMut(&Entrance) -> Option<Listener>,
 ) -> std::result::Result<Vec<Listener>, String> {
     let bind = |entrance: &Entrance| {
         let address = entrance.address();
         let cannot = |error| cannot_listen(address, error);
-        let bound = reactor.bind((address.host(), address.port()));
-        let listener = bound.map_err(cannot)?;
+        let listener = match taken(entrance) {
+            Some(listener) => listener,
+            None => {
+                let bound = reactor.bind((address.host(), address.port()));
+                bound.map_err(cannot)?
+            }
+        };
         for address in listener.locals().map_err(cannot)? {
             if let Some(address) = address.ip() {
                 exposure::check(args, address)?;
@@ -218,7 +269,7 @@ pub fn start(args: &ServeArgs, reactor: &mut Reactor<Server>, listeners: Vec<Lis
     let entrances = entrances.collect();
     reactor.with(|server, cx| {
         server.entrances = entrances;
-        let keeper = cx.signals(&[SIGINT, SIGTERM], Keeper::default())?;
+        let keeper = cx.signals(&[SIGINT, SIGTERM, SIGUSR2], Keeper::default())?;
         Keeper::start(server, cx, keeper)
     })
 }
@@ -284,7 +335,7 @@ fn signal(server: &mut Server, cx: &mut LoopContext<'_, Server>) {
             }
             stop_when_settled(server, cx);
         }
-        Stop::Graceful | Stop::AtOnce => {
+        Stop::Graceful | Stop::Replaced | Stop::AtOnce => {
             tracing::warn!("stopped at once; last answers may be missing");
             server.stop = Stop::AtOnce;
             cx.shutdown_handle().abort();
@@ -293,8 +344,19 @@ fn signal(server: &mut Server, cx: &mut LoopContext<'_, Server>) {
 }
 
 fn stop_when_settled(server: &mut Server, cx: &mut LoopContext<'_, Server>) {
-    if server.stop == Stop::Graceful && server.chat.is_settled() {
-        cx.stop();
+    if !server.chat.is_settled() {
+        return;
+    }
+    match server.stop {
+        Stop::Graceful => cx.stop(),
+        Stop::Replaced => {
+            // It fails for want of timers only. Then the other process has the data at the end.
+            if let Err(error) = server.storage.call(cx) {
+                tracing::error!("the store is not closed: {error}");
+                cx.stop();
+            }
+        }
+        Stop::No | Stop::AtOnce => {}
     }
 }
 

@@ -259,3 +259,22 @@ fn a_public_address_needs_tls_or_a_word() {
     assert!(said.contains("can be reached from everywhere"), "{said}");
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "");
 }
+
+#[test]
+fn the_unit_for_systemd_starts_the_program_with_flags_that_it_has() {
+    let unit = include_str!("../../../packaging/switchboard.service");
+    let line = unit
+        .lines()
+        .find_map(|line| line.strip_prefix("ExecStart="))
+        .unwrap();
+    let place = Place::new();
+    let file = place.write("");
+    let line = line.replace("/etc/switchboard/switchboard.toml", file.to_str().unwrap());
+    let Job::Serve(args) = config::parse(line.split(' ').map(OsString::from))
+        .unwrap()
+        .command
+    else {
+        panic!("{line}");
+    };
+    assert_eq!(args.data.data, Some("/var/lib/switchboard".into()));
+}

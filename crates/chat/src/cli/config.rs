@@ -22,7 +22,7 @@ use super::Cli;
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// They say how one start differs from others.
-const NOT_IN_A_FILE: [&str; 5] = ["config", "help", "verbose", "quiet", "version"];
+const NOT_IN_A_FILE: [&str; 6] = ["config", "help", "quiet", "take_over", "verbose", "version"];
 
 /// Who is given one of these on the command line does not want the other from a file.
 const TOGETHER: [(&str, &str); 3] = [

@@ -43,6 +43,12 @@ pub struct ServeArgs {
     #[command(flatten)]
     pub data: DataArgs,
 
+    /// Replace the server that uses the same data: take its sockets, so that nobody is refused, and
+    /// let it tell its clients to connect again. (On SIGUSR2 a server starts its program so.) One that
+    /// records neither takes over nor can be replaced
+    #[arg(long, conflicts_with = "record")]
+    pub take_over: bool,
+
     /// What unknown accounts are answered with; for a replay, which has it from the recording.
     #[arg(long, hide = true)]
     pub decoys: Option<DecoySecret>,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use switchboard::{Listener, LoopContext, tls};
 
 use super::HANDSHAKE_TIMEOUT;
+use super::Start;
 use super::dice::Dice;
 use super::links::{Links, Post};
 use super::storage::{Storage, moment};
@@ -45,6 +46,8 @@ pub struct Server {
     pub(super) hashing: usize,
     pub(super) dice: Dice,
     pub(super) counters: Counters,
+    /// How a process that takes over is started.
+    pub(super) again: Option<Start>,
 }
 
 /// What a server is asked about itself.
@@ -63,6 +66,8 @@ pub enum Stop {
     No,
     /// What is under way is finished.
     Graceful,
+    /// The same, for a process that takes over.
+    Replaced,
     /// Nothing is finished.
     AtOnce,
 }
@@ -134,6 +139,7 @@ impl Server {
             hashing: 0,
             dice: Dice::default(),
             counters: Counters::default(),
+            again: None,
         }
     }
 

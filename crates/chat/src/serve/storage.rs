@@ -5,6 +5,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
+use switchboard::signal::SIGUSR2;
 use switchboard::{Context, Done, Handler, JobId, Lane, LoopContext, Result, TimerId, Token};
 
 use super::dice::Dice;
@@ -27,7 +28,8 @@ pub struct Storage {
     /// Before the store, so that it is closed first: the last one who closes the database empties
     /// its log, and this one may not.
     archive: Arc<Mutex<Box<dyn Archive>>>,
-    /// One job has it at a time, in the lane's thread: nobody ever waits for this lock.
+    /// One job has it at a time, in the lane's thread: nobody ever waits for this lock, nor for the
+    /// other one, but for the last job of all.
     store: Arc<Mutex<Box<dyn Store>>>,
     lanes: Option<Lanes>,
     /// The keeper's timer for the next batch is running.
@@ -68,9 +70,16 @@ impl Storage {
         }
     }
 
-    /// For a replay, which has what the store and the archive said from its recording.
-    pub fn replayed() -> Storage {
+    /// Of nothing: for a replay, which has what the store and the archive said from its recording,
+    /// and for a server that does not have the data yet.
+    pub fn absent() -> Storage {
         Storage::new(Box::new(Absent), Box::new(Absent))
+    }
+
+    /// Has those of another one, before anything was asked of them.
+    pub(super) fn fill(&mut self, other: Storage) {
+        self.store = other.store;
+        self.archive = other.archive;
     }
 
     /// Something waits to be stored: the keeper looks in this tick, after everything that has come
@@ -132,6 +141,7 @@ pub(super) struct Keeper {
     pruning: Option<TimerId>,
     loading: Option<JobId>,
     loaded: bool,
+    closing: Option<JobId>,
 }
 
 impl Keeper {
@@ -213,6 +223,22 @@ impl Keeper {
         Ok(())
     }
 
+    /// The last job: the process that takes over waits for it.
+    fn close(&mut self, server: &mut Server, cx: &mut Context<'_, Server>) -> Result {
+        let Some(lanes) = &server.storage.lanes else {
+            return Ok(());
+        };
+        let store = Arc::clone(&server.storage.store);
+        let archive = Arc::clone(&server.storage.archive);
+        let job = cx.offload_on_replayable(lanes.store, move || -> Stored {
+            *archive.lock().unwrap_or_else(PoisonError::into_inner) = Box::new(Absent);
+            *store.lock().unwrap_or_else(PoisonError::into_inner) = Box::new(Absent);
+            Ok(())
+        })?;
+        self.closing = Some(job);
+        Ok(())
+    }
+
     fn prune(&mut self, server: &mut Server, cx: &mut Context<'_, Server>) -> Result {
         self.pruning = Some(cx.set_timer(PRUNE_EVERY)?);
         let Some(lanes) = &server.storage.lanes else {
@@ -253,6 +279,12 @@ impl Handler<Server> for Keeper {
                 Some(_) => Ok(()),
             };
         }
+        if self.closing.is_some() {
+            return Ok(()); // of what waits now nobody will hear any more
+        }
+        if server.stop == Stop::Replaced && server.chat.is_settled() {
+            return self.close(server, cx);
+        }
         self.store_next(server, cx)
     }
 
@@ -260,9 +292,16 @@ impl Handler<Server> for Keeper {
         &mut self,
         server: &mut Server,
         cx: &mut Context<'_, Server>,
-        _: i32,
+        number: i32,
     ) -> Result {
-        signal(server, cx);
+        if number == SIGUSR2 {
+            match &server.again {
+                Some(start) => start.again(),
+                None => tracing::error!("how this program was started is not known"),
+            }
+        } else {
+            signal(server, cx);
+        }
         Ok(())
     }
 
@@ -277,6 +316,10 @@ impl Handler<Server> for Keeper {
                 .take::<Loaded>()
                 .unwrap_or_else(|error| Err(StoreError::Failed(error.to_string())));
             return self.loaded(server, cx, loaded);
+        }
+        if self.closing == Some(done.job) {
+            cx.stop();
+            return Ok(());
         }
         if server.storage.batch != Some(done.job) {
             if let Err(error) = done.take::<std::result::Result<bool, StoreError>>()? {

@@ -6,4 +6,6 @@ mod limits;
 mod replay;
 mod serve;
 mod speaker;
+#[cfg(target_os = "linux")]
+mod takeover;
 mod world;

@@ -69,7 +69,7 @@ fn server(sim: &mut Simulation, book: &Book, rng: &mut Rng) -> Result<Host<Serve
         Server::new(&ARGS, storage).with_settings(settings.clone())
     };
     let boot = |reactor: &mut Reactor<Server>| {
-        let listeners = serve::bind(&ARGS, reactor)?;
+        let listeners = serve::bind(&ARGS, reactor, |_| None)?;
         serve::start(&ARGS, reactor, listeners)
     };
     let builder = Reactor::builder().on_panic(OnPanic::Stop);

@@ -52,8 +52,23 @@ impl SqliteStore {
     /// Another process has it open, it was made by a later version, it is no database, or the disk
     /// fails.
     pub fn open(path: impl AsRef<Path>) -> Result<SqliteStore, StoreError> {
-        let path = path.as_ref().to_owned();
-        let lock = Lock::take(&path)?;
+        SqliteStore::locked(path.as_ref(), Lock::take)
+    }
+
+    /// As [`open`](Self::open), when no other process has it open any more: blocks until then.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_when_free(path: impl AsRef<Path>) -> Result<SqliteStore, StoreError> {
+        SqliteStore::locked(path.as_ref(), Lock::wait)
+    }
+
+    fn locked(
+        path: &Path,
+        lock: fn(&Path) -> Result<Lock, StoreError>,
+    ) -> Result<SqliteStore, StoreError> {
+        let path = path.to_owned();
+        let lock = lock(&path)?;
         let connection = opening::to_write(&path)?;
         let origin = connection.query_row("SELECT origin FROM server", (), |row| row.get(0));
         Ok(SqliteStore {

@@ -37,6 +37,15 @@ impl Lock {
     /// A file of its own beside the database: closing any descriptor of the database itself would
     /// take SQLite's own locks from it.
     pub(super) fn take(path: &Path) -> Result<Lock, StoreError> {
+        Lock::by(path, FlockOperation::NonBlockingLockExclusive)
+    }
+
+    /// Waits for the process that has it.
+    pub(super) fn wait(path: &Path) -> Result<Lock, StoreError> {
+        Lock::by(path, FlockOperation::LockExclusive)
+    }
+
+    fn by(path: &Path, operation: FlockOperation) -> Result<Lock, StoreError> {
         let path = beside(path, ".lock");
         let options = || {
             let mut options = OpenOptions::new();
@@ -44,7 +53,7 @@ impl Lock {
             options
         };
         let mut file = options().open(&path).map_err(|why| cannot(&path, &why))?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        match flock(&file, operation) {
             Ok(()) => {}
             Err(Errno::WOULDBLOCK) => {
                 let mut process = String::new();
