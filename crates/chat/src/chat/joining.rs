@@ -68,7 +68,7 @@ impl Chat {
             return Err(Refusal::NeedsAccount);
         }
         // An invitation opens what is closed: the door, the lock and the last seat.
-        let invited = who.invited.contains(room.folded())
+        let invited = who.invited().contains(room.folded())
             || room.matches(MaskList::Invitation, &who.identity, who.from);
         if invited {
             return Ok(());
@@ -116,11 +116,15 @@ impl Chat {
         }
         room.members.insert(user, role);
         who.rooms.push(id);
-        who.invited.retain(|invited| invited != room.folded());
+        if !who.invited().is_empty() {
+            let invited = &mut who.rare().invited;
+            invited.retain(|invited| invited != room.folded());
+            who.trim();
+        }
         let name = Arc::clone(room.name());
         let event = Event::Joined {
             user: Arc::clone(&identity),
-            away: who.away.clone(),
+            away: who.away().cloned(),
             room: Arc::clone(&name),
         };
         let announced = self
@@ -293,12 +297,13 @@ impl Chat {
             .filter(|member| *member != user);
         out.tell(&mut operators.chain([them]), &event);
         if let Some(them) = self.users.get_mut(them)
-            && !them.invited.contains(&folded)
+            && !them.invited().contains(&folded)
         {
-            if them.invited.len() >= INVITATIONS_MAX {
-                them.invited.remove(0);
+            let invited = &mut them.rare().invited;
+            if invited.len() >= INVITATIONS_MAX {
+                invited.remove(0);
             }
-            them.invited.push(folded);
+            invited.push(folded);
         }
         Ok(())
     }

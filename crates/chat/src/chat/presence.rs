@@ -274,10 +274,11 @@ impl Chat {
         self.not_too_fast(user, now)?;
         let identity = Arc::clone(self.identity(user)?);
         if let Some(user) = self.users.get_mut(user) {
-            if user.away == reason {
+            if user.away() == reason.as_ref() {
                 return Ok(());
             }
-            user.away.clone_from(&reason);
+            user.rare().away.clone_from(&reason);
+            user.trim();
         }
         let event = Event::Away {
             user: identity,
@@ -300,11 +301,11 @@ impl Chat {
         let folded = names::folded(nick);
         let nobody = || Refusal::NoSuchNick("*".into());
         let watcher = self.users.get_mut(user).ok_or_else(nobody)?;
-        if !watcher.watches.contains(&folded) {
-            if watcher.watches.len() >= limit {
+        if !watcher.watches().contains(&folded) {
+            if watcher.watches().len() >= limit {
                 return Err(Refusal::ListFull(nick.into()));
             }
-            watcher.watches.push(Arc::clone(&folded));
+            watcher.rare().watches.push(Arc::clone(&folded));
             self.watchers.entry(folded).or_default().insert(user);
         }
         Ok(self.users.find(nick))
@@ -314,17 +315,22 @@ impl Chat {
     pub fn unwatch(&mut self, user: UserId, nick: &str) {
         let folded = names::fold(nick);
         if let Some(watcher) = self.users.get_mut(user) {
-            watcher.watches.retain(|watched| **watched != *folded);
+            watcher
+                .rare()
+                .watches
+                .retain(|watched| **watched != *folded);
+            watcher.trim();
         }
         self.forget_watcher(user, &folded);
     }
 
     /// `user` does not want to know of anybody any more.
     pub fn stop_watching(&mut self, user: UserId) {
-        let watches = self
-            .users
-            .get_mut(user)
-            .map(|user| std::mem::take(&mut user.watches));
+        let watches = self.users.get_mut(user).map(|user| {
+            let watches = std::mem::take(&mut user.rare().watches);
+            user.trim();
+            watches
+        });
         for nick in watches.unwrap_or_default() {
             self.forget_watcher(user, &nick);
         }

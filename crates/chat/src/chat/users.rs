@@ -18,11 +18,8 @@ pub struct User {
     pub(super) identity: Arc<Identity>,
     pub(super) from: Option<IpAddr>,
     pub(super) rooms: Vec<RoomId>,
-    /// Rooms that this user may come into once, by their folded names.
-    pub(super) invited: Vec<Arc<str>>,
-    /// Folded nicks.
-    pub(super) watches: Vec<Arc<str>>,
-    pub(super) away: Option<Arc<str>>,
+    /// What most users have nothing of.
+    rare: Option<Box<Rare>>,
     pub(super) admin: bool,
     /// The fingerprint of its certificate, empty if it has shown none; `None`: it does not speak TLS.
     pub(super) secured: Option<Arc<str>>,
@@ -36,7 +33,29 @@ pub struct User {
     pub(super) last_spoke_ns: u64,
 }
 
+/// What most users have nothing of, and so costs them a pointer.
+#[derive(Debug, Default)]
+pub(super) struct Rare {
+    /// Rooms that this user may come into once, by their folded names.
+    pub(super) invited: Vec<Arc<str>>,
+    /// Folded nicks.
+    pub(super) watches: Vec<Arc<str>>,
+    pub(super) away: Option<Arc<str>>,
+}
+
 impl User {
+    pub(super) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// It has nothing of these after all.
+    pub(super) fn trim(&mut self) {
+        let is_empty = |rare: &mut Box<Rare>| {
+            rare.invited.is_empty() && rare.watches.is_empty() && rare.away.is_none()
+        };
+        self.rare.take_if(is_empty);
+    }
+
     /// Its name here.
     pub fn id(&self) -> UserId {
         self.id
@@ -54,7 +73,7 @@ impl User {
 
     /// Away, and why.
     pub fn away(&self) -> Option<&Arc<str>> {
-        self.away.as_ref()
+        self.rare.as_ref()?.away.as_ref()
     }
 
     /// An administrator of the server.
@@ -99,12 +118,12 @@ impl User {
 
     /// The folded nicks that this user watches.
     pub fn watches(&self) -> &[Arc<str>] {
-        &self.watches
+        self.rare.as_ref().map_or(&[], |rare| &rare.watches)
     }
 
     /// The rooms that this user may come into once, by their folded names.
     pub fn invited(&self) -> &[Arc<str>] {
-        &self.invited
+        self.rare.as_ref().map_or(&[], |rare| &rare.invited)
     }
 
     /// How many of its commands wait to be stored: one that makes it more is answered later.
@@ -215,9 +234,7 @@ impl Users {
             identity: Arc::new(identity),
             from,
             rooms: Vec::new(),
-            invited: Vec::new(),
-            watches: Vec::new(),
-            away: None,
+            rare: None,
             admin: false,
             secured: None,
             guest,

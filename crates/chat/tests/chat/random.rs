@@ -308,7 +308,7 @@ fn check_restart(world: &mut World) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
 
     #[test]
     fn what_is_in_memory_is_what_is_stored(steps in steps()) {
@@ -323,6 +323,9 @@ proptest! {
             ..Settings::default()
         };
         let mut play = Play { world: World::with(settings), owed: Vec::new(), number: 0 };
+        for name in ["ann", "bob"] {
+            play.world.account(name);
+        }
         for step in steps {
             play.step(step);
             check_indexes(&play.world.chat);

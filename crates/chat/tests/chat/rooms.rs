@@ -1,10 +1,13 @@
 //! Coming, going, speaking: who may, and who is told.
 
-use switchboard_chat::chat::command::{Command, Role};
-use switchboard_chat::chat::event::Event;
-use switchboard_chat::chat::ids::UserId;
+use switchboard_chat::chat::command::{Command, Label, Role};
+use switchboard_chat::chat::event::{Event, Receipt};
+use switchboard_chat::chat::ids::{Moment, UserId};
+use switchboard_chat::chat::outlet::Outlet;
 use switchboard_chat::chat::refusal::Refusal;
 use switchboard_chat::chat::settings::Settings;
+use switchboard_chat::chat::{Chat, Newcomer};
+use switchboard_chat::store::record::Snapshot;
 
 use super::world::World;
 
@@ -185,4 +188,66 @@ fn networks_have_a_limit_and_this_machine_has_none() {
     }
     world.chat.departed(first, world.now);
     assert!(world.chat.admit(from("2001:db8::9"), world.now).is_ok());
+}
+
+/// Counts who is told, and keeps nothing.
+#[derive(Default)]
+struct Count(usize);
+
+impl Outlet for Count {
+    fn tell(&mut self, to: &mut dyn Iterator<Item = UserId>, _: &Event) {
+        self.0 += to.count();
+    }
+
+    fn answer(&mut self, _: UserId, _: Label, _: Result<Receipt, Refusal>) {
+        self.0 += 1;
+    }
+
+    fn dismiss(&mut self, _: UserId, _: &str) {}
+
+    fn congested(&mut self, _: UserId) {}
+
+    fn ready(&mut self, _: UserId) {}
+}
+
+#[test]
+fn that_all_come_back_at_once_costs_as_much_as_they_are() {
+    const USERS: usize = 15_000;
+    let settings = Settings {
+        users_max: USERS,
+        ..Settings::default()
+    };
+    let small = settings.big_room;
+    let mut chat = Chat::new(settings, Snapshot::default());
+    let (mut count, now) = (Count::default(), Moment::default());
+    for _ in 0..2 {
+        let users: Vec<UserId> = (0..USERS)
+            .map(|number| {
+                let newcomer = Newcomer {
+                    nick: format!("u{number}").into(),
+                    user: "u".into(),
+                    host: "host".into(),
+                    realname: "u".into(),
+                    account: None,
+                    from: None,
+                };
+                let user = chat.enter(newcomer, now, &mut count).unwrap();
+                let join = Command::Join {
+                    room: "#all".into(),
+                    key: None,
+                };
+                chat.command(user, join, now, &mut count).unwrap();
+                user
+            })
+            .collect();
+        // Each hears of itself; of others only while the room is small.
+        assert!(count.0 <= USERS + small * small, "{}", count.0);
+        count = Count::default();
+        for user in users {
+            chat.leave(user, "", now, &mut count);
+        }
+        assert!(count.0 <= small * small, "{}", count.0);
+        count = Count::default();
+    }
+    assert_eq!(chat.population(), (0, 0));
 }
