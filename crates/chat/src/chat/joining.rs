@@ -9,6 +9,7 @@ use super::ids::{Moment, UserId};
 use super::outlet::Outlet;
 use super::pending::{Deed, Wish};
 use super::refusal::Refusal;
+use super::room_settings::RoomSettings;
 use super::rooms::{Room, RoomId};
 use super::{Chat, names};
 use crate::store::record::{Happening, What, Write};
@@ -35,7 +36,7 @@ impl Chat {
             self.may_join(user, room, key)?;
         } else if names::check_channel(name).is_err() {
             return Err(Refusal::BadRoomName(name.into()));
-        } else if self.rooms.len() >= self.settings.rooms_max {
+        } else if self.rooms.len() >= self.settings.rooms_max && self.plain_room().is_none() {
             return Err(Refusal::TooManyRoomsInAll(self.settings.rooms_max));
         }
         if who.rooms.len() >= limit {
@@ -44,9 +45,30 @@ impl Chat {
         self.not_too_fast(user, now)?;
         let room = match self.rooms.find(name) {
             Some(room) => room,
-            None => self.rooms.add(|id| Room::new(id, name.into(), now.unix_ms)),
+            None => {
+                if self.rooms.len() >= self.settings.rooms_max
+                    && let Some(plain) = self.plain_room()
+                {
+                    self.rooms.remove(plain);
+                }
+                self.rooms.add(|id| Room::new(id, name.into(), now.unix_ms))
+            }
         };
         self.put_in(room, user, now, out)
+    }
+
+    /// A room that nobody is in and that is as a new one would be, so that nothing is lost if it is
+    /// forgotten here: what was said there is found again under its name.
+    fn plain_room(&self) -> Option<RoomId> {
+        let settings = RoomSettings::of_a_new_room();
+        let lobby = self.rooms.find(&self.settings.lobby);
+        let is_plain = |room: &&Room| {
+            room.is_empty()
+                && room.waiting == 0
+                && Some(room.id) != lobby
+                && room.settings == settings
+        };
+        self.rooms.by_name().find(is_plain).map(|room| room.id)
     }
 
     pub(super) fn may_join(
@@ -145,22 +167,31 @@ impl Chat {
             });
         }
         if role != Role::Member && !founds && announced {
-            let event = Event::RoomChanged {
-                by: None,
-                room: name,
-                changes: vec![Change::Role {
-                    nick: Arc::clone(&identity.nick),
-                    role,
-                    add: true,
-                }],
-                sender: None,
-                label: None,
-            };
-            self.tell_room(id, &event, out);
+            self.tell_of_role(id, (name, role), &identity, out);
         }
         let realname = Arc::clone(&identity.realname);
         self.happened(id, &identity, || What::Joined { realname }, now);
         Ok(())
+    }
+
+    /// Tells a room that somebody has a role there by the account.
+    fn tell_of_role(
+        &self,
+        id: RoomId,
+        (room, role): (Arc<str>, Role),
+        whose: &Identity,
+        out: &mut dyn Outlet,
+    ) {
+        let nick = Arc::clone(&whose.nick);
+        let add = true;
+        let event = Event::RoomChanged {
+            by: None,
+            room,
+            changes: vec![Change::Role { nick, role, add }],
+            sender: None,
+            label: None,
+        };
+        self.tell_room(id, &event, out);
     }
 
     /// Whether whoever comes into this room runs it, and whether its account owns it.

@@ -15,7 +15,7 @@ use crate::store::record::{MaskChange, MaskEntry, RoomRecord};
 
 /// The entries of one list, as they are shown and, at the same places, as they are compared: a
 /// message of each member is compared with all of them.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 struct List {
     shown: Vec<MaskEntry>,
     /// `None`: it is no mask, and means nobody.
@@ -23,7 +23,7 @@ struct List {
 }
 
 /// See the module.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct RoomSettings {
     /// Text, who set it (`nick!user@host`), when in milliseconds since 1970.
     pub(super) topic: Option<(Arc<str>, Arc<str>, u64)>,

@@ -426,61 +426,6 @@ fn a_ban_of_the_server_is_not_walked_around() {
 }
 
 #[test]
-fn a_guest_hears_no_lobby_that_it_could_not_come_into() {
-    let mut world = World::new();
-    let ann = world.enter("ann");
-    world.join(ann, "#lobby").unwrap();
-    world.ask(ann, Command::BecomeAdmin).unwrap();
-    let guest = world
-        .chat
-        .enter_guest("host".into(), None, world.now)
-        .unwrap();
-    world.chat.listen(guest, true);
-    world
-        .ask(ann, change("#lobby", Change::Key(Some("key".into()))))
-        .unwrap();
-    world.store_all();
-    world.heard.events.clear();
-    world.say(ann, "#lobby", "among us").unwrap();
-    world.store_all();
-    world.chat.listen(guest, true);
-    world.say(ann, "#lobby", "still").unwrap();
-    world.store_all();
-    assert!(world.events(guest).is_empty());
-    let (chat, heard, now) = (&mut world.chat, &mut world.heard, world.now);
-    let refused = chat.post(guest, (None, "x"), None, now, heard);
-    assert_eq!(refused, Err(Refusal::CannotSpeak("#lobby".into())));
-    assert!(
-        chat.command(guest, Command::BecomeAdmin, now, heard)
-            .is_err()
-    );
-}
-
-#[test]
-fn guests_follow_the_lobby_to_another_name() {
-    let mut world = World::new();
-    let guest = world
-        .chat
-        .enter_guest("host".into(), None, world.now)
-        .unwrap();
-    world.chat.listen(guest, true);
-    let settings = Settings {
-        lobby: "#hall".into(),
-        ..Settings::default()
-    };
-    world.chat.reconfigure(settings, world.now);
-    assert!(world.chat.room("#lobby").is_none());
-    let ann = world.enter("ann");
-    world.join(ann, "#hall").unwrap();
-    world.say(ann, "#hall", "hello").unwrap();
-    world.store_all();
-    assert_eq!(world.texts(guest), ["hello"]);
-    world.leave(guest);
-    world.say(ann, "#hall", "gone?").unwrap();
-    world.store_all();
-}
-
-#[test]
 fn read_marks_are_told_once_they_are_stored_and_only_of_people_there_are() {
     let (mut world, ann) = owned();
     world.store_all();

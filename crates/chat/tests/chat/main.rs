@@ -4,6 +4,7 @@ mod accounts;
 mod durable;
 mod governing;
 mod hardening;
+mod lobby;
 mod random;
 mod rooms;
 mod world;
