@@ -70,6 +70,7 @@ impl Draft<'_> {
         match &deed.wish {
             Wish::Record(write) => self.writes.push(write.clone()),
             Wish::Room => self.keep(room),
+            Wish::NoRoom => self.forget(room)?,
             Wish::Said { message, .. } => {
                 self.keep(room);
                 self.writes.push(Write::Message(Arc::clone(message)));
@@ -150,6 +151,15 @@ impl Draft<'_> {
             let settings = self.settings(room);
             self.put(room, settings, true);
         }
+    }
+
+    /// The room is not in the store any more, unless somebody has come to use it.
+    fn forget(&mut self, room: Option<&Room>) -> Result<(), Refusal> {
+        let room = room.ok_or(Refusal::Busy)?;
+        let write = self.chat.forgetting(room).ok_or(Refusal::Busy)?;
+        self.batch.gone.push(room.id);
+        self.writes.push(write);
+        Ok(())
     }
 
     /// These are the room's settings from now on; the room itself is written before all that belongs

@@ -9,7 +9,6 @@ use super::ids::{Moment, UserId};
 use super::outlet::Outlet;
 use super::pending::{Deed, Wish};
 use super::refusal::Refusal;
-use super::room_settings::RoomSettings;
 use super::rooms::{Room, RoomId};
 use super::{Chat, names};
 use crate::store::record::{Happening, What, Write};
@@ -34,10 +33,11 @@ impl Chat {
                 return Ok(());
             }
             self.may_join(user, room, key)?;
+            if self.pending.is_going(room.id) {
+                return Err(Refusal::Busy);
+            }
         } else if names::check_channel(name).is_err() {
             return Err(Refusal::BadRoomName(name.into()));
-        } else if self.rooms.len() >= self.settings.rooms_max && self.plain_room().is_none() {
-            return Err(Refusal::TooManyRoomsInAll(self.settings.rooms_max));
         }
         if who.rooms.len() >= limit {
             return Err(Refusal::TooManyRooms(limit));
@@ -46,29 +46,11 @@ impl Chat {
         let room = match self.rooms.find(name) {
             Some(room) => room,
             None => {
-                if self.rooms.len() >= self.settings.rooms_max
-                    && let Some(plain) = self.plain_room()
-                {
-                    self.rooms.remove(plain);
-                }
+                self.make_way()?;
                 self.rooms.add(|id| Room::new(id, name.into(), now.unix_ms))
             }
         };
         self.put_in(room, user, now, out)
-    }
-
-    /// A room that nobody is in and that is as a new one would be, so that nothing is lost if it is
-    /// forgotten here: what was said there is found again under its name.
-    fn plain_room(&self) -> Option<RoomId> {
-        let settings = RoomSettings::of_a_new_room();
-        let lobby = self.rooms.find(&self.settings.lobby);
-        let is_plain = |room: &&Room| {
-            room.is_empty()
-                && room.waiting == 0
-                && Some(room.id) != lobby
-                && room.settings == settings
-        };
-        self.rooms.by_name().find(is_plain).map(|room| room.id)
     }
 
     pub(super) fn may_join(
@@ -386,16 +368,9 @@ impl Chat {
         }
         if let Some(room) = self.rooms.get_mut(id) {
             room.members.swap_remove(&user);
+            self.emptyings += 1;
+            room.emptied = self.emptyings;
             self.drop_if_unused(id);
-        }
-    }
-
-    /// A room goes that nothing is stored of, when the last one has left and nothing waits for it.
-    pub(super) fn drop_if_unused(&mut self, id: RoomId) {
-        let lobby = self.rooms.find(&self.settings.lobby);
-        let unused = |room: &Room| room.is_empty() && !room.stored && room.waiting == 0;
-        if lobby != Some(id) && self.rooms.get(id).is_some_and(unused) {
-            self.rooms.remove(id);
         }
     }
 

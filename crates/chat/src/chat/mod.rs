@@ -37,6 +37,7 @@ mod rooms;
 pub mod settings;
 mod speaking;
 mod storing;
+mod unused_rooms;
 mod users;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -105,6 +106,8 @@ pub struct Chat {
     last_sequence: u64,
     last_unix_ms: u64,
     guests_seen: u64,
+    /// How often somebody has left a room.
+    emptyings: u64,
     /// For lists of users that are made and thrown away: kept for its memory.
     scratch: Vec<UserId>,
 }
@@ -143,6 +146,7 @@ impl Chat {
             last_sequence: snapshot.last_sequence,
             last_unix_ms: snapshot.last_unix_ms,
             guests_seen: 0,
+            emptyings: 0,
             scratch: Vec::new(),
             settings,
         };

@@ -20,6 +20,8 @@ pub(super) enum Wish {
     Record(Write),
     /// A room whose owner is an account.
     Room,
+    /// That a room that nobody uses is gone, with all that was said there.
+    NoRoom,
     Said {
         message: Arc<Message>,
         /// Whom a message to a person is for: another one may have the nick when it is stored.
@@ -121,6 +123,8 @@ pub(super) struct Batch {
     pub(super) deeds: Vec<UnderWay>,
     /// Rooms that are stored for the first time.
     pub(super) rooms: Vec<RoomId>,
+    /// Rooms that will not be stored any more.
+    pub(super) gone: Vec<RoomId>,
 }
 
 impl Pending {
@@ -145,6 +149,12 @@ impl Pending {
         }
         let count = self.waiting.len().min(deeds_max.max(1));
         Some(self.waiting.drain(..count).collect())
+    }
+
+    /// Whether a room is being taken out of the store.
+    pub(super) fn is_going(&self, room: RoomId) -> bool {
+        let batch = self.under_way.as_ref();
+        batch.is_some_and(|batch| batch.gone.contains(&room))
     }
 
     pub(super) fn begin(&mut self, batch: Batch) {

@@ -36,6 +36,9 @@ pub struct Room {
     pub(super) founder: Option<Arc<str>>,
     /// It is in the store, so it stays when all have left.
     pub(super) stored: bool,
+    /// When somebody last left, as a number that grows: of those that are empty, the lowest is the
+    /// longest unused.
+    pub(super) emptied: u64,
     /// Commands that wait to be stored and need the room.
     pub(super) waiting: usize,
 }
@@ -52,6 +55,7 @@ impl Room {
             created_unix_ms: unix_ms,
             founder: None,
             stored: false,
+            emptied: 0,
             waiting: 0,
         }
     }

@@ -49,7 +49,8 @@ pub struct Settings {
     pub connections_per_network: usize,
     /// Rooms that one user is in, and that one account owns by having made them.
     pub rooms_per_user: usize,
-    /// Rooms in all. Above it, one that nobody is in and that is as a new one would be makes way.
+    /// Rooms in all. Near it, one that nobody is in and no account has a role in makes way: with
+    /// what was said there, unless it is as a new one would be.
     pub rooms_max: usize,
     /// Accounts in all, suspended ones included.
     pub accounts_max: usize,

@@ -37,6 +37,7 @@ impl Chat {
         let failure = outcome.as_ref().err().map(|error| error.to_string().into());
         if failure.is_none() {
             self.rooms_are_stored(&batch.rooms);
+            self.rooms_are_gone(&batch.gone);
         }
         let mut said = Said::default();
         for it in batch.deeds {
@@ -144,7 +145,7 @@ impl Chat {
         let there = sender.filter(|sender| self.users.get(*sender).is_some());
         let room = it.deed.room;
         match it.deed.wish {
-            Wish::Record(_) | Wish::Room => {}
+            Wish::Record(_) | Wish::Room | Wish::NoRoom => {}
             Wish::Said { message, to } => {
                 let event = Event::Said {
                     message: Arc::clone(&message),

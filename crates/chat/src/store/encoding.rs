@@ -92,6 +92,7 @@ variants! {
         4 Mask { room, list, entry }, 5 Role { room, account, role }, 6 Account(account),
         7 ReadMark { account, target, unix_ms }, 8 ServerBan(ban), 9 NoServerBan { mask },
         10 Invitation { code, used_by }, 11 Audit { unix_ms, admin, action },
+        12 NoRoom { room, history },
     }
     Entry { 0 Message(message), 1 Happening(happening) }
     Answer {

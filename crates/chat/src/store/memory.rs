@@ -61,6 +61,7 @@ impl Memory {
             Write::Happened(happening) => self.add(Entry::Happening(Arc::clone(happening))),
             Write::Redact { msgid, redaction } => self.redact(*msgid, redaction),
             Write::Room(room) => drop(self.rooms.insert(folded(&room.name), (**room).clone())),
+            Write::NoRoom { room, history } => self.no_room(room, *history),
             Write::Mask { room, list, entry } => self.mask(room, *list, entry),
             Write::Role {
                 room,
@@ -133,6 +134,22 @@ impl Memory {
                 tags: Vec::new(),
                 redacted: Some(Arc::clone(redaction)),
                 ..(**message).clone()
+            });
+        }
+    }
+
+    fn no_room(&mut self, room: &Arc<str>, history: bool) {
+        self.rooms.remove(room);
+        self.masks.retain(|(of, ..)| of != room);
+        self.roles.retain(|(of, _), _| of != room);
+        if history {
+            let names = &mut self.names;
+            self.entries.retain(|place, entry| {
+                let stays = !is_in(entry, room);
+                if !stays {
+                    names.remove(&msgid(*place));
+                }
+                stays
             });
         }
     }

@@ -22,6 +22,13 @@ pub enum Write {
     },
     /// A room and its settings, as they are now; its lists and roles come on their own.
     Room(Arc<RoomRecord>),
+    /// A room is gone, with its settings, lists and roles.
+    NoRoom {
+        /// Its folded name.
+        room: Arc<str>,
+        /// Whether what was said there is gone too; else it is found again under the room's name.
+        history: bool,
+    },
     /// A mask on a list of a room, or off it.
     Mask {
         /// The room's folded name.

@@ -16,6 +16,7 @@ use switchboard_chat::store::StoreError;
 use super::world::{World, replayed};
 
 const NAMES: [&str; 6] = ["ann", "bob", "Carl", "eve", "root", "zoe"];
+/// The last one is always there.
 const ROOMS: [&str; 4] = ["#a", "#B", "#c", "#lobby"];
 const MASKS: [&str; 4] = ["bob", "*!*@host", "~a:ann", "eve!*@*"];
 const LISTS: [MaskList; 4] = [
@@ -320,6 +321,7 @@ proptest! {
             big_room: 3,
             batch_max: 3,
             pending_per_user: 8,
+            rooms_max: 3,
             ..Settings::default()
         };
         let mut play = Play { world: World::with(settings), owed: Vec::new(), number: 0 };

@@ -216,6 +216,11 @@ pub fn replayed(writes: &[Write]) -> Snapshot {
             Write::Room(room) => {
                 rooms.insert(fold(&room.name), RoomRecord::clone(&room));
             }
+            Write::NoRoom { room, .. } => {
+                rooms.remove(&*room);
+                snapshot.masks.retain(|(of, ..)| *of != room);
+                roles.retain(|(of, _), _| *of != room);
+            }
             Write::Mask { room, list, entry } => {
                 assert!(rooms.contains_key(&*room), "a list before its room");
                 let masks = &mut snapshot.masks;

@@ -52,6 +52,8 @@ cases! {
     surplus_entries_go
     entries_go_when_there_are_too_many_bytes
     names_are_not_given_again_when_all_is_gone
+    a_room_that_is_gone_leaves_nothing
+    a_room_can_go_without_its_history
 }
 
 type Make = fn(Retention) -> World;
@@ -674,4 +676,82 @@ fn names_are_not_given_again_when_all_is_gone(make: Make) {
     // A conversation begins anew.
     world.commit(&[write(message)]);
     assert_eq!(world.numbers(&conversation, Span::Latest(None), 9), [77]);
+}
+
+/// Two rooms with all that belongs to one.
+fn furnished(make: Make) -> World {
+    let mut world = make(Retention::default());
+    let mut batch = Vec::new();
+    for (place, name) in [(0, "#A"), (10, "#b")] {
+        let room: Arc<str> = name.to_lowercase().into();
+        batch.push(Write::Room(Arc::new(RoomRecord {
+            name: name.into(),
+            ..RoomRecord::default()
+        })));
+        batch.push(Write::Mask {
+            room: room.clone(),
+            list: MaskList::Ban,
+            entry: MaskChange::Added(mask("eve!*@*")),
+        });
+        batch.push(Write::Role {
+            room,
+            account: "ann".into(),
+            role: Role::Voice,
+        });
+        batch.push(write(world.said(place + 1, place + 1, name, "word")));
+        batch.push(world.joined(place + 2, place + 2, name));
+    }
+    world.commit(&batch);
+    world
+}
+
+fn no_room(history: bool) -> Write {
+    let room = "#a".into();
+    Write::NoRoom { room, history }
+}
+
+fn check_settings_of_b(world: &mut World) {
+    let snapshot = world.store.load().unwrap();
+    let rooms: Vec<&str> = snapshot.rooms.iter().map(|room| &*room.name).collect();
+    assert_eq!(rooms, ["#b"]);
+    assert_eq!((snapshot.masks.len(), snapshot.roles.len()), (1, 1));
+    assert_eq!((&*snapshot.masks[0].0, &*snapshot.roles[0].0), ("#b", "#b"));
+}
+
+fn a_room_that_is_gone_leaves_nothing(make: Make) {
+    let mut world = furnished(make);
+    world.commit(&[no_room(true)]);
+    world.commit(&[no_room(true)]);
+    for pruned in [false, true] {
+        if pruned {
+            world.prune(0).unwrap();
+        }
+        check_settings_of_b(&mut world);
+        assert_eq!(world.numbers(&room("#a"), Span::Latest(None), 9), [0; 0]);
+        assert_eq!(world.numbers(&room("#b"), Span::Latest(None), 9), [11, 12]);
+        assert_eq!(search(&mut world, "word", None, 9), [11]);
+        let gone = Query::Message(world.msgid(1));
+        assert_eq!(world.ask(&gone), Answer::Message(None));
+    }
+    // A room of that name begins anew, and its msgids go on.
+    let batch = [
+        no_room(true),
+        write(world.said(20, 20, "#a", "word")),
+        world.joined(21, 21, "#a"),
+    ];
+    world.commit(&batch);
+    world.commit(&batch);
+    for _ in 0..2 {
+        assert_eq!(world.numbers(&room("#a"), Span::Latest(None), 9), [20, 21]);
+        assert_eq!(search(&mut world, "word", None, 9), [11, 20]);
+        world.prune(0).unwrap();
+    }
+}
+
+fn a_room_can_go_without_its_history(make: Make) {
+    let mut world = furnished(make);
+    world.commit(&[no_room(false)]);
+    world.prune(0).unwrap();
+    check_settings_of_b(&mut world);
+    assert_eq!(world.numbers(&room("#a"), Span::Latest(None), 9), [1, 2]);
 }

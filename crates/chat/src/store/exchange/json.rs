@@ -276,7 +276,10 @@ pub fn line(write: &Write) -> Option<String> {
             admin: admin.clone(),
             action: action.clone(),
         },
-        Write::Redact { .. } | Write::NoServerBan { .. } | Write::Mask { .. } => return None,
+        Write::Redact { .. }
+        | Write::NoRoom { .. }
+        | Write::NoServerBan { .. }
+        | Write::Mask { .. } => return None,
     };
     Some(to_text(&line))
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
 use super::errors::{clamped, failure, unsigned};
+use super::writing::FORGOTTEN;
 use super::{opening, rows};
 use crate::chat::event::Message;
 use crate::chat::ids::Msgid;
@@ -108,7 +109,9 @@ fn conversation_id(connection: &Connection, conversation: &Conversation) -> Resu
 }
 
 fn message(connection: &Connection, msgid: Msgid) -> Result<Option<Arc<Message>>> {
-    let sql = select_message("m.origin = ?1 AND m.sequence = ?2");
+    let sql = select_message(&format!(
+        "m.origin = ?1 AND m.sequence = ?2 AND ifnull(m.conversation NOT IN ({FORGOTTEN}), 1)"
+    ));
     let mut statement = connection.prepare_cached(&sql)?;
     let message = statement.query_row(
         params![msgid.database, clamped(msgid.sequence)],

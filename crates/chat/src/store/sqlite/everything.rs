@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, Result, Row, params};
 
 use super::errors::{failure, unsigned};
+use super::writing::FORGOTTEN;
 use super::{SqliteArchive, loading, rows};
 use crate::store::StoreError;
 use crate::store::query::{ANSWER_MAX, Entry};
@@ -30,7 +31,8 @@ impl SqliteArchive {
         let connection = &self.connection;
         if !cursor.in_happenings {
             let sql = format!(
-                "SELECT {}, m.id FROM message m WHERE m.id > ?1 ORDER BY m.id LIMIT ?2",
+                "SELECT {}, m.id FROM message m WHERE m.id > ?1 \
+                 AND ifnull(m.conversation NOT IN ({FORGOTTEN}), 1) ORDER BY m.id LIMIT ?2",
                 rows::MESSAGE
             );
             let read = |row: &Row<'_>| {
@@ -47,7 +49,8 @@ impl SqliteArchive {
             };
         }
         let sql = format!(
-            "SELECT {}, h.id FROM happening h WHERE h.id > ?1 ORDER BY h.id LIMIT ?2",
+            "SELECT {}, h.id FROM happening h WHERE h.id > ?1 \
+             AND h.conversation NOT IN ({FORGOTTEN}) ORDER BY h.id LIMIT ?2",
             rows::HAPPENING
         );
         let read = |row: &Row<'_>| {

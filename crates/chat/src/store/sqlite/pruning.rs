@@ -4,7 +4,7 @@
 use rusqlite::{Connection, OptionalExtension, Result, Row, TransactionBehavior, params};
 
 use super::errors::clamped;
-use super::writing::FORGET_WORDS;
+use super::writing::{FORGET_WORDS, FORGOTTEN};
 use crate::store::retention::{PRUNE_MAX, Retention};
 
 /// Pages that one step gives back to the file system.
@@ -26,12 +26,32 @@ pub(super) fn step(
     let bans = "DELETE FROM ban WHERE until_ms <= ?1";
     let bans = transaction.execute(bans, [clamped(unix_ms)])?;
     let removed = bans > 0
+        || forgotten(&transaction)?
         || too_old(&transaction, retention, unix_ms)?
         || too_many(&transaction, retention)?
         || too_large(&transaction, retention)?
         || nothing_left(&transaction)?;
     transaction.commit()?;
     Ok(removed)
+}
+
+/// What was said in rooms that are gone.
+fn forgotten(connection: &Connection) -> Result<bool> {
+    let sql = format!("{FORGOTTEN} AND messages + happenings > 0 LIMIT 1");
+    let found = connection
+        .query_row(&sql, (), |row| row.get(0))
+        .optional()?;
+    let Some(conversation) = found else {
+        return Ok(false);
+    };
+    for (table, _) in TABLES {
+        let rows = first_of(connection, table, conversation, PRUNE_MAX as i64)?;
+        if !rows.is_empty() {
+            remove(connection, table, &rows)?;
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn too_old(connection: &Connection, retention: &Retention, unix_ms: u64) -> Result<bool> {
@@ -62,20 +82,30 @@ fn too_many(connection: &Connection, retention: &Retention) -> Result<bool> {
         let Some((conversation, count)): Option<(i64, i64)> = found else {
             continue;
         };
-        let sql = format!(
-            "SELECT id, bytes FROM {table} WHERE conversation = ?1 \
-             ORDER BY unix_ms, origin, sequence LIMIT ?2"
-        );
-        let mut statement = connection.prepare(&sql)?;
         let surplus = (count - max).min(PRUNE_MAX as i64);
-        let rows = statement.query_map(params![conversation, surplus], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?;
-        let rows: Vec<(i64, i64)> = rows.collect::<Result<_>>()?;
+        let rows = first_of(connection, table, conversation, surplus)?;
         remove(connection, table, &rows)?;
         return Ok(true);
     }
     Ok(false)
+}
+
+/// The first entries of a conversation: their ids and bytes.
+fn first_of(
+    connection: &Connection,
+    table: &str,
+    conversation: i64,
+    limit: i64,
+) -> Result<Vec<(i64, i64)>> {
+    let sql = format!(
+        "SELECT id, bytes FROM {table} WHERE conversation = ?1 \
+         ORDER BY unix_ms, origin, sequence LIMIT ?2"
+    );
+    let mut statement = connection.prepare(&sql)?;
+    let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    statement
+        .query_map(params![conversation, limit], row)?
+        .collect()
 }
 
 fn too_large(connection: &Connection, retention: &Retention) -> Result<bool> {
@@ -165,7 +195,7 @@ fn rows_of(connection: &Connection, head: &Head, end: Place) -> Result<Vec<(i64,
 }
 
 /// Removes entries by their ids and bytes.
-fn remove(connection: &Connection, table: &str, rows: &[(i64, i64)]) -> Result<()> {
+pub(super) fn remove(connection: &Connection, table: &str, rows: &[(i64, i64)]) -> Result<()> {
     let counter = TABLES.iter().find(|(name, _)| *name == table);
     let counter = counter.expect("a head is of one of the tables").1;
     let text = if table == "message" { "text" } else { "''" };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
 use super::errors::{clamped, unsigned};
-use super::rows;
+use super::{pruning, rows};
 use crate::chat::command::Role;
 use crate::chat::event::{Message, Place, Redaction};
 use crate::chat::ids::Msgid;
@@ -53,6 +53,7 @@ impl<'a> Batch<'a> {
             Write::Happened(happening) => self.happening(happening),
             Write::Redact { msgid, redaction } => self.redact(*msgid, redaction),
             Write::Room(room) => self.room(room),
+            Write::NoRoom { room, history } => self.no_room(room, *history),
             Write::Mask { room, list, entry } => self.mask(room, rows::list(*list), entry),
             Write::Role {
                 room,
@@ -108,7 +109,10 @@ impl<'a> Batch<'a> {
         let between = matches!(message.place, Place::Person { .. });
         let conversation = key.map(|key| self.conversation(key, between)).transpose()?;
         let bytes = clamped(message_bytes(message));
-        let id = self.insert_message(message, conversation, bytes)?;
+        let mut id = self.insert_message(message, conversation, bytes)?;
+        if id.is_none() && self.remove_forgotten("message", message.msgid)? {
+            id = self.insert_message(message, conversation, bytes)?;
+        }
         let Some(id) = id else { return Ok(()) };
         if !message.text.is_empty() {
             let sql = "INSERT INTO message_text (rowid, text) VALUES (?1, ?2)";
@@ -171,12 +175,7 @@ impl<'a> Batch<'a> {
         let conversation = self.conversation(key, false)?;
         let (kind, target, text) = rows::what(&happening.what);
         let bytes = clamped(happening_bytes(happening));
-        let mut insert = self.connection.prepare_cached(
-            "INSERT INTO happening (origin, sequence, unix_ms, conversation, bytes, kind, room, \
-             source, account, target, text) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING",
-        )?;
-        let inserted = insert.execute(params![
+        let row = params![
             happening.msgid.database,
             sequence(happening.msgid)?,
             clamped(happening.unix_ms),
@@ -188,13 +187,39 @@ impl<'a> Batch<'a> {
             happening.account,
             target,
             text,
-        ])?;
+        ];
+        let mut insert = self.connection.prepare_cached(
+            "INSERT INTO happening (origin, sequence, unix_ms, conversation, bytes, kind, room, \
+             source, account, target, text) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING",
+        )?;
+        let mut inserted = insert.execute(row)?;
+        if inserted == 0 && self.remove_forgotten("happening", happening.msgid)? {
+            inserted = insert.execute(row)?;
+        }
         if inserted > 0 {
             self.bytes += bytes;
             self.counts.entry(conversation).or_default().1 += 1;
             self.passed(happening.msgid, happening.unix_ms);
         }
         Ok(())
+    }
+
+    /// Removes an entry that only waits for that, for it has come again; whether it was one.
+    fn remove_forgotten(&self, table: &str, msgid: Msgid) -> Result<bool> {
+        let sql = format!(
+            "SELECT id, bytes FROM {table} \
+             WHERE origin = ?1 AND sequence = ?2 AND conversation IN ({FORGOTTEN})"
+        );
+        let row = params![msgid.database, clamped(msgid.sequence)];
+        let found = self
+            .connection
+            .query_row(&sql, row, |row| Ok((row.get(0)?, row.get(1)?)));
+        let Some(found) = found.optional()? else {
+            return Ok(false);
+        };
+        pruning::remove(self.connection, table, &[found])?;
+        Ok(true)
     }
 
     fn redact(&mut self, msgid: Msgid, redaction: &Redaction) -> Result<()> {
@@ -248,6 +273,18 @@ impl<'a> Batch<'a> {
                 room.limit,
             ],
         )
+    }
+
+    fn no_room(&mut self, room: &str, history: bool) -> Result<()> {
+        self.run("DELETE FROM room WHERE key = ?1", [room])?;
+        self.run("DELETE FROM mask WHERE room = ?1", [room])?;
+        self.run("DELETE FROM role WHERE room = ?1", [room])?;
+        if history {
+            // Nobody can ask for it any more; pruning removes it, however much it is.
+            self.run(FORGET_CONVERSATION, [room])?;
+            self.known.remove(room);
+        }
+        Ok(())
     }
 
     fn mask(&self, room: &str, list: &str, entry: &MaskChange) -> Result<()> {
@@ -334,6 +371,12 @@ impl<'a> Batch<'a> {
 /// Takes the words of a message out of the index; it has to be told what they were.
 pub(super) const FORGET_WORDS: &str =
     "INSERT INTO message_text (message_text, rowid, text) VALUES ('delete', ?1, ?2)";
+
+/// Gives a conversation a name that none can have, since each account has a name of its own.
+const FORGET_CONVERSATION: &str = "UPDATE conversation SET key = ' ' || id WHERE key = ?1";
+
+/// The conversations that were forgotten so: their entries only wait to be removed.
+pub(super) const FORGOTTEN: &str = "SELECT id FROM conversation WHERE key >= ' ' AND key < '!'";
 
 /// The number in a message's name, which has to be one that can be stored.
 fn sequence(msgid: Msgid) -> Result<i64> {
