@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use super::command::{Change, Label, Role};
-use super::event::{Event, Identity, Receipt};
+use super::command::Label;
+use super::event::{Identity, Receipt};
 use super::ids::{Moment, UserId};
 use super::outlet::Outlet;
 use super::pending::{AccountChange, Deed, Wish};
@@ -229,27 +229,11 @@ impl Chat {
                 continue;
             };
             let role = room.role_of_account(&name);
-            let room_name = Arc::clone(room.name());
             let Some(had) = room.members.get_mut(&user).filter(|had| **had < role) else {
                 continue;
             };
             *had = role;
-            let event = Event::RoomChanged {
-                by: None,
-                room: room_name,
-                changes: vec![Change::Role {
-                    nick: Arc::clone(&identity.nick),
-                    role,
-                    add: true,
-                }],
-                sender: None,
-                label: None,
-            };
-            debug_assert!(
-                role > Role::Member,
-                "only a role above another one is given"
-            );
-            self.tell_room(id, &event, out);
+            self.tell_of_role(id, role, &identity, out);
         }
         Ok(())
     }

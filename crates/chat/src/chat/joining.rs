@@ -125,11 +125,10 @@ impl Chat {
             invited.retain(|invited| invited != room.folded());
             who.trim();
         }
-        let name = Arc::clone(room.name());
         let event = Event::Joined {
             user: Arc::clone(&identity),
             away: who.away().cloned(),
-            room: Arc::clone(&name),
+            room: Arc::clone(room.name()),
         };
         let announced = self
             .rooms
@@ -149,7 +148,7 @@ impl Chat {
             });
         }
         if role != Role::Member && !founds && announced {
-            self.tell_of_role(id, (name, role), &identity, out);
+            self.tell_of_role(id, role, &identity, out);
         }
         let realname = Arc::clone(&identity.realname);
         self.happened(id, &identity, || What::Joined { realname }, now);
@@ -157,18 +156,21 @@ impl Chat {
     }
 
     /// Tells a room that somebody has a role there by the account.
-    fn tell_of_role(
+    pub(super) fn tell_of_role(
         &self,
         id: RoomId,
-        (room, role): (Arc<str>, Role),
+        role: Role,
         whose: &Identity,
         out: &mut dyn Outlet,
     ) {
+        let Some(room) = self.rooms.get(id) else {
+            return;
+        };
         let nick = Arc::clone(&whose.nick);
         let add = true;
         let event = Event::RoomChanged {
             by: None,
-            room,
+            room: Arc::clone(room.name()),
             changes: vec![Change::Role { nick, role, add }],
             sender: None,
             label: None,
