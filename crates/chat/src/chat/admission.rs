@@ -13,8 +13,8 @@ use super::{Chat, names};
 use crate::rate::Bucket;
 use crate::store::record::ServerBan;
 
-/// Networks that are remembered for their rates although nobody of them is connected. The oldest
-/// names in the order of addresses go first; they only lose what they had used up.
+/// Networks that are remembered for their rates, beside those of which somebody is connected. The
+/// first ones in the order of addresses go; they only lose what they had used up.
 const NETWORKS_MAX: usize = 100_000;
 
 /// One connection that counts. Give it back by [`Chat::departed`].
@@ -159,11 +159,54 @@ impl Chat {
             return Ok(());
         };
         let network = network(from);
-        let known = self.admissions.networks.entry(network).or_default();
+        let networks = &mut self.admissions.networks;
+        // Who comes from this machine is not counted as a connection, so nothing else ends these.
+        if networks.len() >= NETWORKS_MAX && !networks.contains_key(&network) {
+            let unused = networks.iter().find(|(_, it)| it.connections == 0);
+            if let Some(unused) = unused.map(|(network, _)| *network) {
+                networks.remove(&unused);
+            }
+        }
+        let known = networks.entry(network).or_default();
         if known.registrations.take(rate, now.monotonic_ns) {
             return Ok(());
         }
         let wait_ns = known.registrations.wait_ns(rate, now.monotonic_ns);
         Err(Refusal::TooFast(wait_ns.div_ceil(1_000_000)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::chat::settings::Settings;
+    use crate::rate::Rate;
+    use crate::store::record::Snapshot;
+
+    #[test]
+    fn networks_that_only_register_have_a_bound_too() {
+        let settings = Settings {
+            registration_rate: Some(Rate::new(1, 1)),
+            ..Settings::default()
+        };
+        let mut chat = Chat::new(settings, Snapshot::default());
+        let now = Moment::default();
+        let address = |number: usize| Some(IpAddr::V4(Ipv4Addr::from_bits(number as u32)));
+        let admission = chat.admit(address(1), now).unwrap();
+        for number in 1..=NETWORKS_MAX {
+            assert_eq!(chat.may_register(address(number), now), Ok(()));
+        }
+        assert_eq!(chat.admissions.networks.len(), NETWORKS_MAX);
+        for number in [1, 2, NETWORKS_MAX] {
+            assert!(chat.may_register(address(number), now).is_err());
+        }
+        assert_eq!(chat.may_register(address(NETWORKS_MAX + 1), now), Ok(()));
+        assert_eq!(chat.admissions.networks.len(), NETWORKS_MAX);
+        // The first one of which nobody is connected was forgotten.
+        assert!(chat.may_register(address(1), now).is_err());
+        assert_eq!(chat.may_register(address(2), now), Ok(()));
+        chat.departed(admission, now);
     }
 }
