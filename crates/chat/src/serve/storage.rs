@@ -120,6 +120,9 @@ pub type Answered = std::result::Result<Answer, StoreError>;
 
 type Loaded = std::result::Result<Snapshot, StoreError>;
 
+/// Whether there is more to remove.
+type Pruned = std::result::Result<bool, StoreError>;
+
 type Stored = std::result::Result<(), StoreError>;
 
 /// The moment as both clocks show it.
@@ -240,21 +243,17 @@ impl Keeper {
     }
 
     fn prune(&mut self, server: &mut Server, cx: &mut Context<'_, Server>) -> Result {
-        self.pruning = Some(cx.set_timer(PRUNE_EVERY)?);
         let Some(lanes) = &server.storage.lanes else {
             return Ok(());
         };
         let store = Arc::clone(&server.storage.store);
         let unix_ms = moment(cx).unix_ms;
-        cx.offload_on_replayable(
-            lanes.store,
-            move || -> std::result::Result<bool, StoreError> {
-                store
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .prune(unix_ms)
-            },
-        )?;
+        cx.offload_on_replayable(lanes.store, move || -> Pruned {
+            store
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .prune(unix_ms)
+        })?;
         Ok(())
     }
 }
@@ -267,6 +266,7 @@ impl Handler<Server> for Keeper {
         timer: TimerId,
     ) -> Result {
         if self.pruning == Some(timer) {
+            self.pruning = Some(cx.set_timer(PRUNE_EVERY)?);
             return self.prune(server, cx);
         }
         server.storage.called = false;
@@ -322,10 +322,15 @@ impl Handler<Server> for Keeper {
             return Ok(());
         }
         if server.storage.batch != Some(done.job) {
-            if let Err(error) = done.take::<std::result::Result<bool, StoreError>>()? {
-                tracing::error!("old messages are not removed: {error}");
-            }
-            return Ok(());
+            return match done.take::<Pruned>()? {
+                // Batches that have come meanwhile are before the next step on the lane.
+                Ok(true) => self.prune(server, cx),
+                Ok(false) => Ok(()),
+                Err(error) => {
+                    tracing::error!("old messages are not removed: {error}");
+                    Ok(())
+                }
+            };
         }
         server.storage.batch = None;
         // A panic in the store is a batch of which nobody knows what became.
