@@ -296,6 +296,11 @@ impl Chat {
 
     /// Which history `target` is for this user.
     ///
+    /// A room's is for its members, and all of it: who comes in reads what was said before, as in
+    /// the clients that people know. So whoever decides who comes in (a key, invitations, bans)
+    /// decides who reads, and nobody reads who was put out or never came in. A ban takes a member's
+    /// voice, and to end reading takes a kick as well. Administrators read every room's.
+    ///
     /// # Errors
     /// It is not for this user to read.
     pub fn conversation_of(&self, user: UserId, target: &Target) -> Result<Conversation, Refusal> {

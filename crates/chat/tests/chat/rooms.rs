@@ -1,12 +1,15 @@
 //! Coming, going, speaking: who may, and who is told.
 
-use switchboard_chat::chat::command::{Command, Label, Role};
+use std::sync::Arc;
+
+use switchboard_chat::chat::command::{Change, Command, Flag, Label, MaskList, Role, Target};
 use switchboard_chat::chat::event::{Event, Receipt};
 use switchboard_chat::chat::ids::{Moment, UserId};
 use switchboard_chat::chat::outlet::Outlet;
 use switchboard_chat::chat::refusal::Refusal;
 use switchboard_chat::chat::settings::Settings;
 use switchboard_chat::chat::{Chat, Newcomer};
+use switchboard_chat::store::query::Conversation;
 use switchboard_chat::store::record::Snapshot;
 
 use super::world::World;
@@ -188,6 +191,75 @@ fn networks_have_a_limit_and_this_machine_has_none() {
     }
     world.chat.departed(first, world.now);
     assert!(world.chat.admit(from("2001:db8::9"), world.now).is_ok());
+}
+
+#[test]
+fn members_read_a_rooms_history_and_nobody_else() {
+    let mut world = World::new();
+    world.account("ann");
+    let ann = world.enter_as("ann", Some("ann")).unwrap();
+    let (bob, eve, root) = (world.enter("bob"), world.enter("eve"), world.enter("root"));
+    world.promote(root);
+    world.join(ann, "#a").unwrap();
+    world.say(ann, "#a", "before bob").unwrap();
+    world.store_all();
+    let room: Arc<str> = "#a".into();
+    let read = |world: &World, user| {
+        let target = Target::Room(room.clone());
+        world.chat.conversation_of(user, &target)
+    };
+    let history = Ok(Conversation::Room(room.clone()));
+    assert_eq!(read(&world, root), history, "an administrator does");
+    let outside = Err(Refusal::NotInRoom(room.clone()));
+    assert_eq!(read(&world, bob), outside);
+    world.join(bob, "#a").unwrap();
+    assert_eq!(read(&world, bob), history, "all of it");
+    let change = |change| Command::Change {
+        room: room.clone(),
+        changes: vec![change],
+        label: None,
+    };
+    let ban = Change::Mask {
+        list: MaskList::Ban,
+        mask: "bob".into(),
+        add: true,
+    };
+    let closing = [
+        Change::Key(Some("key".into())),
+        Change::Flag(Flag::InviteOnly, true),
+        ban,
+    ];
+    for it in closing {
+        world.ask(ann, change(it)).unwrap();
+        world.store_all();
+        assert!(world.join(eve, "#a").is_err());
+        assert_eq!(read(&world, eve), outside);
+        assert_eq!(read(&world, bob), history, "a member stays one");
+    }
+    let kick = Command::Kick {
+        room: room.clone(),
+        nick: "bob".into(),
+        reason: "".into(),
+    };
+    world.ask(ann, kick).unwrap();
+    assert_eq!(read(&world, bob), outside);
+    world
+        .ask(ann, change(Change::Flag(Flag::Secret, true)))
+        .unwrap();
+    world.store_all();
+    let unknown = Err(Refusal::NoSuchRoom(room.clone()));
+    assert_eq!(read(&world, bob), unknown);
+    world
+        .ask(
+            ann,
+            Command::Part {
+                room: room.clone(),
+                reason: "".into(),
+            },
+        )
+        .unwrap();
+    // Its owner sees the room, and comes in to read.
+    assert_eq!(read(&world, ann), outside);
 }
 
 /// Counts who is told, and keeps nothing.
