@@ -14,22 +14,35 @@ use super::storing::Answered;
 use super::{Asker, Chat, governing, names};
 use crate::store::record::{ServerBan, Write};
 
+/// What a promotion counts while it waits.
+const PROMOTION_BYTES: usize = 256;
+
 /// Bans of the server, all of which each newcomer is compared with.
 const BANS_MAX: usize = 1000;
 
 impl Chat {
-    pub(super) fn become_admin(&mut self, user: UserId, now: Moment) -> Result<(), Refusal> {
-        if self.known(user)?.admin {
-            return Ok(());
-        }
-        self.reserve_bytes(256)?;
-        let entry = self.audit(user, "became an administrator", now)?;
-        self.users.set_admin(user, true);
+    /// Who is one already is told again.
+    pub(super) fn become_admin(
+        &mut self,
+        user: UserId,
+        label: Label,
+        now: Moment,
+        out: &mut dyn Outlet,
+    ) -> Result<(), Refusal> {
+        let asker = Some((user, label));
+        self.reserve(&asker, PROMOTION_BYTES, None, out)?;
+        self.promote(user, asker, now)
+    }
+
+    fn promote(&mut self, user: UserId, by: Asker, now: Moment) -> Result<(), Refusal> {
+        let audit = self.audit(user, "became an administrator", now)?;
+        let account = self.known(user)?.account().cloned();
+        let act = Act::Promote { user, account };
         self.push(Deed {
-            by: None,
+            by,
             room: None,
-            wish: Wish::Record(entry),
-            bytes: 256,
+            wish: Wish::Administered { audit, act },
+            bytes: PROMOTION_BYTES,
         });
         Ok(())
     }
@@ -40,7 +53,8 @@ impl Chat {
         if account.is_some_and(|name| self.is_admins(name)) {
             // While the audit log cannot take it, the user is in without the rights, and can ask for
             // them later: a login that is done must not be told to have failed.
-            let _ = self.become_admin(user, now);
+            let stored = self.reserve_bytes(PROMOTION_BYTES);
+            let _ = stored.and_then(|()| self.promote(user, None, now));
         }
     }
 
@@ -186,6 +200,10 @@ impl Chat {
         out: &mut dyn Outlet,
     ) {
         let text: Arc<str> = match &act {
+            Act::Promote { user, account } => {
+                self.promoted(*user, account.as_ref(), label, out);
+                return;
+            }
             Act::Kill { nick, .. } => format!("{nick}'s connection is ended").into(),
             Act::Ban(ban) => format!("{} is banned", ban.mask).into(),
             Act::Unban(mask) => format!("{mask} is not banned any more").into(),
@@ -209,11 +227,31 @@ impl Chat {
             Act::Invite(code) => {
                 self.invitations.insert(code);
             }
+            Act::Promote { .. } => {}
             Act::Announce(text) => {
                 let everybody: Vec<UserId> = self.users.everybody().map(|user| user.id()).collect();
                 out.tell(&mut everybody.into_iter(), &Event::Announced(text));
             }
         }
+    }
+
+    fn promoted(
+        &mut self,
+        id: UserId,
+        account: Option<&Arc<str>>,
+        label: Label,
+        out: &mut dyn Outlet,
+    ) {
+        let Some(user) = self.users.get(id) else {
+            return;
+        };
+        // Who has logged out meanwhile has lost what came with the account.
+        if user.account() != account {
+            return out.answer(id, label, Err(Refusal::NeedsAdmin));
+        }
+        let nick = Arc::clone(&user.identity.nick);
+        self.users.set_admin(id, true);
+        out.answer(id, label, Ok(Receipt::Administrator { nick }));
     }
 
     fn enforce_ban(&mut self, ban: &ServerBan, now: Moment, out: &mut dyn Outlet) {

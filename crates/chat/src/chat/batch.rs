@@ -4,11 +4,12 @@
 //! When a batch begins, what is in memory is what is stored: the last one is done or has failed. So
 //! each batch starts from there, and one that fails takes nothing with it that waits behind it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::accounts::CERTIFICATES_MAX;
 use super::command::Role;
+use super::ids::UserId;
 use super::pending::{AccountChange, Act, Batch, Deed, UnderWay, Wish};
 use super::refusal::Refusal;
 use super::room_settings::{Made, RoomSettings, Wanted};
@@ -28,6 +29,7 @@ impl Chat {
             chat: self,
             rooms: BTreeMap::new(),
             accounts: BTreeMap::new(),
+            promoted: BTreeSet::new(),
             writes: Vec::with_capacity(deeds.len()),
             batch: Batch::default(),
         };
@@ -46,6 +48,7 @@ struct Draft<'a> {
     /// Settings that are changed, and whether the room is stored.
     rooms: BTreeMap<RoomId, (RoomSettings, bool)>,
     accounts: BTreeMap<Arc<str>, Arc<AccountRecord>>,
+    promoted: BTreeSet<UserId>,
     writes: Vec<Write>,
     batch: Batch,
 }
@@ -129,12 +132,25 @@ impl Draft<'_> {
                 self.writes.extend(audit.clone());
                 return Ok(Some(record));
             }
-            Wish::Administered { audit, act } => {
-                self.writes.extend(act.write());
-                self.writes.push(audit.clone());
-            }
+            Wish::Administered { audit, act } => self.administer(audit, act),
         }
         Ok(None)
+    }
+
+    fn administer(&mut self, audit: &Write, act: &Act) {
+        let is_new = match act {
+            Act::Promote { user, .. } => self.promotes(*user),
+            _ => true,
+        };
+        self.writes.extend(act.write());
+        self.writes.extend(is_new.then(|| audit.clone()));
+    }
+
+    /// Whether this user is no administrator yet: one may have asked, and have been one by the
+    /// account, before either is stored.
+    fn promotes(&mut self, user: UserId) -> bool {
+        let is_admin = self.chat.user(user).is_some_and(|user| user.is_admin());
+        !is_admin && self.promoted.insert(user)
     }
 
     fn settings(&self, room: &Room) -> RoomSettings {
@@ -269,7 +285,7 @@ impl Draft<'_> {
 impl Act {
     fn write(&self) -> Option<Write> {
         Some(match self {
-            Act::Kill { .. } | Act::Announce(_) => return None,
+            Act::Kill { .. } | Act::Announce(_) | Act::Promote { .. } => return None,
             Act::Ban(ban) => Write::ServerBan(Arc::clone(ban)),
             Act::Unban(mask) => Write::NoServerBan {
                 mask: Arc::clone(mask),

@@ -292,7 +292,7 @@ pub enum Command {
     },
     /// Become a server administrator, by the name that the configuration gives; the adapter has
     /// checked the password.
-    BecomeAdmin,
+    BecomeAdmin(Label),
     /// Administrators only.
     Admin(AdminCommand, Label),
 }

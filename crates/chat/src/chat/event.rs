@@ -243,6 +243,11 @@ pub enum Receipt {
     PasswordSet,
     /// The certificate logs in, or no longer does.
     CertificateSet,
+    /// This user is an administrator of the server now.
+    Administrator {
+        /// What it is called.
+        nick: Arc<str>,
+    },
     /// An administrator's command is done; an invitation code, if it was for one.
     Administered {
         /// What to show.

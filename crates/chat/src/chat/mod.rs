@@ -244,7 +244,7 @@ impl Chat {
                 let latest = self.last_unix_ms.max(now.unix_ms);
                 self.mark_read(user, target, unix_ms.min(latest), now, out)
             }
-            Command::BecomeAdmin => self.become_admin(user, now),
+            Command::BecomeAdmin(label) => self.become_admin(user, label, now, out),
             Command::Admin(command, label) => self.administer(user, command, label, now, out),
         }
     }

@@ -86,6 +86,11 @@ pub(super) enum Act {
     Unban(Arc<str>),
     Invite(Arc<str>),
     Announce(Arc<str>),
+    /// Makes the user an administrator, if this is still its account.
+    Promote {
+        user: UserId,
+        account: Option<Arc<str>>,
+    },
 }
 
 /// One command that waits.

@@ -1,5 +1,7 @@
 //! Accounts, nicks that belong to them, and what administrators do.
 
+use std::sync::Arc;
+
 use switchboard_chat::chat::command::{AdminCommand, Command};
 use switchboard_chat::chat::event::{Event, Receipt};
 use switchboard_chat::chat::refusal::Refusal;
@@ -111,7 +113,7 @@ fn registration_by_invitation() {
         world.ask(ann, Command::Admin(invite(), None)),
         Err(Refusal::NeedsAdmin)
     );
-    world.ask(root, Command::BecomeAdmin).unwrap();
+    world.promote(root);
     world.ask(root, Command::Admin(invite(), None)).unwrap();
     world.store_all();
     world.ask(ann, register("ann", Some("secret"))).unwrap();
@@ -128,10 +130,50 @@ fn registration_by_invitation() {
 }
 
 #[test]
+fn nobody_is_an_administrator_before_it_is_in_the_audit_log() {
+    let mut world = World::new();
+    world.account("ann");
+    let (root, ann) = (world.enter("root"), world.enter_as("ann", Some("ann")));
+    let ann = ann.unwrap();
+    let is_admin = |world: &World, user| world.chat.user(user).unwrap().is_admin();
+    let become_admin = |label: &str| Command::BecomeAdmin(Some(label.into()));
+    world.ask(root, become_admin("1")).unwrap();
+    let announce = Command::Admin(AdminCommand::Announce("x".into()), None);
+    assert_eq!(world.ask(root, announce), Err(Refusal::NeedsAdmin));
+    world.store_next(Err(StoreError::Full));
+    assert!(!is_admin(&world, root));
+    let (_, label, answer) = world.heard.answers.pop().unwrap();
+    assert_eq!(label.as_deref(), Some("1"));
+    assert!(matches!(answer, Err(Refusal::CannotStore(_))));
+    world.ask(root, become_admin("2")).unwrap();
+    world.ask(root, become_admin("3")).unwrap();
+    world.ask(ann, become_admin("4")).unwrap();
+    world.ask(ann, Command::LogOut).unwrap();
+    world.stored.clear();
+    world.store_all();
+    assert!(is_admin(&world, root));
+    let nick: Arc<str> = "root".into();
+    let administrator = || Ok(Receipt::Administrator { nick: nick.clone() });
+    // What came with the account has gone with it.
+    assert!(!is_admin(&world, ann));
+    assert_eq!(
+        world.heard.answers,
+        [
+            (root, Some("2".into()), administrator()),
+            (root, Some("3".into()), administrator()),
+            (ann, Some("4".into()), Err(Refusal::NeedsAdmin)),
+        ]
+    );
+    let is_of_root =
+        |write: &&Write| matches!(write, Write::Audit { admin, .. } if admin.starts_with("root"));
+    assert_eq!(world.stored.iter().filter(is_of_root).count(), 1);
+}
+
+#[test]
 fn a_server_ban_ends_who_is_there_and_keeps_them_out() {
     let mut world = World::new();
     let root = world.enter("root");
-    world.ask(root, Command::BecomeAdmin).unwrap();
+    world.promote(root);
     let eve = world.enter("eve");
     world.join(root, "#a").unwrap();
     world.join(eve, "#a").unwrap();

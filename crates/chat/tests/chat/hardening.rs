@@ -336,7 +336,7 @@ fn a_suspended_account_does_not_come_in() {
     let (mut world, ann) = owned();
     world.leave(ann);
     let root = world.enter("root");
-    world.ask(root, Command::BecomeAdmin).unwrap();
+    world.promote(root);
     let suspend = AdminCommand::Suspend {
         account: "ann".into(),
     };
@@ -356,7 +356,7 @@ fn a_suspended_account_does_not_come_in() {
 fn an_administrator_makes_an_account_for_somebody_else() {
     let mut world = World::new();
     let root = world.enter("root");
-    world.ask(root, Command::BecomeAdmin).unwrap();
+    world.promote(root);
     world.ask(root, register("bob")).unwrap();
     world.store_all();
     assert!(world.chat.account("bob").is_some());
@@ -367,7 +367,7 @@ fn an_administrator_makes_an_account_for_somebody_else() {
 fn what_an_administrator_does_is_in_the_audit_log_first() {
     let mut world = World::new();
     let (root, eve) = (world.enter("root"), world.enter("eve"));
-    world.ask(root, Command::BecomeAdmin).unwrap();
+    world.promote(root);
     world.store_all();
     let kill = AdminCommand::Kill {
         nick: "eve".into(),
@@ -393,7 +393,7 @@ fn a_ban_of_the_server_is_not_walked_around() {
     let (mut world, ann) = owned();
     let (root, eve) = (world.enter("root"), world.enter("eve"));
     world.leave(ann);
-    world.ask(root, Command::BecomeAdmin).unwrap();
+    world.promote(root);
     let ban = |mask: &str| {
         let (mask, reason) = (mask.into(), "no".into());
         Command::Admin(

@@ -21,7 +21,7 @@ fn a_guest_hears_no_lobby_that_it_could_not_come_into() {
     let mut world = World::new();
     let ann = world.enter("ann");
     world.join(ann, "#lobby").unwrap();
-    world.ask(ann, Command::BecomeAdmin).unwrap();
+    world.promote(ann);
     let guest = world
         .chat
         .enter_guest("host".into(), None, world.now)
@@ -42,7 +42,7 @@ fn a_guest_hears_no_lobby_that_it_could_not_come_into() {
     let refused = chat.post(guest, (None, "x"), None, now, heard);
     assert_eq!(refused, Err(Refusal::CannotSpeak("#lobby".into())));
     assert!(
-        chat.command(guest, Command::BecomeAdmin, now, heard)
+        chat.command(guest, Command::BecomeAdmin(None), now, heard)
             .is_err()
     );
 }
@@ -162,9 +162,9 @@ fn a_room_that_somebody_uses_again_stays() {
     world.store_all();
     assert_eq!(world.chat.room("#a").unwrap().limit(), Some(9));
     world.ask(ann, part("#a")).unwrap();
+    world.promote(ann);
     assert_eq!(world.join(ann, "#b"), Err(Refusal::Busy));
-    // While it is taken out of the store nobody comes in, and who speaks there makes a new one.
-    world.ask(ann, Command::BecomeAdmin).unwrap();
+    // While it is taken out of the store nobody comes in, and who changes it makes a new one.
     let batch = world.chat.next_batch().unwrap();
     assert!(batch.contains(&history("#a", true)));
     assert_eq!(world.join(ann, "#a"), Err(Refusal::Busy));
@@ -189,7 +189,7 @@ fn rooms_of_accounts_stay_until_those_are_suspended() {
     world.store_all();
     world.leave(ann);
     let root = world.enter("root");
-    world.ask(root, Command::BecomeAdmin).unwrap();
+    world.promote(root);
     let full = Err(Refusal::TooManyRoomsInAll(2));
     assert_eq!(world.join(root, "#b"), full);
     let suspend = AdminCommand::Suspend {

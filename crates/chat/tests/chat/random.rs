@@ -202,7 +202,7 @@ fn of_oneself(what: u8, (nick, which, on): (Arc<str>, usize, bool), label: Label
                 label,
             },
         },
-        30 => Command::BecomeAdmin,
+        30 => Command::BecomeAdmin(label),
         _ => Command::Admin(of_admin(nick, which, on), label),
     }
 }

@@ -166,6 +166,14 @@ impl World {
         self.heard = Heard::default();
     }
 
+    /// Makes a user an administrator.
+    pub fn promote(&mut self, user: UserId) {
+        self.ask(user, Command::BecomeAdmin(None)).unwrap();
+        self.store_all();
+        assert!(self.chat.user(user).unwrap().is_admin());
+        self.forget();
+    }
+
     /// The store takes everything that waits.
     pub fn store_all(&mut self) {
         while self.store_next(Ok(())) {}

@@ -32,7 +32,15 @@ fn log_in(server: &mut Server, caps: &str) {
     server.say("ann", "AUTHENTICATE PLAIN");
     server.say("ann", &format!("AUTHENTICATE {}", plain[0]));
     server.say("ann", "CAP END");
-    server.heard("ann");
+}
+
+/// Logs in, and is an administrator once that is in the audit log.
+fn log_in_as_admin(server: &mut Server, caps: &str) {
+    log_in(server, caps);
+    server.store();
+    let told = server.heard("ann");
+    let last = told.last().map(String::as_str);
+    assert_eq!(last, Some(":s 381 ann :You are now an IRC operator"));
 }
 
 #[test]
@@ -44,14 +52,17 @@ fn an_account_makes_an_administrator_and_its_name_is_for_nobody_else() {
     server.hears("eve", &[&format!(":s 491 eve :{text}")]);
     server.say("eve", "REGISTER root * :correct horse");
     assert!(server.heard("eve")[0].contains(" 433 eve root "));
-    log_in(&mut server, "");
+    log_in(&mut server, "labeled-response batch");
+    server.heard("ann");
+    server.say("ann", "@label=1 OPER ann x");
+    server.say("ann", "MODE ann");
+    server.hears("ann", &[":s 221 ann +i"]);
+    server.store();
     server.say("ann", "OPER ann x");
     server.say("ann", "MODE ann");
-    server.hears(
-        "ann",
-        &[":s 381 ann :You are now an IRC operator", ":s 221 ann +io"],
-    );
-    server.store();
+    let told = ":s 381 ann :You are now an IRC operator";
+    let labeled = format!("@label=1 {told}");
+    server.hears("ann", &[told, &labeled, told, ":s 221 ann +io"]);
     let audit = server.stored.iter().filter_map(|write| match write {
         Write::Audit { admin, action, .. } => Some(format!("{admin}: {action}")),
         _ => None,
@@ -90,7 +101,7 @@ fn others_are_refused() {
 #[test]
 fn an_administrator_ends_bans_announces_and_looks_it_up() {
     let mut server = with_an_admin(Registration::Open);
-    log_in(&mut server, "");
+    log_in_as_admin(&mut server, "");
     server.connect_from("bob", "10.0.0.7");
     server.say("bob", "NICK bob");
     server.say("bob", "USER bob 0 * :x");
@@ -124,7 +135,7 @@ fn an_administrator_ends_bans_announces_and_looks_it_up() {
 #[test]
 fn an_invitation_code_lets_somebody_register() {
     let mut server = with_an_admin(Registration::Invitation);
-    log_in(&mut server, "labeled-response batch");
+    log_in_as_admin(&mut server, "labeled-response batch");
     server.say("ann", "@label=1 INVITECODE");
     server.store();
     let told = server.heard("ann");

@@ -185,6 +185,7 @@ fn a_password_is_changed_by_its_owner_or_an_administrator() {
     };
     server.chat.reconfigure(settings, now);
     server.say("eve", "OPER ann x");
+    server.store();
     server.say("eve", "SETPASS nobody :another one");
     server.say("eve", "SETPASS ANN :another one");
     server.store();

@@ -97,9 +97,11 @@ fn the_first_administrator_is_made_before_the_server_runs() {
     let server = Server::start(&["--data", data.path(), "--admin", "ann"]);
     let (mut ann, told) = log_in(&server.address, "Ann", "correct horse");
     assert!(told.contains(" 900 "), "{told}");
-    ann.say("CAP END\r\nOPER ann x\r\nAUDIT\r\nQUIT\r\n");
+    ann.say("CAP END\r\nOPER ann x\r\n");
     let told = ann.hear_line_with(" 381 ");
     assert!(told.contains(" 001 Ann "), "{told}");
+    ann.say("AUDIT\r\n");
+    ann.hear_line_with("became an administrator");
     // Nobody makes the account of another administrator.
     let listed = does(&["list"], &data, "");
     assert!(listed.starts_with("Ann 20") && listed.lines().count() == 1);

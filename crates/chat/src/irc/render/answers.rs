@@ -8,9 +8,10 @@ use crate::chat::command::Label;
 use crate::chat::event::Receipt;
 use crate::chat::refusal::Refusal;
 use crate::irc::caps;
+use crate::irc::numeric::RPL_YOUREOPER;
 use crate::irc::refusals;
 use crate::irc::session::labels;
-use crate::irc::write::Line;
+use crate::irc::write::{self, Line};
 
 /// What a client is sent when [`Outlet::answer`](crate::chat::outlet::Outlet::answer) is called for
 /// it.
@@ -57,6 +58,9 @@ fn write(out: &mut Vec<u8>, receipt: &Receipt, server: &str, viewer: Viewer) {
         }
         Receipt::PasswordSet => note(out, "*", "PASSWORD_SET", "the password is set"),
         Receipt::CertificateSet => note(out, "*", "CERTIFICATE_SET", "the certificates are set"),
+        Receipt::Administrator { nick } => {
+            write::reply(out, server, RPL_YOUREOPER, nick, &[]);
+        }
         Receipt::Administered { text } => {
             Line::new(out).from(server, "NOTICE").param("*").text(text);
         }

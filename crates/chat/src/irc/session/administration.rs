@@ -46,9 +46,13 @@ fn oper(call: &mut Call<'_, '_>, _: &Message<'_>) {
         call.numeric_text(ERR_NOOPERHOST, &[], text);
         return;
     }
-    if is_admin || call.command_or_refuse("OPER", None, Command::BecomeAdmin) {
+    if is_admin {
         call.numeric(RPL_YOUREOPER, &[]);
+        return;
     }
+    // It is in the audit log first.
+    let command = Command::BecomeAdmin(call.label());
+    call.command_or_refuse("OPER", None, command);
 }
 
 fn kill(call: &mut Call<'_, '_>, message: &Message<'_>) {
