@@ -133,6 +133,32 @@ fn an_administrator_ends_bans_announces_and_looks_it_up() {
 }
 
 #[test]
+fn where_registration_is_closed_administrators_make_accounts_for_others() {
+    let mut server = with_an_admin(Registration::Closed);
+    server.enter("bob", "");
+    server.say("bob", "REGISTER * * :correct horse");
+    assert!(server.heard("bob")[0].contains("REGISTER :"));
+    log_in_as_admin(&mut server, "standard-replies");
+    server.say("ann", "REGISTER ann * :correct horse");
+    server.say("ann", "REGISTER bob * :correct horse");
+    server.say("ann", "REGISTER carol * :correct horse");
+    server.store();
+    let told = server.heard("ann");
+    assert!(
+        told[0].starts_with(":s FAIL REGISTER ACCOUNT_EXISTS ann "),
+        "{told:?}"
+    );
+    // Or somebody would find their nick taken by an account.
+    assert!(told[1].starts_with(":s 433 ann bob "), "{told:?}");
+    assert_eq!(told[2], ":s NOTICE * :there is an account carol now");
+    let ann = server.chat.find("ann").unwrap();
+    let account = server.chat.user(ann).unwrap().account();
+    assert_eq!(account.map(|account| &**account), Some("ann"));
+    server.say("bob", "NS IDENTIFY carol correct horse");
+    assert!(server.heard("bob")[0].contains(" 900 "));
+}
+
+#[test]
 fn an_invitation_code_lets_somebody_register() {
     let mut server = with_an_admin(Registration::Invitation);
     log_in_as_admin(&mut server, "labeled-response batch");

@@ -102,7 +102,7 @@ const TOPICS: &[(&str, &str, &str)] = &[
     (
         "REGISTER",
         "account|* invitation|* password",
-        "Makes an account; * is your nick",
+        "Makes an account; * is your nick. Administrators: for others",
     ),
     (
         "SEARCH",
