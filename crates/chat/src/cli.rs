@@ -71,8 +71,8 @@ pub enum Command {
     /// newline yet ends its message by pausing (see --pause). /listen shows it what others say.
     /// Ctrl-C stops the server; what is under way is still stored and answered.
     ///
-    /// Where it listens is said on standard output; the messages, and everything else that happens,
-    /// are logged to standard error.
+    /// Where it listens is said on standard output. What happens is logged to standard error; what
+    /// people say only with -v.
     Serve(ServeArgs),
     /// Run what `serve --record` has recorded again, without a network, and see whether the server
     /// does the same.
@@ -206,9 +206,9 @@ pub enum LogLevel {
     Error,
     /// What somebody should look at
     Warn,
-    /// Messages, and clients that come and go
+    /// Clients that come and go
     Info,
-    /// Why things happen
+    /// Why things happen, and what plain clients say
     Debug,
     /// Every event of the loop
     Trace,

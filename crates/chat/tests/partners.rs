@@ -103,7 +103,7 @@ fn connect(server: &Server, flags: &str) -> String {
 }
 
 fn answers_above(tmux: &Installed) {
-    let mut server = Server::start(&["--pause", "off"]);
+    let mut server = Server::start(&["-v", "--pause", "off"]);
     let mut screen = Screen::start(tmux, &connect(&server, "--name ann"));
     let connected = format!("connected to {}; Ctrl-C leaves\n>", server.address);
     screen.wait_for(&connected);
@@ -113,7 +113,7 @@ fn answers_above(tmux: &Installed) {
 }
 
 fn editing(tmux: &Installed) {
-    let mut server = Server::start(&[]);
+    let mut server = Server::start(&["-v"]);
     let mut screen = Screen::start(tmux, &connect(&server, ""));
     screen.wait_for("connected");
     screen.keys("'wrld' Left Left Left 'o' Home 'hello ' End '!' Enter");
@@ -128,7 +128,7 @@ fn editing(tmux: &Installed) {
 }
 
 fn paste(tmux: &Installed) {
-    let mut server = Server::start(&[]);
+    let mut server = Server::start(&["-v"]);
     let mut screen = Screen::start(tmux, &connect(&server, ""));
     screen.wait_for("connected");
     screen.command("set-buffer \"one\ntwo\"");
@@ -161,7 +161,7 @@ fn in_a_shell(server: &Server) -> String {
 
 /// The shell's own state of the terminal, and the client's once it has been brought back.
 fn suspending(tmux: &Installed) {
-    let mut server = Server::start(&[]);
+    let mut server = Server::start(&["-v"]);
     let client = in_a_shell(&server);
     let client = client.strip_suffix("; cat").expect("it ends so");
     let shell = format!("set -m; {client}; read go; fg >/dev/null");
@@ -223,7 +223,7 @@ fn reconnecting(tmux: &Installed) {
     ));
     screen.keys("'hello' Enter");
     screen.wait_for("not sent: there is no connection\n");
-    let mut again = Process::start(switchboard(&["serve", "--listen", &server.address]));
+    let mut again = Process::start(switchboard(&["serve", "-v", "--listen", &server.address]));
     let connected = |shown: &str| shown.matches("connected to ").count() == 2;
     screen.wait_until(|shown| connected(shown) && shown.ends_with("\n> hello\n"));
     screen.keys("Enter");

@@ -128,7 +128,7 @@ impl PlainClient {
         cx: &mut Context<'_, Server>,
     ) -> Result {
         let peer = self.peer();
-        tracing::info!("{peer}: {}", Escaped::new(text).limit(TEXT_BYTES_MAX));
+        tracing::debug!("{peer}: {}", Escaped::new(text).limit(TEXT_BYTES_MAX));
         let text: &str = &String::from_utf8_lossy(text);
         let (user, now) = (self.user, moment(cx));
         if text == LISTEN || text == QUIET {

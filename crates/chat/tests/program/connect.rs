@@ -101,7 +101,7 @@ fn two_lines_two_receipts() {
 
 #[test]
 fn a_name_stands_before_each_message() {
-    let mut server = Server::start(&[]);
+    let mut server = Server::start(&["-v"]);
     let ended = connect(&server.address, &["--name", "ann"], "hello\nno newline");
     assert_eq!((ended.code, ended.output), (Some(0), RECEIPT.repeat(2)));
     server.process.wait_for_error(": ann: hello\n");

@@ -86,7 +86,7 @@ fn session(server: &mut Server) {
 #[test]
 fn a_session_of_several_clients_is_replayed() {
     let tape = Tape::new("session");
-    let mut server = tape.serve(&["--rate", "1", "--pause", "30ms"]);
+    let mut server = tape.serve(&["-v", "--rate", "1", "--pause", "30ms"]);
     session(&mut server);
     server.process.interrupt();
     assert!(server.process.finish().success());
@@ -94,7 +94,7 @@ fn a_session_of_several_clients_is_replayed() {
     let told = format!("recording to {} all that is received and sent", tape.path());
     assert!(log.contains(&told), "{log}");
 
-    let replay = tape.replay(&["--log-level", "info"]);
+    let replay = tape.replay(&["-v"]);
     let (said, replayed) = (text(&replay.stdout), text(&replay.stderr));
     assert_eq!(replay.status.code(), Some(0), "{replayed}");
     assert!(

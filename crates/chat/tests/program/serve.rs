@@ -1,12 +1,14 @@
 //! `switchboard serve`: messages, answers, the log, and the ways to an end.
 
 use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::net::sockopt::set_socket_linger;
 use rustix::process::{Pid, Signal, kill_process};
-use switchboard_partners::Process;
+use socket2::{Domain, Socket, Type};
+use switchboard_partners::{PATIENCE, Process};
 
 use crate::speaker::Speaker;
 use crate::world::{Server, switchboard};
@@ -15,7 +17,7 @@ const RECEIPT: &str = "Message received\n";
 
 #[test]
 fn every_line_is_answered_and_logged_under_its_sender() {
-    let mut server = Server::start(&[]);
+    let mut server = Server::start(&["-v"]);
     let mut speaker = Speaker::connect(&server.address);
     speaker.say("hello\nworld\r\n\n");
     speaker.hear(&RECEIPT.repeat(3));
@@ -32,8 +34,25 @@ fn every_line_is_answered_and_logged_under_its_sender() {
 }
 
 #[test]
+fn what_people_say_is_not_logged_unless_that_is_asked_for() {
+    let mut server = Server::start(&[]);
+    let mut speaker = Speaker::connect(&server.address);
+    speaker.say("a secret\nann: another secret\n/listen\n");
+    speaker.hear(&RECEIPT.repeat(2));
+    speaker.finish();
+    speaker.hear_all();
+    server.process.wait_for_error(" left\n");
+    server.process.interrupt();
+    assert!(server.process.finish().success());
+    let log = server.process.errors();
+    for text in ["secret", "ann", "/listen"] {
+        assert!(!log.contains(text), "{text} in {log}");
+    }
+}
+
+#[test]
 fn a_message_without_a_newline_ends_at_a_pause_or_at_the_end() {
-    let mut server = Server::start(&["--pause", "50ms"]);
+    let mut server = Server::start(&["-v", "--pause", "50ms"]);
     let mut speaker = Speaker::connect(&server.address);
     for message in ["hello", "once more"] {
         speaker.say(message);
@@ -48,7 +67,7 @@ fn a_message_without_a_newline_ends_at_a_pause_or_at_the_end() {
 
 #[test]
 fn after_its_first_newline_a_client_may_pause() {
-    let mut server = Server::start(&["--pause", "50ms"]);
+    let mut server = Server::start(&["-v", "--pause", "50ms"]);
     let mut speaker = Speaker::connect(&server.address);
     speaker.say("one\nha");
     speaker.hear(RECEIPT);
@@ -66,7 +85,7 @@ fn after_its_first_newline_a_client_may_pause() {
 
 #[test]
 fn what_could_harm_a_terminal_is_logged_escaped() {
-    let mut server = Server::start(&[]);
+    let mut server = Server::start(&["-v"]);
     let mut speaker = Speaker::connect(&server.address);
     speaker.say(b"\xff\x1b[2J\x07\r!\n");
     speaker.hear(RECEIPT);
@@ -99,10 +118,7 @@ fn fifty_clients_at_once() {
 #[test]
 fn a_client_that_does_not_read_has_to_wait_and_gets_every_answer() {
     let server = Server::start(&["--rate", "off", "--quiet"]);
-    let speaker = Speaker::connect(&server.address);
-    let mut stream = speaker.stream();
-    // Less in the kernel's hands, and in longer lines: each message has to be stored.
-    rustix::net::sockopt::set_socket_recv_buffer_size(stream, 256 * 1024).expect("it is a size");
+    let mut stream = &connect_by_a_narrow_way(&server.address);
     stream
         .set_write_timeout(Some(Duration::from_millis(300)))
         .expect("it is not zero");
@@ -144,6 +160,20 @@ fn a_client_that_does_not_read_has_to_wait_and_gets_every_answer() {
     assert!(peak_memory_kib(&server) < 64 * 1024);
 }
 
+/// A connection of which little is in the kernel's hands, in either direction: each message has to
+/// be stored, so it is as well that there are few before nothing more goes in.
+fn connect_by_a_narrow_way(address: &str) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket can be made");
+    // The server's kernel gives a connection room for some segments, of whatever size these are.
+    socket.set_tcp_mss(536).expect("any link carries as much");
+    socket.set_recv_buffer_size(4096).expect("it is a size");
+    socket.set_send_buffer_size(4096).expect("it is a size");
+    let address: SocketAddr = address.parse().expect("an address");
+    socket.connect(&address.into()).expect("the server listens");
+    socket.set_read_timeout(Some(PATIENCE)).expect("not zero");
+    socket.into()
+}
+
 /// The most memory that the server has had at any time.
 fn peak_memory_kib(server: &Server) -> u64 {
     let path = format!("/proc/{}/status", server.process.id());
@@ -160,7 +190,7 @@ fn peak_memory_kib(server: &Server) -> u64 {
 
 #[test]
 fn an_interrupt_ends_it_after_the_last_answers() {
-    let mut server = Server::start(&[]);
+    let mut server = Server::start(&["-v"]);
     let mut speaker = Speaker::connect(&server.address);
     speaker.say("hello\n");
     server.process.wait_for_error(": hello\n");
