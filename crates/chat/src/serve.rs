@@ -80,9 +80,6 @@ const OUTBOX_WATERMARKS: (usize, usize) = (64 * 1024, 1024 * 1024);
 /// What waits for all clients together, at most.
 const OUTBOXES_BYTES_MAX: usize = 1024 * 1024 * 1024;
 
-/// A client has so long to say what it speaks.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// Runs the server until a signal ends it.
 ///
 /// # Errors
@@ -264,7 +261,12 @@ pub fn start(args: &ServeArgs, reactor: &mut Reactor<Server>, listeners: Vec<Lis
             (Some(tls), true) => listener.with_tls(tls),
             _ => listener,
         };
-        (listener, entrance.protocols(), entrance.is_tls())
+        let door = Door {
+            protocols: entrance.protocols(),
+            tls: entrance.is_tls(),
+            local: entrance.is_local(),
+        };
+        (listener, door)
     });
     let entrances = entrances.collect();
     reactor.with(|server, cx| {
@@ -276,8 +278,8 @@ pub fn start(args: &ServeArgs, reactor: &mut Reactor<Server>, listeners: Vec<Lis
 
 /// The store is loaded: clients may come.
 fn open_doors(server: &mut Server, cx: &mut LoopContext<'_, Server>) -> Result {
-    for (listener, protocols, tls) in std::mem::take(&mut server.entrances) {
-        cx.listen_on(listener, Door { protocols, tls })?;
+    for (listener, door) in std::mem::take(&mut server.entrances) {
+        cx.listen_on(listener, door)?;
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 //! It must never act: it turns words into values, or into an error that says what to write.
 
 use std::fmt::{self, Display, Formatter};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -119,6 +120,12 @@ pub struct ServeArgs {
     #[arg(long, value_name = "ORIGIN")]
     pub allow_origin: Vec<String>,
 
+    /// A name under which browsers may know this server, as in chat.example.org; give it more than
+    /// once for several. With one, requests for any other name are refused. Without one, a server
+    /// that listens at localhost lets no page connect that came under another name (but for --name)
+    #[arg(long, value_name = "NAME", value_parser = server_name)]
+    pub allow_host: Vec<String>,
+
     /// How many connections one network (an IPv4 address, an IPv6 /64) may have at the same time;
     /// those from this machine are not counted
     #[arg(long, value_name = "N", default_value_t = 64,
@@ -141,6 +148,11 @@ pub struct ServeArgs {
     /// "off": for ever
     #[arg(long, value_name = "DURATION", default_value_t = Switch(Limits::DEFAULT.idle))]
     pub idle_timeout: Switch<Duration>,
+
+    /// How long a client may take to say what it speaks: a whole greeting, a TLS handshake, the head
+    /// of a request. An IRC client may take three times as long to say who it is
+    #[arg(long, value_name = "DURATION", default_value_t = HandshakeTimeout::DEFAULT)]
+    pub handshake_timeout: HandshakeTimeout,
 
     /// How many messages a second one client may send; ten seconds' worth may come at once. A
     /// message above that is not taken, and its sender is told so. "off": no limit
@@ -236,6 +248,9 @@ impl ServeArgs {
         for origin in &self.allow_origin {
             lines.push_str(&format!("--allow-origin={origin}\n"));
         }
+        for host in &self.allow_host {
+            lines.push_str(&format!("--allow-host={host}\n"));
+        }
         if self.metrics {
             lines.push_str("--metrics\n");
         }
@@ -245,8 +260,14 @@ impl ServeArgs {
         ));
         lines
             + &format!(
-                "--max-message={}\n--max-clients={}\n--idle-timeout={}\n--rate={}\n--pause={}\n",
-                self.max_message, self.max_clients, self.idle_timeout, self.rate, self.pause
+                "--max-message={}\n--max-clients={}\n--idle-timeout={}\n--rate={}\n--pause={}\n\
+                 --handshake-timeout={}\n",
+                self.max_message,
+                self.max_clients,
+                self.idle_timeout,
+                self.rate,
+                self.pause,
+                self.handshake_timeout
             )
     }
 
@@ -305,6 +326,13 @@ impl Entrance {
         }
     }
 
+    /// Whether only programs on this machine can come in there.
+    pub fn is_local(&self) -> bool {
+        let host = self.address.host();
+        let address = host.parse::<IpAddr>();
+        host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|ip| ip.is_loopback())
+    }
+
     /// Whether every connection begins with TLS.
     pub fn is_tls(&self) -> bool {
         self.row().is_some_and(|(.., tls)| tls)
@@ -344,6 +372,33 @@ impl Display for Entrance {
             write!(f, "{scheme}://")?;
         }
         self.address.fmt(f)
+    }
+}
+
+/// How long a client may take to greet. There is no "off": whoever sends half a greeting would be
+/// waited for without an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HandshakeTimeout(pub Duration);
+
+impl HandshakeTimeout {
+    const DEFAULT: HandshakeTimeout = HandshakeTimeout(Duration::from_secs(10));
+    const MAX: Duration = Duration::from_secs(3600);
+}
+
+impl Display for HandshakeTimeout {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        humantime::format_duration(self.0).fmt(f)
+    }
+}
+
+impl FromStr for HandshakeTimeout {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<HandshakeTimeout, String> {
+        match humantime::parse_duration(text) {
+            Ok(time) if !time.is_zero() && time <= Self::MAX => Ok(HandshakeTimeout(time)),
+            _ => Err("write a duration up to 1h, as in 500ms, 10s or 1m".to_owned()),
+        }
     }
 }
 

@@ -42,6 +42,14 @@ impl Carrier {
             }
         }
     }
+
+    /// What says that nothing more comes, behind the last line: a stream just ends.
+    pub const fn goodbye(self) -> &'static [u8] {
+        match self {
+            Carrier::Stream => b"",
+            Carrier::WebSocket(_) => &websocket::GOODBYE,
+        }
+    }
 }
 
 const WEBSOCKET_BIT: u32 = 1 << 29;

@@ -59,7 +59,9 @@ pub(super) fn of(args: &ServeArgs) -> Result<Option<Certificate>, String> {
             (identity, None)
         }
     };
-    let options = ServerOptions::new(identity).with_any_client_certificates();
+    let options = ServerOptions::new(identity)
+        .with_any_client_certificates()
+        .with_handshake_timeout(args.handshake_timeout.0);
     let server = options.build().map_err(|error| error.to_string())?;
     Ok(Some(Certificate {
         server,

@@ -22,6 +22,8 @@ pub(super) struct Door {
     pub(super) protocols: Protocols,
     /// Its connections begin with a handshake.
     pub(super) tls: bool,
+    /// Only programs on this machine can come in here.
+    pub(super) local: bool,
 }
 
 impl Handler<Server> for Door {
@@ -55,6 +57,7 @@ impl Handler<Server> for Door {
             peer,
             admission: Some(admission),
             tls: self.tls,
+            local: self.local,
         };
         let token = cx.register(stream, Greeting::new(visitor, self.protocols))?;
         server.clients += 1;

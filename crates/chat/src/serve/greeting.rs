@@ -23,6 +23,8 @@ pub(super) struct Visitor {
     /// It counts in its network's limit until it is closed.
     pub(super) admission: Option<Admission>,
     pub(super) tls: bool,
+    /// It came in where only programs on this machine can.
+    pub(super) local: bool,
 }
 
 /// The handler of such a client.

@@ -31,7 +31,12 @@ impl HttpClient {
             self.deadline = Some(cx.set_timer(server.handshake)?);
         }
         let now = cx.wall_time();
-        let answer = match server.site.take(cx.data(), now) {
+        let local = self.visitor.as_ref().is_some_and(|visitor| visitor.local);
+        let step = match local {
+            true => server.site.take_locally(cx.data(), now),
+            false => server.site.take(cx.data(), now),
+        };
+        let answer = match step {
             Step::NeedMore => return Ok(()),
             Step::Answer(answer) => answer,
             Step::Health(asked) => match &server.storage.failing {

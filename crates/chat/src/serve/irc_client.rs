@@ -256,7 +256,13 @@ impl IrcClient {
                     })?,
                 }
             }
-            Todo::Close => cx.close(),
+            Todo::Close => {
+                let goodbye = self.carrier.goodbye();
+                if !goodbye.is_empty() {
+                    cx.send(goodbye)?;
+                }
+                cx.close();
+            }
         }
         Ok(())
     }

@@ -266,7 +266,9 @@ impl Outlet for Post<'_, '_> {
                 Carrier::Irc(viewer) => {
                     let mut line = Vec::new();
                     write_error(&mut line, reason);
-                    viewer.carrier().carry(line).into()
+                    let mut bytes = viewer.carrier().carry(line);
+                    bytes.extend_from_slice(viewer.carrier().goodbye());
+                    bytes.into()
                 }
                 Carrier::Plain(_) => Answers::refused(&reason, true).into(),
             },

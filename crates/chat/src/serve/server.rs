@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use switchboard::{Listener, LoopContext, tls};
 
-use super::HANDSHAKE_TIMEOUT;
 use super::Start;
 use super::dice::Dice;
+use super::door::Door;
 use super::links::{Links, Post};
 use super::storage::{Storage, moment};
 use crate::accounts::decoys::SECRET_BYTES;
@@ -41,7 +41,7 @@ pub struct Server {
     pub(super) clients: usize,
     pub(super) stop: Stop,
     /// Bound, but not listened on before the store is loaded.
-    pub(super) entrances: Vec<(Listener, Protocols, bool)>,
+    pub(super) entrances: Vec<(Listener, Door)>,
     /// Passwords that are being hashed.
     pub(super) hashing: usize,
     pub(super) dice: Dice,
@@ -121,6 +121,7 @@ impl Server {
             .iter()
             .map(|line| line.as_str().into())
             .collect();
+        irc.registration_timeout = 3 * args.handshake_timeout.0;
         Server {
             chat: Chat::new(args.settings(), Snapshot::default()),
             links: Links::default(),
@@ -130,9 +131,11 @@ impl Server {
             irc: Arc::new(irc),
             site: Site::default()
                 .with_metrics(args.metrics)
-                .with_origins(args.allow_origin.iter().cloned()),
+                .with_origins(args.allow_origin.iter().cloned())
+                .with_name(&args.name)
+                .with_hosts(args.allow_host.iter().cloned()),
             tls: None,
-            handshake: HANDSHAKE_TIMEOUT,
+            handshake: args.handshake_timeout.0,
             clients: 0,
             stop: Stop::No,
             entrances: Vec::new(),

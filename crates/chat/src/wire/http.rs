@@ -69,6 +69,8 @@ pub enum Step {
 pub struct Site {
     pages: Vec<Page>,
     metrics: bool,
+    /// How the server calls itself.
+    name: String,
     hosts: Vec<String>,
     origins: Vec<String>,
 }
@@ -78,6 +80,7 @@ impl Default for Site {
         Site {
             pages: pages::embedded(),
             metrics: false,
+            name: String::new(),
             hosts: Vec::new(),
             origins: Vec::new(),
         }
@@ -102,11 +105,20 @@ impl Site {
         self
     }
 
-    /// The names under which this server is known, as `Host` gives them, without ports; any other is
-    /// answered with 421. None (the default) means any name.
+    /// How the server calls itself, which is one of the names under which it is known.
+    #[must_use]
+    pub fn with_name(mut self, name: &str) -> Site {
+        name.clone_into(&mut self.name);
+        self
+    }
+
+    /// Further names under which this server is known, as `Host` gives them, without ports. With
+    /// one, any other name is answered with 421; none (the default) means any name.
     ///
-    /// A server that only trusts its network should name them: a page elsewhere may have its own
-    /// name point to this address, and is then of the same origin (DNS rebinding).
+    /// A page elsewhere may have its own name point to this server's address, and is then of the
+    /// same origin (DNS rebinding). So a server that only trusts its network should have names, and
+    /// one that only this machine can reach is careful without ([`Site::take_locally`]). Addresses
+    /// and `localhost` are always known: nobody can have them point elsewhere.
     #[must_use]
     pub fn with_hosts(mut self, hosts: impl IntoIterator<Item = String>) -> Site {
         self.hosts = hosts.into_iter().collect();
@@ -126,6 +138,16 @@ impl Site {
     /// Looks at the head only when it is complete, so the result is the same however the bytes are
     /// cut. `now` is the wall clock's time, for the answer's `Date`. Allocates the answer.
     pub fn take(&self, data: &[u8], now: SystemTime) -> Step {
+        self.take_from(data, now, false)
+    }
+
+    /// The same for a client that has come in where only programs on this machine can: no page that
+    /// was loaded under a name which is not known (see [`Site::with_hosts`]) gets a WebSocket.
+    pub fn take_locally(&self, data: &[u8], now: SystemTime) -> Step {
+        self.take_from(data, now, true)
+    }
+
+    fn take_from(&self, data: &[u8], now: SystemTime, local: bool) -> Step {
         let end = match head_end(data) {
             Ok(Some(end)) => end,
             Ok(None) => return Step::NeedMore,
@@ -136,12 +158,20 @@ impl Site {
             Err(refusal) => return Step::Answer(refusal.answer(false, now)),
         };
         let head_only = request.method == Method::Head;
-        self.respond(&request, end, now)
+        self.respond(&request, end, now, local)
             .unwrap_or_else(|refusal| Step::Answer(refusal.answer(head_only, now)))
     }
 
-    fn respond(&self, request: &Request<'_>, end: usize, now: SystemTime) -> Result<Step, Refusal> {
-        self.check_host(request)?;
+    fn respond(
+        &self,
+        request: &Request<'_>,
+        end: usize,
+        now: SystemTime,
+        local: bool,
+    ) -> Result<Step, Refusal> {
+        if !self.hosts.is_empty() {
+            self.check_host(request)?;
+        }
         let route = self.route(&request.path)?;
         match (route, request.method) {
             (_, Method::Get) => {}
@@ -157,7 +187,7 @@ impl Site {
             Route::Health => Step::Health(asked),
             Route::Metrics => Step::Metrics(asked),
             Route::WebSocket => {
-                self.check_origin(request)?;
+                self.check_origin(request, local)?;
                 Step::WebSocket(Opening::new(request, end)?)
             }
         })
@@ -176,26 +206,30 @@ impl Site {
     }
 
     fn check_host(&self, request: &Request<'_>) -> Result<(), Refusal> {
-        let is_ours = request.host.is_none_or(|host| {
-            let ours = |name: &String| name.eq_ignore_ascii_case(host.name);
-            self.hosts.is_empty() || self.hosts.iter().any(ours)
+        let is_known = request.host.is_none_or(|host| {
+            let is_host = |name: &str| name.eq_ignore_ascii_case(host.name);
+            host.is_fixed() || is_host(&self.name) || self.hosts.iter().any(|name| is_host(name))
         });
-        if is_ours { Ok(()) } else { Err(Refusal::HOST) }
+        if is_known { Ok(()) } else { Err(Refusal::HOST) }
     }
 
     /// Browsers send `Origin` with every WebSocket and leave it to the server to look (RFC 6455
     /// section 10.2). Other clients may leave it out, and could as well forge it.
-    fn check_origin(&self, request: &Request<'_>) -> Result<(), Refusal> {
-        let is_ours = request.origin.is_none_or(|origin| {
-            let allowed = |other: &String| other.eq_ignore_ascii_case(origin);
-            self.origins.iter().any(allowed)
-                || request.host.is_some_and(|host| host.is_origin_of(origin))
-        });
-        if is_ours {
-            Ok(())
-        } else {
-            Err(Refusal::ORIGIN)
+    fn check_origin(&self, request: &Request<'_>, local: bool) -> Result<(), Refusal> {
+        let Some(origin) = request.origin else {
+            return Ok(());
+        };
+        let allowed = |other: &String| other.eq_ignore_ascii_case(origin);
+        if self.origins.iter().any(allowed) {
+            return Ok(());
         }
+        if !request.host.is_some_and(|host| host.is_origin_of(origin)) {
+            return Err(Refusal::ORIGIN);
+        }
+        if local {
+            self.check_host(request)?;
+        }
+        Ok(())
     }
 }
 

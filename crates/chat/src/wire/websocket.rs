@@ -116,6 +116,9 @@ fn without_newline(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
+/// The close of a chat that is over (1000): the same from any server to any client, as a [`frame`].
+pub const GOODBYE: [u8; 4] = [0x88, 2, 0x03, 0xe8];
+
 /// What a client may send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {

@@ -3,6 +3,8 @@
 //! It must never trust a name that it can't read: an origin that is no `http` or `https` one is
 //! nobody's.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 /// The value of `Host`: a name or address, and perhaps a port (RFC 9110 section 7.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Host<'a> {
@@ -29,13 +31,24 @@ impl<'a> Host<'a> {
             Some(_) => return None,
         };
         let is_ok = match name.strip_prefix('[').and_then(|it| it.strip_suffix(']')) {
-            Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+            Some(address) => address.parse::<Ipv6Addr>().is_ok(),
             None => {
                 let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
                 !name.is_empty() && name.bytes().all(is_of_name)
             }
         };
         is_ok.then_some(Host { name, port })
+    }
+
+    /// Whether this names the same machine for everybody who reads it: an address, or a name that
+    /// no resolver asks the network for (RFC 6761 section 6.3). Any other name its owner can have
+    /// point wherever he likes.
+    pub fn is_fixed(self) -> bool {
+        let name = self.name.to_ascii_lowercase();
+        name.starts_with('[') // only addresses have brackets
+            || name.parse::<Ipv4Addr>().is_ok()
+            || name == "localhost"
+            || name.ends_with(".localhost")
     }
 
     /// Whether pages of this `Origin` (RFC 6454 section 7) came from this host.
@@ -94,6 +107,29 @@ mod tests {
             "caf\u{e9}",
         ] {
             assert_eq!(Host::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_and_localhost_are_nobodys_to_move() {
+        let is_fixed = |host: &str| Host::parse(host).is_some_and(Host::is_fixed);
+        for host in [
+            "localhost:80",
+            "LOCALHOST",
+            "a.localhost",
+            "192.0.2.1:80",
+            "[::1]",
+        ] {
+            assert!(is_fixed(host), "{host}");
+        }
+        for host in [
+            "evil.example",
+            "127.0.0.1.evil.example",
+            "notlocalhost",
+            "127.1",
+            "1",
+        ] {
+            assert!(!is_fixed(host), "{host}");
         }
     }
 

@@ -58,7 +58,8 @@ impl Refusal {
     );
     pub const ORIGIN: Refusal = Refusal::new(
         403,
-        "Pages of other origins may not connect here, unless the server is told to allow them.",
+        "Pages of other origins may not connect here; who runs the server can allow one \
+         (--allow-origin).",
     );
     pub const NOT_FOUND: Refusal = Refusal::new(404, "There is no such page; try /.");
     pub const METHOD: Refusal =
@@ -67,7 +68,10 @@ impl Refusal {
         Refusal::new(405, "Ask for it with GET.").with(&[("Allow", "GET")]);
     pub const BODY: Refusal = Refusal::new(413, "A request must have no body.");
     pub const TARGET_TOO_LONG: Refusal = Refusal::new(414, "The address is too long.");
-    pub const HOST: Refusal = Refusal::new(421, "This server is not known by that name.");
+    pub const HOST: Refusal = Refusal::new(
+        421,
+        "This server is not known by that name; who runs it can add names (--allow-host).",
+    );
     pub const UPGRADE: Refusal = Refusal::new(
         426,
         "This is a WebSocket of version 13; connect with ws:// or wss://.",

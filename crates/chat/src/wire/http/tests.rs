@@ -320,6 +320,8 @@ fn a_server_that_has_names_answers_to_no_other() {
     let rebound = format!("{UPGRADE}Origin: http://evil.example:8080\r\n\r\n")
         .replace("Host: localhost", "Host: evil.example");
     assert_eq!(ask(&site, &rebound).0, 421);
+    let own = site.with_name("chat.example");
+    assert_eq!(ask(&own, &of("chat.example")).0, 200);
 }
 
 #[test]

@@ -153,3 +153,37 @@ fn pages_of_other_origins_get_no_websocket() {
     ));
     assert_eq!(status(&request), 403);
 }
+
+#[test]
+fn a_page_under_a_name_that_was_moved_here_gets_no_websocket() {
+    let site = site().with_name("chat.example");
+    let from = |host: &str| {
+        let request = format!("{UPGRADE}Origin: http://{host}\r\n\r\n")
+            .replace("Host: localhost:8080", &format!("Host: {host}"));
+        let of = |step| match step {
+            Step::WebSocket(_) => 101,
+            Step::Answer(answer) => answer.status,
+            step => panic!("{step:?}"),
+        };
+        let local = of(site.take_locally(request.as_bytes(), now()));
+        (of(site.take(request.as_bytes(), now())), local)
+    };
+    assert_eq!(from("evil.example:8080"), (101, 421));
+    for known in [
+        "localhost:8080",
+        "127.0.0.1:8080",
+        "[::1]:8080",
+        "chat.example",
+    ] {
+        assert_eq!(from(known), (101, 101), "{known}");
+    }
+    let proxied = site.clone().with_hosts(["moved.example".to_owned()]);
+    let request = format!("{UPGRADE}Origin: https://moved.example\r\n\r\n")
+        .replace("Host: localhost:8080", "Host: moved.example");
+    let opened = proxied.take_locally(request.as_bytes(), now());
+    assert!(matches!(opened, Step::WebSocket(_)));
+    // A client that is no browser says no origin, and is not asked for its host.
+    let plain = UPGRADE.replace("Host: localhost:8080", "Host: evil.example");
+    let opened = site.take_locally(format!("{plain}\r\n").as_bytes(), now());
+    assert!(matches!(opened, Step::WebSocket(_)));
+}
