@@ -1,0 +1,19 @@
+//! Hostile clients, over real sockets, against the real program: a file for each kind of abuse.
+//!
+//! All through each attack good clients talk (see `company.rs`): what they say must arrive, once and
+//! in order, and within seconds. What the attacker is answered is asserted, and that the server has
+//! kept within its bounds.
+
+mod browser;
+mod company;
+mod lines;
+mod nicks;
+mod origins;
+mod paths;
+mod peer;
+mod smuggling;
+mod storms;
+mod town;
+mod websocket;
+#[path = "../program/world.rs"]
+mod world;
