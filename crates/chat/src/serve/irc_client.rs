@@ -281,6 +281,9 @@ impl Handler<Server> for IrcClient {
     ) -> Result {
         self.alarm.fired(timer);
         self.with_view(server, cx, |session, view| session.wake(view))?;
+        if self.session.is_over() {
+            return Ok(());
+        }
         self.alarm.arm(cx, Some(self.session.due(&server.irc)))
     }
 

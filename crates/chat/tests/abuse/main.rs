@@ -6,11 +6,14 @@
 
 mod browser;
 mod company;
+mod escapes;
+mod floods;
 mod lines;
 mod nicks;
 mod origins;
 mod paths;
 mod peer;
+mod slowloris;
 mod smuggling;
 mod storms;
 mod town;

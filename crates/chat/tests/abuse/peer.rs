@@ -1,9 +1,14 @@
 //! One connection to the server, for a test that says every byte itself. Every wait has an end.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
 
+use socket2::{Domain, Socket, Type};
 use switchboard_partners::PATIENCE;
+
+/// When nothing has been taken for so long, nothing is.
+const STUCK: Duration = Duration::from_millis(500);
 
 /// A connection, and what was received and not asked for yet.
 pub struct Peer {
@@ -16,6 +21,18 @@ impl Peer {
     #[track_caller]
     pub fn connect(address: &str) -> Peer {
         Peer::new(TcpStream::connect(address).expect("the server listens"))
+    }
+
+    /// A connection of which little is in the kernel's hands, in either direction.
+    #[track_caller]
+    pub fn connect_by_a_narrow_way(address: &str) -> Peer {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket can be made");
+        socket.set_tcp_mss(536).expect("any link carries as much");
+        socket.set_recv_buffer_size(4096).expect("it is a size");
+        socket.set_send_buffer_size(4096).expect("it is a size");
+        let address: SocketAddr = address.parse().expect("an address");
+        socket.connect(&address.into()).expect("the server listens");
+        Peer::new(socket.into())
     }
 
     fn new(stream: TcpStream) -> Peer {
@@ -80,6 +97,17 @@ impl Peer {
         self.stream.write_all(bytes.as_ref()).is_ok()
     }
 
+    /// Says it again and again, `times` at most, and how often all of it was taken before the server
+    /// took no more, or had left.
+    pub fn say_while_taken(&mut self, text: &str, times: usize) -> usize {
+        let limit = |time| self.stream.set_write_timeout(Some(time)).expect("not zero");
+        limit(STUCK);
+        let taken = (0..times).take_while(|_| (&self.stream).write_all(text.as_bytes()).is_ok());
+        let taken = taken.count();
+        limit(PATIENCE);
+        taken
+    }
+
     /// Has nothing more to say, but goes on listening.
     pub fn finish(&mut self) {
         // The server may have gone first.
@@ -130,6 +158,20 @@ impl Peer {
     #[track_caller]
     pub fn hear_all_text(&mut self) -> String {
         String::from_utf8_lossy(&self.hear_all()).into_owned()
+    }
+
+    /// Whether the server has left, as far as is known by now.
+    pub fn is_left_alone(&mut self) -> bool {
+        self.stream.set_nonblocking(true).expect("a socket can");
+        let mut buffer = [0; 4096];
+        match self.stream.read(&mut buffer) {
+            Ok(0) => self.over = true,
+            Ok(count) => self.unread.extend_from_slice(&buffer[..count]),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(_) => self.over = true,
+        }
+        self.stream.set_nonblocking(false).expect("a socket can");
+        self.over
     }
 
     /// Waits for bytes; whether some came, and not the end.

@@ -77,6 +77,18 @@ fn no_request_is_read_in_two_ways() {
         ),
         ("another version", get("").replace("1.1", "1.2"), 505),
         ("HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(), 505),
+    ];
+    for (what, request, status) in cases {
+        assert_eq!(ask(&town.address, request).0, status, "{what}");
+    }
+    town.end();
+}
+
+#[test]
+fn a_request_has_bounds() {
+    let town = Town::start(&[]);
+    let get = |fields: &str| format!("GET / HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n");
+    let cases: Vec<(&str, String, u16)> = vec![
         ("too many fields", get(&"X: a\r\n".repeat(64)), 431),
         (
             "a long field",
