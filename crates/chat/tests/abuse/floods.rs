@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::browser::Browser;
 use crate::peer::Peer;
-use crate::town::Town;
+use crate::town::{Town, until};
 
 /// Messages a second that each client may send, and ten seconds' worth at once.
 const RATE: &str = "20";
@@ -222,13 +222,11 @@ fn one_network_has_so_many_connections_and_no_more() {
     }
     // Whoever leaves makes room for another one.
     drop(inside);
-    loop {
+    until("there is room again", || {
         let mut peer = Peer::connect(&there);
         peer.say("hello\n");
-        if peer.hear_line() == "Message received" {
-            break;
-        }
-    }
+        peer.hear_line() == "Message received"
+    });
     town.end();
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 
 use crate::peer::Peer;
-use crate::town::Town;
+use crate::town::{Town, until};
 
 #[test]
 fn of_all_that_want_one_nick_at_once_one_gets_it() {
@@ -120,15 +120,15 @@ fn the_nick_of_who_is_there_is_not_to_be_had_and_of_who_has_gone_it_is() {
     }
     let owner = Peer::irc(&town.address, "short-lived", "");
     drop(owner);
-    // The server may not have seen yet that the owner has gone.
-    loop {
+    until("the nick is free", || {
         thief.say("NICK short-lived\r\n");
         let told = thief.settle();
-        if told.iter().any(|line| line.contains(" NICK ")) {
-            break;
-        }
-        assert!(told.iter().all(|line| line.contains(" 433 ")), "{told:?}");
-    }
+        let is_free = told.iter().any(|line| line.contains(" NICK "));
+        // The server may not have seen yet that the owner has gone.
+        let is_held = told.iter().all(|line| line.contains(" 433 "));
+        assert!(is_free || is_held, "{told:?}");
+        is_free
+    });
     drop(thief);
     town.end();
 }

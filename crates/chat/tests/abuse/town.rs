@@ -1,6 +1,8 @@
 //! A server with good company in it, and what must be true of it when an attack is over.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use switchboard_partners::PATIENCE;
 
 use crate::company::Company;
 use crate::world::Server;
@@ -50,6 +52,15 @@ impl Town {
             assert!(!log.contains(bad), "{log}");
         }
         log
+    }
+}
+
+/// Asks until it is so.
+#[track_caller]
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < PATIENCE, "it is never so that {what}");
     }
 }
 
