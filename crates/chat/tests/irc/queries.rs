@@ -320,6 +320,7 @@ fn the_server_tells_of_itself() {
         "MONITOR=100",
         "CHATHISTORY=100",
         "MSGREFTYPES=msgid,timestamp",
+        "LOBBY=#lobby",
         "SAFELIST",
     ] {
         assert!(told.contains(&format!(" {token} ")), "{token}: {told}");

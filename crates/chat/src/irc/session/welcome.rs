@@ -84,6 +84,8 @@ impl Call<'_, '_> {
             .flag("WHOX")
             .value("CHATHISTORY", config.history_max)
             .value("MSGREFTYPES", "msgid,timestamp")
+            // Of our own making: where the page leads somebody who has been nowhere.
+            .value("LOBBY", &settings.lobby)
             .flag("UTF8ONLY");
         isupport
     }

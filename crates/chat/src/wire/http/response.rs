@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 /// What a page may do: load its own style and script, talk to its own server, and be in no frame
 /// (CSP 3).
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
-                      img-src 'self' data:; connect-src 'self'; base-uri 'none'; \
-                      form-action 'none'; frame-ancestors 'none'";
+                      img-src 'self' data:; connect-src 'self'; manifest-src 'self'; \
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// A whole answer. Send it, then close: it says so.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -70,30 +70,67 @@ fn a_page_comes_with_its_length_and_its_limits() {
     let policy = field(&head, "Content-Security-Policy").unwrap();
     assert!(policy.starts_with("default-src 'none'; ") && !policy.contains("unsafe"));
     assert!(policy.contains("frame-ancestors 'none'"));
-    for how in ["nc <var>HOST</var> <var>PORT</var>", "/ws", "IRC"] {
+    // A browser without scripts is told what else there is.
+    for how in ["<noscript>", "nc", "IRC"] {
         assert!(body.contains(how), "the page does not say {how}");
     }
+}
+
+/// The values of an attribute in a page.
+fn values<'a>(page: &'a str, attribute: &str) -> Vec<&'a str> {
+    let starts = page.split(attribute).skip(1);
+    starts.filter_map(|rest| rest.split('"').next()).collect()
 }
 
 /// The page loads only what there is, and nothing that the policy forbids.
 #[test]
 fn what_the_page_refers_to_is_served() {
     let (_, _, body) = ask(&site(), &get("/"));
-    let links: Vec<&str> = body
-        .split("href=\"")
-        .skip(1)
-        .filter_map(|rest| rest.split('"').next())
-        .filter(|link| !link.starts_with("data:"))
-        .collect();
-    assert_eq!(links, ["/style.css"]);
-    let (status, head, _) = ask(&site(), &get("/style.css"));
-    assert_eq!(
-        (status, field(&head, "Content-Type")),
-        (200, Some("text/css; charset=utf-8"))
-    );
-    for forbidden in ["<script", "<style", " style=", "onclick"] {
+    let links = [values(&body, " href=\""), values(&body, " src=\"")].concat();
+    assert!(links.len() > 30, "{links:?}");
+    for link in links {
+        let (status, head, _) = ask(&site(), &get(link));
+        let kind = field(&head, "Content-Type").unwrap_or_default();
+        let expected = match link.rsplit('.').next() {
+            Some("css") => "text/css; charset=utf-8",
+            Some("js") => "text/javascript; charset=utf-8",
+            Some("svg") => "image/svg+xml",
+            _ => "application/manifest+json",
+        };
+        assert_eq!((status, kind), (200, expected), "{link}");
+    }
+    assert_eq!(body.matches("<script").count(), 1);
+    for forbidden in ["<style", " style=", " onclick", " onload", " onerror"] {
         assert!(!body.contains(forbidden), "{forbidden}");
     }
+}
+
+/// Each file of the page is served, so that none is forgotten in the table; each script is loaded
+/// ahead, so that a browser need not find one by the other.
+#[test]
+fn every_file_of_the_page_is_served() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("web");
+    let (_, _, page) = ask(&site(), &get("/"));
+    let preloaded = values(&page, "\"modulepreload\" href=\"");
+    let mut folders = vec![root.clone()];
+    let mut count = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let name = format!("/{}", path.strip_prefix(&root).unwrap().display());
+            if name != "/index.html" {
+                assert_eq!(status(&get(&name)), 200, "{name}");
+            }
+            let is_script = name.ends_with(".js") && name != "/ui/app.js";
+            assert_eq!(is_script, preloaded.contains(&name.as_str()), "{name}");
+            count += 1;
+        }
+    }
+    assert_eq!(count, site().pages.len());
 }
 
 #[test]
