@@ -42,7 +42,9 @@ export class Person {
     await this.page.route(/\.(js|css|svg)$|:\d+\/(#.*)?$/, async (route) => {
       const { pathname } = new URL(route.request().url());
       const path = pathname === '/' ? '/index.html' : pathname;
-      const answer = await route.fetch();
+      // A tab that is closed asks for nothing any more.
+      const answer = await route.fetch().catch(() => null);
+      if (!answer) return;
       const headers = { ...answer.headers(), 'content-type': TYPES[extname(path)] };
       delete headers['content-length'];
       await route.fulfill({ status: 200, headers, body: readFileSync(web + path) });
@@ -85,6 +87,7 @@ export class Person {
   }
 
   async close() {
+    await this.page.unrouteAll({ behavior: 'ignoreErrors' });
     await this.context.close();
   }
 }

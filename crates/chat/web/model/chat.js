@@ -63,16 +63,14 @@ export class Chat {
     return isSame(nick, this.me.nick);
   }
 
-  /** The connection is gone: who is there is not known any more. */
+  /** The connection is gone. Who was there stays on the screen until the next one says who is. */
   disconnected() {
     for (const conversation of this.conversations.values()) {
       conversation.isJoined = false;
       conversation.hasAllMembers = false;
-      conversation.members.clear();
       conversation.typing.clear();
-      this.emit('members', conversation);
+      this.emit('typing', conversation);
     }
-    this.users.clear();
     this.emit('rooms');
   }
 
@@ -135,6 +133,7 @@ export class Chat {
 
   on001({ params }) {
     this.me.nick = params[0];
+    this.users.clear();
     this.emit('me');
   }
 
@@ -191,6 +190,7 @@ export class Chat {
       conversation.isJoined = true;
       conversation.problem = '';
       conversation.name = params[0];
+      conversation.members.clear();
       conversation.setMember(source.nick, '');
       this.emit('joined', conversation);
       this.emit('rooms');

@@ -332,6 +332,7 @@ class App {
     if (isAll || dirty.has('members')) this.#drawHead(conversation);
     if (isAll || dirty.has('rooms')) this.composer.update(conversation);
     if (isAll || dirty.has('typing')) this.#drawTyping(conversation);
+    this.banner.update();
     this.rooms.update(conversation);
     this.rooms.updateMe();
     this.#title();

@@ -25,7 +25,11 @@ export class Log {
     this.tools = this.#makeTools();
     this.toEnd.addEventListener('click', () => this.#end());
     const list = $('list');
-    list.addEventListener('pointerover', (event) => this.#offer(event.target.closest?.('.message')));
+    list.addEventListener('pointerover', (event) => event.pointerType !== 'touch' && this.#offer(event.target.closest?.('.message')));
+    list.addEventListener('pointerleave', (event) => {
+      // A finger leaves when it has tapped.
+      if (event.pointerType !== 'touch' && !this.tools.contains(document.activeElement)) this.tools.remove();
+    });
     list.addEventListener('focusin', (event) => this.#offer(event.target.closest?.('.message')));
     list.addEventListener('click', (event) => this.#offer(event.target.closest?.('.message')));
     this.scroller.addEventListener('keydown', (event) => this.#key(event));

@@ -130,7 +130,7 @@ export class Window {
       this.#patch(first, last);
       this.above.style.height = `${this.#offsets[first]}px`;
       this.below.style.height = `${this.#offsets[this.#items.length] - this.#offsets[last]}px`;
-      this.#scrollTo(top);
+      this.#scrollTo(this.isAtEnd ? this.scroller.scrollHeight - this.scroller.clientHeight : top);
       if (!this.#remember(first, last)) break;
     }
     this.range = [this.#at(this.scroller.scrollTop), this.#at(this.scroller.scrollTop + this.scroller.clientHeight)];
