@@ -7,6 +7,7 @@
 
 mod archive;
 mod backup;
+mod copying;
 mod errors;
 mod everything;
 mod loading;
@@ -21,6 +22,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, TransactionBehavior};
 
 pub use archive::SqliteArchive;
+use copying::Copying;
 use errors::failure;
 pub use everything::Cursor;
 pub use migrations::VERSION;
@@ -39,6 +41,7 @@ pub struct SqliteStore {
     retention: Retention,
     origin: u32,
     known: Known,
+    copying: Copying,
     /// Since the log was last emptied, something was removed that is still to be read there.
     removed: bool,
     _lock: Lock,
@@ -69,7 +72,8 @@ impl SqliteStore {
     ) -> Result<SqliteStore, StoreError> {
         let path = path.to_owned();
         let lock = lock(&path)?;
-        let connection = opening::to_write(&path)?;
+        let mut connection = opening::to_write(&path)?;
+        let copying = Copying::new(&mut connection).map_err(failure)?;
         let origin = connection.query_row("SELECT origin FROM server", (), |row| row.get(0));
         Ok(SqliteStore {
             origin: origin.map_err(failure)?,
@@ -77,6 +81,7 @@ impl SqliteStore {
             path,
             retention: Retention::default(),
             known: Known::new(),
+            copying,
             // The process before may have ended before it emptied the log.
             removed: true,
             _lock: lock,
@@ -86,6 +91,12 @@ impl SqliteStore {
     /// What [`prune`](Store::prune) keeps.
     pub fn set_retention(&mut self, retention: Retention) {
         self.retention = retention;
+    }
+
+    /// After how many pages the log is copied into the file, with the next commit. Commits become
+    /// slower with fewer, and the log takes more room with more.
+    pub fn set_log_pages(&mut self, pages: u32) {
+        self.copying.set_pages_max(pages);
     }
 
     /// A connection of its own for reading, for another thread.
@@ -111,9 +122,9 @@ impl SqliteStore {
     /// After a sync that failed the pages of the batch may be in the log all the same, where a
     /// process that starts would find them. Another commit in their place ends that.
     fn take_back(&mut self) {
-        // Where this fails too, the next batch does it.
-        let sql = "UPDATE server SET last_sequence = last_sequence";
-        let _ = self.connection.execute(sql, ());
+        // An update of a row to what it is would write nothing, but this does. Where it fails too,
+        // the next batch does it.
+        let _ = self.connection.pragma_update(None, "user_version", VERSION);
     }
 }
 
@@ -129,12 +140,15 @@ impl Store for SqliteStore {
             self.known.clear();
             self.take_back();
             failure(error)
-        })
+        })?;
+        self.copying.after_commit(&self.connection);
+        Ok(())
     }
 
     fn prune(&mut self, unix_ms: u64) -> Result<bool, StoreError> {
         self.known.clear();
         let removed = pruning::step(&mut self.connection, &self.retention, unix_ms);
+        self.copying.after_commit(&self.connection);
         if removed.map_err(failure)? {
             self.removed = true;
             return Ok(true);
@@ -144,8 +158,9 @@ impl Store for SqliteStore {
         }
         if self.removed {
             // Readers of what was there before may hold this up; the next call tries again.
-            self.removed = !pruning::empty_log(&self.connection).map_err(failure)?;
+            self.removed = !self.copying.empty_log(&self.connection)?;
         }
-        Ok(false)
+        // Nobody else looks whether it can be.
+        self.copying.check().map(|()| false)
     }
 }

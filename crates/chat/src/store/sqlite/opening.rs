@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, ToSql};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
@@ -20,10 +20,7 @@ use crate::store::StoreError;
 /// How long one connection waits for another one, where it has to: while the log is begun anew.
 const BUSY: Duration = Duration::from_secs(5);
 
-/// Pages of the log (16 MiB) after which it is copied into the file.
-const CHECKPOINT_PAGES: u32 = 4096;
-
-/// What the log may take after that.
+/// What the log may take after it was copied into the file.
 const LOG_BYTES_MAX: u32 = 64 * 1024 * 1024;
 
 /// More than there are kinds of statements.
@@ -88,7 +85,7 @@ pub(super) fn to_write(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
     let mut connection = connect(path, flags)?;
     migrations::check(&connection)?;
-    set_up(&connection).map_err(failure)?;
+    set_up(&connection)?;
     migrations::migrate(&mut connection)?;
     // The names of the file and of its log, too, have to survive a loss of power: SQLite syncs that
     // of the log, but does not look whether it can.
@@ -123,16 +120,32 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-fn set_up(connection: &Connection) -> rusqlite::Result<()> {
+fn set_up(connection: &Connection) -> Result<(), StoreError> {
+    let set = |name, value: &dyn ToSql| {
+        let set = connection.pragma_update(None, name, value);
+        set.map_err(failure)
+    };
     // Of a new database only.
-    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "foreign_keys", true)?;
+    set("auto_vacuum", &"INCREMENTAL")?;
+    let mode = begin_log(connection).map_err(failure)?;
+    if mode != ["wal"] {
+        let why =
+            "the database cannot have a log beside it: put the data on a disk of this machine";
+        return Err(StoreError::Failed(why.to_owned()));
+    }
+    set("synchronous", &"FULL")?;
+    set("foreign_keys", &true)?;
     // What was removed is overwritten.
-    connection.pragma_update(None, "secure_delete", true)?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-    connection.pragma_update(None, "journal_size_limit", LOG_BYTES_MAX)
+    set("secure_delete", &true)?;
+    set("journal_size_limit", &LOG_BYTES_MAX)
+}
+
+/// The mode that it is in then. Without a log SQLite would go on all the same, but a commit would
+/// wait for readers, and a loss of power could bring back what was before it.
+fn begin_log(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut statement = connection.prepare("PRAGMA journal_mode = WAL")?;
+    // To the end: what fails, fails after the answer.
+    statement.query_map((), |row| row.get(0))?.collect()
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {

@@ -240,10 +240,3 @@ pub(super) fn give_back_pages(connection: &Connection) -> Result<bool> {
     while pages.next()?.is_some() {}
     Ok(surplus > PAGES_MAX)
 }
-
-/// Copies the whole log into the file and empties it; whether nothing held that up.
-pub(super) fn empty_log(connection: &Connection) -> Result<bool> {
-    let busy: i64 =
-        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get(0))?;
-    Ok(busy == 0)
-}
