@@ -23,10 +23,21 @@ pub struct Directory(PathBuf);
 
 impl Directory {
     pub fn new() -> Directory {
+        Directory::within(&std::env::temp_dir())
+    }
+
+    /// In memory, where there is such a place: syncs cost nothing there.
+    pub fn in_memory() -> Directory {
+        let memory = Path::new("/dev/shm");
+        let elsewhere = std::env::temp_dir();
+        Directory::within(if memory.is_dir() { memory } else { &elsewhere })
+    }
+
+    fn within(place: &Path) -> Directory {
         static MADE: AtomicU64 = AtomicU64::new(0);
         let number = MADE.fetch_add(1, Ordering::Relaxed);
         let name = format!("switchboard-crash-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
+        let path = place.join(name);
         fs::create_dir_all(&path).unwrap();
         Directory(path.canonicalize().unwrap())
     }

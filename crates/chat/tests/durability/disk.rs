@@ -3,8 +3,8 @@
 //!
 //! Only what was synced is sure. Of each write since, the disk may hold all, nothing, or some of its
 //! sectors; the length of a file and the names in a directory are as after some of the calls. What
-//! was written before a sync that failed is lost, although the process still reads it: Linux marks
-//! such pages as clean, so a later sync does not write them.
+//! was written before a sync that failed is lost for good, although the process still reads it (Linux
+//! marks such pages as clean, so a later sync does not write them), or it is there.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,6 +17,18 @@ use crate::trace::Call;
 /// What a disk writes as a whole.
 const SECTOR: usize = 512;
 
+/// What a loss of power may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unsure {
+    /// That a file or a directory has a name.
+    Name,
+    /// A sector, or the length of a file.
+    Content,
+}
+
+/// Whether it reached the disk.
+pub type Fate = dyn FnMut(Unsure) -> bool;
+
 /// A disk with files: what is on it for sure, and what was done since.
 #[derive(Default)]
 pub struct Disk {
@@ -26,6 +38,8 @@ pub struct Disk {
     durable: BTreeMap<String, Entry>,
     /// Changes of names since their directory was synced; those of one call come together.
     since: Vec<Vec<(String, Option<Entry>)>>,
+    /// What is to be synced reaches the disk although the sync fails.
+    pub keeps_what_fails: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,9 +88,10 @@ impl Disk {
             Call::Sync(name) => {
                 let file = self.file(name);
                 for call in std::mem::take(&mut file.since) {
-                    change(&mut file.durable, &call, |_| true);
+                    change(&mut file.durable, &call, || true);
                 }
             }
+            Call::NotSynced(name) if self.keeps_what_fails => self.apply(&Call::Sync(name.clone())),
             Call::NotSynced(name) if name.is_empty() || self.is_directory(name) => {}
             Call::NotSynced(name) => self.file(name).since.clear(),
             Call::Said(_) => {}
@@ -100,10 +115,10 @@ impl Disk {
     }
 
     /// What of it is there after a loss of power, as `fate` decides of each thing that is not sure.
-    pub fn lose_power(&self, directory: &Path, fate: &mut dyn FnMut() -> bool) {
+    pub fn lose_power(&self, directory: &Path, fate: &mut Fate) {
         let mut names = self.durable.clone();
         for change in &self.since {
-            if fate() {
+            if fate(Unsure::Name) {
                 rename(&mut names, change.clone());
             }
         }
@@ -117,7 +132,7 @@ impl Disk {
                     let file = &self.files[file];
                     let mut bytes = file.durable.clone();
                     for call in &file.since {
-                        change(&mut bytes, call, |_| fate());
+                        change(&mut bytes, call, || fate(Unsure::Content));
                     }
                     fs::write(path, bytes).unwrap();
                 }
@@ -136,21 +151,21 @@ fn rename(names: &mut BTreeMap<String, Entry>, change: Vec<(String, Option<Entry
 }
 
 /// Does to `bytes` what `call` has done, but only those sectors that `reaches` the disk.
-fn change(bytes: &mut Vec<u8>, call: &Call, mut reaches: impl FnMut(usize) -> bool) {
+fn change(bytes: &mut Vec<u8>, call: &Call, mut reaches: impl FnMut() -> bool) {
     match call {
         Call::Write(_, offset, written) => {
             let mut done = 0;
             while done < written.len() {
                 let at = offset + done;
                 let len = (SECTOR - at % SECTOR).min(written.len() - done);
-                if reaches(at / SECTOR) {
+                if reaches() {
                     bytes.resize(bytes.len().max(at + len), 0);
                     bytes[at..at + len].copy_from_slice(&written[done..done + len]);
                 }
                 done += len;
             }
         }
-        Call::Truncate(_, len) if reaches(0) => bytes.resize(*len, 0),
+        Call::Truncate(_, len) if reaches() => bytes.resize(*len, 0),
         _ => {}
     }
 }
@@ -173,14 +188,19 @@ pub fn lose_power_often(
         if !(is_sync(Some(call)) || is_sync(next) || often || matches!(call, Call::Said(_))) {
             continue;
         }
-        let mut fates: Vec<Box<dyn FnMut() -> bool>> = vec![Box::new(|| false), Box::new(|| true)];
+        let mut fates: Vec<Box<Fate>> = vec![
+            Box::new(|_| false),
+            Box::new(|_| true),
+            // Files without content.
+            Box::new(|unsure| unsure == Unsure::Name),
+        ];
         for _ in 0..2 * factor() {
             let mut dice = dice.fork();
             let share = dice.f64();
-            fates.push(Box::new(move || dice.f64() < share));
+            fates.push(Box::new(move |_| dice.f64() < share));
         }
         for mut fate in fates {
-            let after = Directory::new();
+            let after = Directory::in_memory();
             disk.lose_power(after.path(), &mut fate);
             check(after.path(), &calls[..=index]);
             losses += 1;

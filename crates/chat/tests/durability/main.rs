@@ -5,6 +5,7 @@
 mod batches;
 mod child;
 mod disk;
+mod failing;
 mod full;
 mod killed;
 mod power;

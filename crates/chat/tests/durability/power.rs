@@ -81,7 +81,7 @@ fn a_store_that_does_not_sync_would_be_found_out() {
         }
     }
     let after = Directory::new();
-    disk.lose_power(after.path(), &mut || false);
+    disk.lose_power(after.path(), &mut |_| false);
     let store = open(after.path()).unwrap();
     assert!(crate::batches::there(&store, 0).is_empty());
 }

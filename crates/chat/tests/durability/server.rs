@@ -5,6 +5,7 @@
 mod client;
 mod crowd;
 mod deeds;
+mod failing;
 mod full;
 mod history;
 mod killed;

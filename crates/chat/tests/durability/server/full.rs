@@ -13,10 +13,10 @@ use crate::full::{can_mount, unshare};
 
 const DIRECTORY: &str = "SWITCHBOARD_FULL_SERVER";
 
-const ROOM: &str = "#lobby";
+pub const ROOM: &str = "#lobby";
 
 /// Who talks, and who listens.
-struct Talk {
+pub struct Talk {
     speaker: Irc,
     spoken: Log,
     plain: Lines,
@@ -26,7 +26,7 @@ struct Talk {
 }
 
 impl Talk {
-    fn start(address: &str, name: &str) -> Talk {
+    pub fn start(address: &str, name: &str) -> Talk {
         let log = |nick: String| Log {
             nick,
             ..Log::default()
@@ -43,7 +43,7 @@ impl Talk {
     }
 
     /// Says something over IRC; what was answered if it was refused.
-    fn speak(&mut self) -> Result<(), Line> {
+    pub fn speak(&mut self) -> Result<(), Line> {
         let number = self.spoken.sent.len();
         let text = format!("{number} {}", "x".repeat(300));
         self.speaker
@@ -59,7 +59,7 @@ impl Talk {
     }
 
     /// The same in plain lines.
-    fn say(&mut self) -> Result<(), String> {
+    pub fn say(&mut self) -> Result<(), String> {
         let number = self.said.sent.len();
         let text = format!("{number} {}", "y".repeat(300));
         let name = self.said.nick.trim_end_matches("/line");
@@ -105,7 +105,7 @@ impl Talk {
     }
 
     /// Until both are stored.
-    fn go_on(&mut self) {
+    pub fn go_on(&mut self) {
         while self.speak().is_err() {}
         while self.say().is_err() {}
     }
@@ -114,7 +114,7 @@ impl Talk {
         self.spoken.receipts + self.said.receipts
     }
 
-    fn logs(self) -> [Log; 3] {
+    pub fn logs(self) -> [Log; 3] {
         [self.spoken, self.said, self.read]
     }
 }
