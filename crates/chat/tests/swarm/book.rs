@@ -34,9 +34,34 @@ pub enum Phase {
 }
 
 /// What a connection has heard of a room.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Heard {
     last: Option<u64>,
+    /// It has asked for what it had missed, up to the end.
+    pub caught_up: bool,
+    /// Which of the joins of this connection it was.
+    pub number: u32,
+}
+
+impl Heard {
+    /// Nothing, yet.
+    pub fn of_join(number: u32) -> Heard {
+        Heard {
+            last: None,
+            caught_up: false,
+            number,
+        }
+    }
+}
+
+/// What a person knows of a room, from all its connections.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    places: BTreeSet<u64>,
+    /// From the history, on the present connection: these may be told, too.
+    read: BTreeSet<u64>,
+    /// Nothing up to here is missing.
+    up_to: Option<u64>,
 }
 
 /// One person: on one connection after the other.
@@ -53,6 +78,8 @@ pub struct Person {
     pub own: BTreeSet<Id>,
     /// Does not hear its own messages.
     pub deaf_to_itself: bool,
+    /// Goes on after the last message that it knows, whenever it comes back into a room.
+    pub known: BTreeMap<String, Known>,
 }
 
 #[derive(Debug)]
@@ -104,6 +131,7 @@ impl Book {
             it.rooms.clear();
             it.own.clear();
             it.content = false;
+            it.known.values_mut().for_each(|known| known.read.clear());
         });
     }
 
@@ -168,7 +196,61 @@ impl Book {
                 );
             }
             heard.last = Some(place);
+            let known = it.known.entry(room.to_owned()).or_default();
+            let is_new = known.places.insert(place) || known.read.contains(&place);
+            if heard.caught_up {
+                known.up_to = Some(place);
+            }
+            assert!(
+                is_new,
+                "{person} hears {place} of {room} on two connections"
+            );
         });
+    }
+
+    /// The last message of a room up to which a person knows all.
+    pub fn last_known(&self, person: usize, room: &str) -> Option<u64> {
+        self.with(person, |it| it.known.get(room)?.up_to)
+    }
+
+    /// A person has read a part of a room's history: it says whether that was the end.
+    pub fn read(&self, person: usize, join: (&str, u32), after: Option<u64>, page: &[u64]) -> bool {
+        let (room, number) = join;
+        assert!(page.is_sorted(), "a history in disorder: {page:?}");
+        let is_after = page.first().is_none_or(|first| Some(*first) > after);
+        assert!(is_after, "{page:?} is not after {after:?}");
+        self.with(person, |it| {
+            let known = it.known.entry(room.to_owned()).or_default();
+            known.places.extend(page);
+            known.read.extend(page);
+            known.up_to = known.up_to.max(page.last().copied());
+            let is_end = page.is_empty();
+            // Otherwise it was asked before it left the room, and came back.
+            let heard = it.rooms.get_mut(room);
+            let heard = heard.filter(|heard| heard.number == number);
+            if let Some(heard) = heard.filter(|_| is_end) {
+                heard.caught_up = true;
+                known.up_to = known.places.last().copied();
+            }
+            is_end
+        })
+    }
+
+    /// Who asks for what it has missed knows all messages since the first one.
+    pub fn check_all_known(&self) {
+        let stored = self.witness.stored();
+        for (number, person) in self.pages.borrow().people.iter().enumerate() {
+            for (room, heard) in &person.rooms {
+                let Some(known) = person.known.get(room).filter(|_| heard.caught_up) else {
+                    continue;
+                };
+                let first = known.places.first().copied().unwrap_or(u64::MAX);
+                let missed = stored.before(room, u64::MAX).find(|(place, _)| {
+                    *place > first && !stored.is_redacted(*place) && !known.places.contains(place)
+                });
+                assert_eq!(missed, None, "{number} does not know all of {room}");
+            }
+        }
     }
 
     /// Everybody has heard the last message of each of its rooms.

@@ -5,6 +5,7 @@
 //! seeds than usual; see [`switchboard::sim::Swarm`] for the other variables.
 
 mod book;
+mod carrier;
 mod irc;
 mod plain;
 mod text;

@@ -14,6 +14,8 @@ use crate::town::{self, Speech, Town};
 enum Line {
     Said(Id),
     Command,
+    /// `/quiet`: it is heeded at once, and answered when what was said before it is.
+    Quiet,
     /// A command when all was well: it shows that the connection is there.
     Check,
 }
@@ -55,7 +57,10 @@ impl Plain {
                 0..7 => self.say(town, cx)?,
                 7 => (0..town::draw(cx, 8)).try_for_each(|_| self.say(town, cx))?,
                 8 | 9 => self.command("/listen", Line::Command, cx)?,
-                10 => self.command("/quiet", Line::Command, cx)?,
+                10 => {
+                    town.book.with(self.me, |it| it.rooms.clear());
+                    self.command("/quiet", Line::Quiet, cx)?;
+                }
                 _ => self.leave(cx)?,
             },
         }
@@ -131,26 +136,25 @@ impl Plain {
             match self.waiting.pop_front() {
                 Some(Line::Said(id)) => town.book.refused(id, why),
                 // A farewell, perhaps.
-                Some(Line::Command | Line::Check) | None => {}
+                Some(Line::Command | Line::Quiet | Line::Check) | None => {}
             }
         } else if line.starts_with("You hear") {
             self.check(line);
-            let was_in = town.book.with(self.me, |it| it.rooms.contains_key(LOBBY));
-            if !was_in {
-                let heard = Heard::default();
-                town.book
-                    .with(self.me, |it| it.rooms.insert(LOBBY.to_owned(), heard));
-            }
+            let is_quiet = self.waiting.contains(&Line::Quiet);
+            town.book.with(self.me, |it| {
+                if !is_quiet && !it.rooms.contains_key(LOBBY) {
+                    it.rooms.insert(LOBBY.to_owned(), Heard::of_join(0));
+                }
+            });
         } else {
             assert!(line.starts_with("You do not hear"), "{line:?}");
             self.check(line);
-            town.book.with(self.me, |it| it.rooms.clear());
         }
     }
 
     fn check(&mut self, line: &str) {
         match self.waiting.pop_front() {
-            Some(Line::Command) => {}
+            Some(Line::Command | Line::Quiet) => {}
             Some(Line::Check) => self.checked = true,
             other => panic!("{line:?} for {other:?}"),
         }

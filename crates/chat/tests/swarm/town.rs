@@ -27,6 +27,8 @@ pub struct Town {
 pub enum Speech {
     /// With all capabilities.
     Irc,
+    /// The same, from a browser.
+    WebSocket,
     /// As in 1993.
     OldIrc,
     Plain,

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use clap::Parser;
 use fastrand::Rng;
+use switchboard::signal::SIGTERM;
 use switchboard::sim::{Action, Faults, Host, Simulation};
-use switchboard::{OnPanic, Reactor, Result};
+use switchboard::{OnPanic, Reactor, Result, SourceOptions};
 use switchboard_chat::chat::settings::Settings;
 use switchboard_chat::cli::{Cli, Command, ServeArgs};
 use switchboard_chat::rate::Rate;
@@ -16,11 +17,18 @@ use switchboard_chat::serve::{self, Server, Storage};
 use crate::book::{Book, Person, Phase, ROOMS};
 use crate::town::{self, Speech, Town};
 
-/// However bad it was, all is well so long after all is well again.
-const SETTLES_WITHIN: Duration = Duration::from_secs(600);
+/// However bad it was, all is well so long after all is well again: longer than those who are gone
+/// without a word are in the way of the others.
+const SETTLES_WITHIN: Duration = Duration::from_secs(900);
 
 /// Longer than the server waits for anybody who says nothing.
 const SILENCE: Duration = Duration::from_secs(700);
+
+/// What a server keeps of a client that reads slowly, where that is to happen.
+const SLOW: usize = 16 * 1024;
+
+/// As usual.
+const INBOX: usize = 16 * 1024;
 
 /// The flags of the server.
 static ARGS: LazyLock<ServeArgs> = LazyLock::new(|| {
@@ -62,18 +70,29 @@ fn settings(rng: &mut Rng) -> Settings {
 
 fn server(sim: &mut Simulation, book: &Book, rng: &mut Rng) -> Result<Host<Server>> {
     let disk = sim.disk("server");
-    let (book, settings) = (book.clone(), settings(rng));
+    let mut settings = settings(rng);
+    let mut args = ARGS.clone();
+    if rng.u8(..8) == 0 {
+        // Those who are gone without a word are in the way of the others for a while.
+        args.max_clients = book.pages.borrow().people.len() as u32 + 1;
+        settings.users_max = args.max_clients as usize;
+    }
+    let mut builder = serve::bounded(&args, Reactor::builder().on_panic(OnPanic::Stop));
+    if rng.u8(..4) == 0 {
+        let options = SourceOptions::default().with_inbox_limit(INBOX);
+        builder = builder.source_options(options.with_watermarks(1024, SLOW));
+    }
+    let (book, flags) = (book.clone(), args.clone());
     let state = move || {
         let (store, archive) = book.witness.open(&disk);
         let storage = Storage::new(Box::new(store), Box::new(archive));
-        Server::new(&ARGS, storage).with_settings(settings.clone())
+        Server::new(&flags, storage).with_settings(settings.clone())
     };
-    let boot = |reactor: &mut Reactor<Server>| {
-        let listeners = serve::bind(&ARGS, reactor, |_| None)?;
-        serve::start(&ARGS, reactor, listeners)
+    let boot = move |reactor: &mut Reactor<Server>| {
+        let listeners = serve::bind(&args, reactor, |_| None)?;
+        serve::start(&args, reactor, listeners)
     };
-    let builder = Reactor::builder().on_panic(OnPanic::Stop);
-    sim.host_with("server", serve::bounded(&ARGS, builder), state, boot)
+    sim.host_with("server", builder, state, boot)
 }
 
 fn people(rng: &mut Rng) -> Vec<Vec<(usize, Speech)>> {
@@ -83,7 +102,8 @@ fn people(rng: &mut Rng) -> Vec<Vec<(usize, Speech)>> {
         let person = |_| {
             number += 1;
             let speech = match rng.u8(..8) {
-                0..5 => Speech::Irc,
+                0..4 => Speech::Irc,
+                4 => Speech::WebSocket,
                 5 => Speech::OldIrc,
                 _ => Speech::Plain,
             };
@@ -138,12 +158,23 @@ pub fn chat(sim: &mut Simulation) -> Result {
         sim.at(Duration::from_micros(rng.u64(..during * 1000)), action);
     }
     sim.run_for(Duration::from_millis(during))?;
+    if rng.u8(..4) == 0 {
+        end_and_begin(sim, server, &mut rng)?;
+    }
     settle(sim, &book, server)?;
     leave(sim, &book, server)?;
     sim.crash(server);
     sim.restart(server)?;
     book.check_fates();
     Ok(())
+}
+
+/// The server is told to end, and whatever has come of that, begins anew.
+fn end_and_begin(sim: &mut Simulation, server: Host<Server>, rng: &mut Rng) -> Result {
+    sim.signal(server, SIGTERM);
+    sim.run_for(Duration::from_millis(rng.u64(..4000)))?;
+    sim.crash(server);
+    sim.restart(server)
 }
 
 /// All goes well again: everybody is in all rooms, and hears all that is said there.
@@ -160,6 +191,7 @@ fn settle(sim: &mut Simulation, book: &Book, server: Host<Server>) -> Result {
     })?;
     sim.run_for(Duration::from_secs(5))?;
     book.check_all_heard();
+    book.check_all_known();
     book.witness.stored().check();
     let chat = sim.state(server).chat();
     assert!(chat.is_settled(), "something is still to be stored");
