@@ -350,8 +350,14 @@ fn stop_when_settled(server: &mut Server, cx: &mut LoopContext<'_, Server>) {
         return;
     }
     match server.stop {
-        Stop::Graceful => cx.stop(),
+        Stop::Graceful => {
+            let stops = (links::GOES_AWAY, "the server stops");
+            server.links.say_goodbye(cx, stops);
+            cx.stop();
+        }
         Stop::Replaced => {
+            let restarts = (links::RESTARTS, "the server restarts: connect again");
+            server.links.say_goodbye(cx, restarts);
             // It fails for want of timers only. Then the other process has the data at the end.
             if let Err(error) = server.storage.call(cx) {
                 tracing::error!("the store is not closed: {error}");

@@ -21,6 +21,12 @@ use crate::chat::refusal::Refusal;
 use crate::escape::Escaped;
 use crate::irc::render::{self, Rendered, Viewer};
 use crate::irc::session::write_error;
+use crate::wire::websocket;
+
+/// Why a WebSocket is closed (RFC 6455 section 7.4.1, and the registry that it founds).
+pub(super) const GOES_AWAY: u16 = 1001;
+pub(super) const RESTARTS: u16 = 1012;
+const SENT_AWAY: u16 = 1008;
 
 /// How a user is told things.
 #[derive(Debug)]
@@ -91,6 +97,21 @@ impl Links {
         }) = self.get_mut(user)
         {
             change(due);
+        }
+    }
+
+    /// Tells all IRC clients that the server goes. They hear of nothing more: the chat does not reach
+    /// them any longer.
+    pub(super) fn say_goodbye(
+        &mut self,
+        cx: &mut LoopContext<'_, Server>,
+        (code, reason): (u16, &str),
+    ) {
+        for link in std::mem::take(&mut self.0).into_iter().flatten() {
+            if let Carrier::Irc(viewer) = link.carrier {
+                // Who does not take it is gone, or reads too slowly.
+                let _ = cx.send_to(link.token, last_words(viewer, code, reason));
+            }
         }
     }
 
@@ -263,13 +284,7 @@ impl Outlet for Post<'_, '_> {
         let (token, bytes) = (
             link.token,
             match &link.carrier {
-                Carrier::Irc(viewer) => {
-                    let mut line = Vec::new();
-                    write_error(&mut line, reason);
-                    let mut bytes = viewer.carrier().carry(line);
-                    bytes.extend_from_slice(viewer.carrier().goodbye());
-                    bytes.into()
-                }
+                Carrier::Irc(viewer) => last_words(*viewer, SENT_AWAY, reason),
                 Carrier::Plain(_) => Answers::refused(&reason, true).into(),
             },
         );
@@ -290,6 +305,17 @@ impl Outlet for Post<'_, '_> {
             self.cx.resume_source(link.token);
         }
     }
+}
+
+/// What an IRC client is told before its connection is closed; behind it nothing may be sent.
+fn last_words(viewer: Viewer, code: u16, reason: &str) -> Bytes {
+    let mut line = Vec::new();
+    write_error(&mut line, reason);
+    let mut words = viewer.carrier().carry(line);
+    if let render::Carrier::WebSocket(_) = viewer.carrier() {
+        websocket::put_close(code, reason, &mut words);
+    }
+    words.into()
 }
 
 /// What a listening plain client reads of an event.

@@ -324,8 +324,8 @@ impl Handler<Server> for Keeper {
         if server.storage.batch != Some(done.job) {
             return match done.take::<Pruned>()? {
                 // Batches that have come meanwhile are before the next step on the lane.
-                Ok(true) => self.prune(server, cx),
-                Ok(false) => Ok(()),
+                Ok(true) if self.closing.is_none() => self.prune(server, cx),
+                Ok(_) => Ok(()),
                 Err(error) => {
                     tracing::error!("old messages are not removed: {error}");
                     Ok(())

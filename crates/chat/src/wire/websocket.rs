@@ -28,7 +28,7 @@ use std::io::{self, Cursor, Read, Write};
 use bytes::Bytes;
 use memchr::memchr2;
 use tungstenite::error::Error;
-use tungstenite::protocol::frame::coding::{Data, OpCode};
+use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 use tungstenite::protocol::frame::{FrameHeader, Utf8Bytes};
 use tungstenite::protocol::{CloseFrame, Message, Role, WebSocketConfig, WebSocketContext};
 
@@ -109,6 +109,28 @@ fn put_frame(line: &[u8], kind: Kind, out: &mut Vec<u8>) {
         .format(length, out)
         .expect("memory takes all that is written");
     out.extend_from_slice(payload);
+}
+
+/// Appends a close, as any server says it to any client (RFC 6455 section 7.4.1): 1001 when the
+/// server goes away, 1008 when it sends the client away. A reason of more than 123 bytes is cut.
+/// Send nothing behind it.
+pub fn put_close(code: u16, reason: &str, out: &mut Vec<u8>) {
+    let header = FrameHeader {
+        opcode: OpCode::Control(Control::Close),
+        ..FrameHeader::default()
+    };
+    let reason = cut(reason);
+    header
+        .format(2 + reason.len() as u64, out)
+        .expect("memory takes all that is written");
+    out.extend_from_slice(&code.to_be_bytes());
+    out.extend_from_slice(reason.as_bytes());
+}
+
+/// As much of a reason as there is room for behind its code.
+fn cut(reason: &str) -> &str {
+    let room = reason.len().min(CONTROL_BYTES_MAX - 2);
+    &reason[..reason.floor_char_boundary(room)]
 }
 
 fn without_newline(line: &[u8]) -> &[u8] {
@@ -260,10 +282,8 @@ impl WebSocket {
     ///
     /// A reason of more than 123 bytes is cut.
     pub fn close(&mut self, code: u16, reason: &str, out: &mut Vec<u8>) {
-        let room = reason.len().min(CONTROL_BYTES_MAX - 2);
-        let end = reason.floor_char_boundary(room);
         self.is_closing = true;
-        self.say_goodbye(code, reason[..end].into(), out);
+        self.say_goodbye(code, cut(reason).into(), out);
     }
 
     fn say_goodbye(&mut self, code: u16, reason: Utf8Bytes, out: &mut Vec<u8>) {

@@ -2,6 +2,7 @@
 
 mod account;
 mod connect;
+mod farewell;
 mod limits;
 mod replay;
 mod serve;

@@ -332,8 +332,12 @@ fn after_our_goodbye_only_the_clients_counts() {
 fn a_long_reason_is_cut_between_characters() {
     let mut websocket = WebSocket::new(&LIMITS);
     let mut out = Vec::new();
-    websocket.close(1000, &"\u{e9}".repeat(100), &mut out);
-    assert_eq!(out, goodbye(1000, &"\u{e9}".repeat(61)));
+    let reason = "\u{e9}".repeat(100);
+    websocket.close(1000, &reason, &mut out);
+    assert_eq!(out, goodbye(1000, &reason[..122]));
+    out.clear();
+    put_close(1000, &reason, &mut out);
+    assert_eq!(out, goodbye(1000, &reason[..122]));
 }
 
 #[test]
