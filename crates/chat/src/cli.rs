@@ -5,6 +5,7 @@
 pub mod account;
 pub mod config;
 pub mod data;
+mod entrance;
 mod serve;
 
 use std::fmt::{self, Display, Formatter};
@@ -21,7 +22,8 @@ use data::{BackupArgs, ExportArgs, ImportArgs};
 
 use crate::host_port::HostPort;
 
-pub use serve::{DecoySecret, Entrance, ServeArgs, Tls};
+pub use entrance::Entrance;
+pub use serve::{DecoySecret, ServeArgs, Tls};
 
 /// A chat that one command runs: clients send messages, the server shows each one and answers it.
 #[derive(Debug, Clone, Parser)]

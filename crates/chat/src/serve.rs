@@ -20,16 +20,18 @@ mod no_handover;
 mod plain;
 mod server;
 mod storage;
+mod sts;
 
 use std::fmt::Write as _;
 use std::io::{Write as _, stdout};
 use std::net::ToSocketAddrs as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use switchboard::service::ServiceManager;
-use switchboard::signal::{SIGINT, SIGTERM, SIGUSR2};
+use switchboard::signal::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
 use switchboard::{
     Builder, Close, Context, Error, Handler, Listener, LoopContext, Reactor, Recording, Result,
     SourceOptions,
@@ -44,6 +46,7 @@ use crate::host_port::HostPort;
 use crate::logging::Log;
 use crate::store::StoreError;
 use crate::store::sqlite::SqliteStore;
+use certificate::Files;
 use door::Door;
 use greeting::Visitor;
 #[cfg(target_os = "linux")]
@@ -120,6 +123,9 @@ fn set_up(args: &ServeArgs) -> std::result::Result<(Reactor<Server>, String), St
     let mut args = args.clone();
     args.decoys = Some(certificate::decoy_secret(&args.data.directory()?)?);
     args.motd_line = motd::lines(args.motd.as_deref())?;
+    let certificate = certificate::of(&args)?;
+    let is_checkable = certificate.as_ref().is_some_and(|it| !it.is_self_signed);
+    sts::settle(&mut args, is_checkable)?;
     let args = &args;
     let seed =
         getrandom::u64().map_err(|error| format!("the system has no randomness: {error}"))?;
@@ -128,11 +134,12 @@ fn set_up(args: &ServeArgs) -> std::result::Result<(Reactor<Server>, String), St
         let recording = Recording::new(file, PROGRAM, VERSION);
         builder = builder.record(recording.with_configuration(args.to_lines()));
     }
-    let certificate = certificate::of(args)?;
     let has_data = opened.is_some();
     let mut reactor =
         reactor(args, builder, opened.unwrap_or_else(Storage::absent)).map_err(say)?;
-    reactor.state_mut().tls = certificate.as_ref().map(|tls| tls.server.clone());
+    reactor.state_mut().tls = certificate
+        .as_ref()
+        .map(|tls| (tls.server.clone(), tls.files.clone()));
     reactor.state_mut().again = Start::of_this_process();
     let listeners = bind(args, &mut reactor, |entrance| handover.take(entrance))?;
     if let Some(shortage) = descriptors::make_room(args.max_clients as usize) {
@@ -166,9 +173,11 @@ fn set_up(args: &ServeArgs) -> std::result::Result<(Reactor<Server>, String), St
 /// # Errors
 /// One line that says why not and what to do.
 pub fn check(args: &ServeArgs) -> std::result::Result<(), String> {
-    if args.tls != Some(Tls::SelfSigned) || args.tls_key.is_some() {
+    let is_made_here = args.tls == [Tls::SelfSigned] && args.tls_key.is_empty();
+    if !is_made_here {
         certificate::of(args)?;
     }
+    sts::check(args)?;
     let directory = args.data.directory()?;
     if !directory.is_dir() && directory.exists() {
         return Err(format!("{} is not a directory", directory.display()));
@@ -255,10 +264,15 @@ pub fn bind(
 /// # Errors
 /// There are too few descriptors.
 pub fn start(args: &ServeArgs, reactor: &mut Reactor<Server>, listeners: Vec<Listener>) -> Result {
+    if reactor.state().tls.is_none() && !args.tls.is_empty() {
+        let server = certificate::for_a_replay()?;
+        reactor.state_mut().tls = Some((server, Files::default()));
+    }
+    let told = sts::of(args, &listeners)?;
     let entrances = args.listen.iter().zip(listeners);
     let entrances = entrances.map(|(entrance, listener)| {
         let listener = match (&reactor.state().tls, entrance.is_tls()) {
-            (Some(tls), true) => listener.with_tls(tls),
+            (Some((tls, _)), true) => listener.with_tls(tls),
             _ => listener,
         };
         let door = Door {
@@ -271,7 +285,11 @@ pub fn start(args: &ServeArgs, reactor: &mut Reactor<Server>, listeners: Vec<Lis
     let entrances = entrances.collect();
     reactor.with(|server, cx| {
         server.entrances = entrances;
-        let keeper = cx.signals(&[SIGINT, SIGTERM, SIGUSR2], Keeper::default())?;
+        // Nobody has it yet but the server.
+        if let Some(irc) = Arc::get_mut(&mut server.irc) {
+            irc.sts = told;
+        }
+        let keeper = cx.signals(&[SIGINT, SIGTERM, SIGHUP, SIGUSR2], Keeper::default())?;
         Keeper::start(server, cx, keeper)
     })
 }

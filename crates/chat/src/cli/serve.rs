@@ -3,7 +3,6 @@
 //! It must never act: it turns words into values, or into an error that says what to write.
 
 use std::fmt::{self, Display, Formatter};
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -12,15 +11,13 @@ use clap::{Args, Parser, ValueHint};
 use switchboard::Driver;
 
 use super::data::DataArgs;
+use super::entrance::Entrance;
 use super::{Cli, Command, LogArgs, Switch};
 use crate::accounts::decoys::SECRET_BYTES;
 use crate::chat::names;
 use crate::chat::settings::{Registration, Settings};
-use crate::host_port::{HostPort, NotAnAddress};
 use crate::limits::Limits;
-use crate::serve::Protocols;
 use crate::store::retention::Retention;
-use crate::wire::detect::Detect;
 
 /// Flags of `serve`.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
@@ -54,14 +51,28 @@ pub struct ServeArgs {
     #[arg(long, hide = true)]
     pub decoys: Option<DecoySecret>,
 
-    /// Speak TLS, too: with the certificates in FILE (and --tls-key), or "self-signed", which makes
-    /// one in the data directory and says its fingerprint
+    /// Speak TLS, too: with the certificate in FILE and those that lead to its root (and
+    /// --tls-key), or "self-signed", which makes one in the data directory and says its
+    /// fingerprint. Give it more than once for several: a client is shown the one that is for the
+    /// host it asks for, or the first. SIGHUP has the files read again
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub tls: Option<Tls>,
+    pub tls: Vec<Tls>,
 
-    /// The key of the certificate in --tls FILE
+    /// The key of the certificate in --tls FILE; as often as that, in the same order
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub tls_key: Option<PathBuf>,
+    pub tls_key: Vec<PathBuf>,
+
+    /// How long IRC clients should remember to come by TLS alone (IRCv3 "sts"). They are told if
+    /// there is a certificate that is not self-signed; a client that knows refuses to come without
+    /// TLS, or with a certificate that it cannot check, until the time is over. "off": they are not
+    /// told; 1s: they forget it soon
+    #[arg(long, value_name = "DURATION", default_value_t = Switch(Some(STS_DURATION)))]
+    pub sts_duration: Switch<Duration>,
+
+    /// The port on which they find TLS, if it is another one for them than here. Given, they are
+    /// told whatever the certificate
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub sts_port: Option<u16>,
 
     /// Listen without TLS even where everyone can connect from everywhere
     #[arg(long)]
@@ -186,6 +197,10 @@ const MESSAGE_BYTES_MAX: i64 = 1024 * 1024;
 /// More than any process has descriptors for.
 const CLIENTS_MAX: i64 = 1024 * 1024;
 
+/// A day: whoever comes daily never comes in the clear again, and who has done away with the
+/// certificate has lost nobody for long.
+const STS_DURATION: Duration = Duration::from_secs(24 * 3600);
+
 impl ServeArgs {
     /// The flags as limits.
     pub fn limits(&self) -> Limits {
@@ -231,7 +246,7 @@ impl ServeArgs {
         if let Some(decoys) = &self.decoys {
             lines.push_str(&format!("--decoys={decoys}\n"));
         }
-        if self.tls.is_some() {
+        if !self.tls.is_empty() {
             // Which one does not matter where no bytes are encrypted.
             lines.push_str("--tls=self-signed\n");
         }
@@ -244,6 +259,10 @@ impl ServeArgs {
             for value in values {
                 lines.push_str(&format!("--{flag}={value}\n"));
             }
+        }
+        lines.push_str(&format!("--sts-duration={}\n", self.sts_duration));
+        if let Some(port) = self.sts_port {
+            lines.push_str(&format!("--sts-port={port}\n"));
         }
         for origin in &self.allow_origin {
             lines.push_str(&format!("--allow-origin={origin}\n"));
@@ -284,94 +303,6 @@ impl ServeArgs {
             Ok(_) => Err("they are another command's".to_owned()),
             Err(error) => Err(error.to_string()),
         }
-    }
-}
-
-/// An address to listen at, and what is spoken there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entrance {
-    scheme: Option<&'static str>,
-    address: HostPort,
-}
-
-/// What can be put in front of an address: what is looked for, whether plain lines are spoken, and
-/// whether it begins with TLS.
-const SCHEMES: [(&str, Detect, bool, bool); 5] = [
-    ("irc", only(false, true), false, false),
-    ("ircs", only(false, true), false, true),
-    ("http", only(true, false), false, false),
-    ("https", only(true, false), false, true),
-    ("plain", only(false, false), true, false),
-];
-
-const fn only(http: bool, irc: bool) -> Detect {
-    Detect {
-        tls: false,
-        http,
-        irc,
-    }
-}
-
-impl Entrance {
-    /// Where.
-    pub fn address(&self) -> &HostPort {
-        &self.address
-    }
-
-    /// What is spoken there.
-    pub fn protocols(&self) -> Protocols {
-        match self.row() {
-            Some((_, detect, plain, _)) => Protocols { detect, plain },
-            None => Protocols::default(),
-        }
-    }
-
-    /// Whether only programs on this machine can come in there.
-    pub fn is_local(&self) -> bool {
-        let host = self.address.host();
-        let address = host.parse::<IpAddr>();
-        host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|ip| ip.is_loopback())
-    }
-
-    /// Whether every connection begins with TLS.
-    pub fn is_tls(&self) -> bool {
-        self.row().is_some_and(|(.., tls)| tls)
-    }
-
-    fn row(&self) -> Option<(&'static str, Detect, bool, bool)> {
-        let scheme = self.scheme?;
-        SCHEMES.into_iter().find(|(name, ..)| *name == scheme)
-    }
-}
-
-impl FromStr for Entrance {
-    type Err = NotAnAddress;
-
-    fn from_str(text: &str) -> Result<Entrance, NotAnAddress> {
-        for (name, ..) in SCHEMES {
-            let rest = text
-                .strip_prefix(name)
-                .and_then(|rest| rest.strip_prefix("://"));
-            if let Some(rest) = rest {
-                return Ok(Entrance {
-                    scheme: Some(name),
-                    address: rest.parse()?,
-                });
-            }
-        }
-        Ok(Entrance {
-            scheme: None,
-            address: text.parse()?,
-        })
-    }
-}
-
-impl Display for Entrance {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        if let Some(scheme) = self.scheme {
-            write!(f, "{scheme}://")?;
-        }
-        self.address.fmt(f)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::cli::ServeArgs;
 /// # Errors
 /// What to write instead.
 pub(super) fn check(args: &ServeArgs, address: SocketAddr) -> Result<(), String> {
-    if args.tls.is_some() || args.allow_plaintext || !is_public(address.ip()) {
+    if !args.tls.is_empty() || args.allow_plaintext || !is_public(address.ip()) {
         return Ok(());
     }
     Err(format!(

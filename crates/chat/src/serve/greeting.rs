@@ -77,7 +77,7 @@ impl Greeting {
     ) -> Result {
         match decision {
             Decision::Tls => {
-                let Some(tls) = &server.tls else {
+                let Some((tls, _)) = &server.tls else {
                     tracing::warn!(
                         "{} speaks TLS, for which this server has no certificate: give it one \
                          by --tls",

@@ -8,6 +8,7 @@ use std::time::Duration;
 use switchboard::{Listener, LoopContext, tls};
 
 use super::Start;
+use super::certificate::Files;
 use super::dice::Dice;
 use super::door::Door;
 use super::links::{Links, Post};
@@ -34,7 +35,8 @@ pub struct Server {
     pub(super) answers: Answers,
     pub(super) irc: Arc<IrcConfig>,
     pub(super) site: Site,
-    pub(super) tls: Option<tls::Server>,
+    /// What TLS is spoken with, and where that was read.
+    pub(super) tls: Option<(tls::Server, Files)>,
     /// How long a client may take to say what it speaks, and who it is.
     pub(super) handshake: Duration,
     /// Connections that count against the limit.

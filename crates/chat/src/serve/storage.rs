@@ -5,9 +5,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
-use switchboard::signal::SIGUSR2;
+use switchboard::signal::{SIGHUP, SIGUSR2};
 use switchboard::{Context, Done, Handler, JobId, Lane, LoopContext, Result, TimerId, Token};
 
+use super::certificate::Reading;
 use super::dice::Dice;
 use super::{Server, Stop, open_doors, signal, stop_when_settled};
 use crate::chat::Chat;
@@ -145,6 +146,7 @@ pub(super) struct Keeper {
     loading: Option<JobId>,
     loaded: bool,
     closing: Option<JobId>,
+    certificates: Reading,
 }
 
 impl Keeper {
@@ -294,13 +296,11 @@ impl Handler<Server> for Keeper {
         cx: &mut Context<'_, Server>,
         number: i32,
     ) -> Result {
-        if number == SIGUSR2 {
-            match &server.again {
-                Some(start) => start.again(),
-                None => tracing::error!("how this program was started is not known"),
-            }
-        } else {
-            signal(server, cx);
+        match (number, &server.again) {
+            (SIGHUP, _) => self.certificates.begin(server, cx),
+            (SIGUSR2, Some(start)) => start.again(),
+            (SIGUSR2, None) => tracing::error!("how this program was started is not known"),
+            _ => signal(server, cx),
         }
         Ok(())
     }
@@ -316,6 +316,10 @@ impl Handler<Server> for Keeper {
                 .take::<Loaded>()
                 .unwrap_or_else(|error| Err(StoreError::Failed(error.to_string())));
             return self.loaded(server, cx, loaded);
+        }
+        if self.certificates.is_read_by(done.job) {
+            self.certificates.end(server, cx, done);
+            return Ok(());
         }
         if self.closing == Some(done.job) {
             cx.stop();

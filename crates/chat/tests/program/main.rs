@@ -5,6 +5,7 @@ mod connect;
 mod farewell;
 mod limits;
 mod replay;
+mod secure;
 mod serve;
 mod speaker;
 #[cfg(target_os = "linux")]

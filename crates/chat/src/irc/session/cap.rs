@@ -8,6 +8,7 @@ use crate::chat::settings::Registration;
 use crate::irc::caps::{self, Caps};
 use crate::irc::message::Message;
 use crate::irc::numeric::{ERR_INVALIDCAPCMD, ERR_NEEDMOREPARAMS};
+use crate::irc::render::Carrier;
 use crate::irc::write::{Line, text_room};
 
 pub(super) const COMMANDS: &[Entry] = &[Entry::new("CAP", 1, cap).when(Needs::Nothing)];
@@ -60,8 +61,10 @@ impl Call<'_, '_> {
         if self.chat().settings().registration != Registration::Closed {
             offered = offered | caps::ACCOUNT_REGISTRATION;
         }
-        // Without values, it says nothing.
-        if self.config().sts.is_some() && self.session.cap_version >= WITH_VALUES {
+        // Without values, it says nothing; and a WebSocket's TLS is its page's business.
+        let understands = self.session.cap_version >= WITH_VALUES
+            && matches!(self.session.carrier, Carrier::Stream);
+        if self.config().sts.is_some() && understands {
             offered = offered | caps::STS;
         }
         offered
