@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 pub struct Partner {
     /// What the program is called in messages.
     name: &'static str,
-    /// The Debian package that brings it.
+    /// The Debian packages that bring it, with a space between them.
     package: &'static str,
     /// Commands that may be it, the preferred one first; none if it is the name.
     commands: &'static [&'static str],
@@ -64,6 +64,25 @@ impl Partner {
     };
     /// The command line of GNU SASL, clients and servers that are not ours.
     pub const GSASL: Self = Self::named("gsasl");
+    /// `irssi`, a chat client on a terminal.
+    pub const IRSSI: Self = Self::named("irssi");
+    /// `weechat-headless`, the chat client without its terminal. Its plugins bring the named pipe
+    /// that it is driven by.
+    pub const WEECHAT: Self = Self {
+        package: "weechat-headless weechat-plugins",
+        ..Self::named("weechat-headless")
+    };
+    /// A Python with `websockets`: a WebSocket client that is not ours. The distribution's own comes
+    /// first, since its packages are there.
+    pub const WEBSOCKETS: Self = Self {
+        name: "a python3 with websockets",
+        package: "python3-websockets",
+        commands: &["/usr/bin/python3", "python3"],
+        arguments: &["-u"],
+        probe: Some(&["-c", "import websockets"]),
+    };
+    /// `socat`, which lends TLS to clients that have none.
+    pub const SOCAT: Self = Self::named("socat");
     /// `valgrind`, for counting instructions.
     pub const VALGRIND: Self = Self::named("valgrind");
 
@@ -79,6 +98,10 @@ impl Partner {
         Self::VALGRIND,
         Self::DIG,
         Self::GSASL,
+        Self::IRSSI,
+        Self::WEECHAT,
+        Self::WEBSOCKETS,
+        Self::SOCAT,
     ];
 
     /// A program whose package and command are called like the program itself.
@@ -92,7 +115,7 @@ impl Partner {
         }
     }
 
-    /// The Debian package that brings it.
+    /// The Debian packages that bring it, with a space between them.
     pub const fn package(&self) -> &'static str {
         self.package
     }
@@ -235,8 +258,8 @@ mod tests {
     #[test]
     fn ci_installs_every_partner() {
         let script = include_str!("../../../.ci/run");
-        for partner in Partner::ALL {
-            let package = partner.package();
+        let packages = Partner::ALL.iter().map(Partner::package);
+        for package in packages.flat_map(str::split_whitespace) {
             let is_listed = script
                 .lines()
                 .any(|line| line.split_whitespace().next() == Some(package));

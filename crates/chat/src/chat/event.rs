@@ -74,6 +74,14 @@ pub struct Message {
     pub redacted: Option<Arc<Redaction>>,
 }
 
+impl Message {
+    /// What its sender does, as in `waves`, if it says that in the way of IRC clients (`/me waves`).
+    pub fn action(&self) -> Option<&str> {
+        let action = self.text.strip_prefix("\x01ACTION ")?;
+        Some(action.strip_suffix('\x01').unwrap_or(action))
+    }
+}
+
 /// That a message was taken back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redaction {

@@ -328,9 +328,13 @@ fn plain_line(event: &Event) -> Option<Vec<u8>> {
         .nick
         .strip_suffix("/line")
         .unwrap_or(&message.from.nick);
+    let (opening, text) = match message.action() {
+        Some(action) => (format!("* {nick}"), action),
+        None => (format!("<{nick}>"), &*message.text),
+    };
     let mut lines = String::new();
-    for line in message.text.split('\n') {
-        lines.push_str(&format!("<{nick}> {}\n", Escaped::new(line.as_bytes())));
+    for line in text.split('\n') {
+        lines.push_str(&format!("{opening} {}\n", Escaped::new(line.as_bytes())));
     }
     Some(lines.into_bytes())
 }

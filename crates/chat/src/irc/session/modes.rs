@@ -211,7 +211,10 @@ impl Call<'_, '_> {
         let mut params = vec![&*shown, &*letters];
         params.extend(arguments.iter().map(String::as_str));
         self.numeric(RPL_CHANNELMODEIS, &params);
-        self.numeric(RPL_CREATIONTIME, &[&shown, &seconds.to_string()]);
+        // The lobby is there before anything happens, so nobody knows since when.
+        if seconds > 0 {
+            self.numeric(RPL_CREATIONTIME, &[&shown, &seconds.to_string()]);
+        }
     }
 
     fn show_list(&mut self, name: &str, letter: char) {
