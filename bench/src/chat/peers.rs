@@ -331,6 +331,9 @@ fn ours(port: u16, directory: &str, driver: &str) -> Vec<OsString> {
         "off",
         "--idle-timeout",
         "off",
+        // The others show nobody what was said before.
+        "--backlog",
+        "off",
         "--log-level",
         "warn",
     ]

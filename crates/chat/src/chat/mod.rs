@@ -104,6 +104,8 @@ pub struct Chat {
     marks: Marks,
     database: u32,
     last_sequence: u64,
+    /// The last message that anybody was told of.
+    last_told: u64,
     last_unix_ms: u64,
     guests_seen: u64,
     /// How often somebody has left a room.
@@ -144,6 +146,7 @@ impl Chat {
             marks: Marks::new(),
             database: snapshot.database,
             last_sequence: snapshot.last_sequence,
+            last_told: snapshot.last_sequence,
             last_unix_ms: snapshot.last_unix_ms,
             guests_seen: 0,
             emptyings: 0,
@@ -330,6 +333,15 @@ impl Chat {
     fn stamp(&mut self, now: Moment) -> u64 {
         self.last_unix_ms = self.last_unix_ms.max(now.unix_ms);
         self.last_unix_ms
+    }
+
+    /// The last message that those who were to be told of it were told of. Later ones are still to
+    /// be told, to whoever is in by then.
+    pub fn last_told(&self) -> ids::Msgid {
+        ids::Msgid {
+            database: self.database,
+            sequence: self.last_told,
+        }
     }
 
     fn next_msgid(&mut self) -> ids::Msgid {

@@ -147,6 +147,7 @@ impl Chat {
         match it.deed.wish {
             Wish::Record(_) | Wish::Room | Wish::NoRoom => {}
             Wish::Said { message, to } => {
+                self.last_told = self.last_told.max(message.msgid.sequence);
                 let event = Event::Said {
                     message: Arc::clone(&message),
                     sender,

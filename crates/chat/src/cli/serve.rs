@@ -107,6 +107,11 @@ pub struct ServeArgs {
     #[arg(long, hide = true)]
     pub motd_line: Vec<String>,
 
+    /// Show whoever comes into a room the last N messages, if the client cannot ask for them by
+    /// CHATHISTORY (up to 1000); "off": none
+    #[arg(long, value_name = "N", default_value_t = Switch(Some(BACKLOG)))]
+    pub backlog: Switch<u32>,
+
     /// Who runs the server and how to reach them, for /ADMIN; up to three lines, each with the flag
     #[arg(long, value_name = "TEXT", value_parser = contact)]
     pub contact: Vec<String>,
@@ -194,6 +199,9 @@ pub struct ServeArgs {
 /// A limit is a number of bytes that one client makes the server hold.
 const MESSAGE_BYTES_MAX: i64 = 1024 * 1024;
 
+/// About two screens.
+const BACKLOG: u32 = 50;
+
 /// More than any process has descriptors for.
 const CLIENTS_MAX: i64 = 1024 * 1024;
 
@@ -270,6 +278,7 @@ impl ServeArgs {
         for host in &self.allow_host {
             lines.push_str(&format!("--allow-host={host}\n"));
         }
+        lines.push_str(&format!("--backlog={}\n", self.backlog));
         if self.metrics {
             lines.push_str("--metrics\n");
         }

@@ -33,6 +33,9 @@ pub struct IrcConfig {
     pub admin_info: Vec<Arc<str>>,
     /// Entries of a history or a search that are told at once.
     pub history_max: usize,
+    /// Messages that somebody who comes into a room is shown of what was said there, if the client
+    /// cannot ask for them; 0: none.
+    pub backlog: usize,
     /// The message of the day, by lines; none: `422`.
     pub motd: Vec<Arc<str>>,
     /// Where TLS is spoken: clients that come without it are told to come there, and those that come
@@ -67,6 +70,7 @@ impl IrcConfig {
             started_unix_ms: None,
             admin_info: Vec::new(),
             history_max: 100,
+            backlog: 0,
             motd: Vec::new(),
             sts: None,
             ping_after: Duration::from_secs(120),

@@ -18,6 +18,7 @@
 mod about;
 mod accounts;
 mod administration;
+mod backlog;
 mod batches;
 mod call;
 mod cap;

@@ -113,6 +113,7 @@ impl Server {
             .map_or([0; SECRET_BYTES], |secret| secret.0);
         let mut irc = IrcConfig::new(args.name.as_str().into(), &secret);
         irc.network = args.network.as_str().into();
+        irc.backlog = args.backlog.0.map_or(0, |count| count as usize);
         irc.motd = args
             .motd_line
             .iter()

@@ -32,7 +32,9 @@ pub fn command(wrapper: &[&str], directory: &Path, flags: &[&str]) -> Command {
     command
         .args(words)
         .args(["serve", "--listen", "127.0.0.1:0"]);
-    command.args(["--rate", "off", "--quiet"]).args(flags);
+    // Who comes back is to hear what it has not heard.
+    command.args(["--rate", "off", "--quiet", "--backlog", "off"]);
+    command.args(flags);
     command.arg("--data").arg(data(directory));
     command
 }

@@ -4,6 +4,7 @@ mod accounts;
 mod administration;
 mod anything;
 mod archive;
+mod backlog;
 mod big_rooms;
 mod capabilities;
 mod commands;

@@ -32,12 +32,14 @@ const INBOX: usize = 16 * 1024;
 
 /// The flags of the server.
 static ARGS: LazyLock<ServeArgs> = LazyLock::new(|| {
-    // A pause would make two messages of one that the network delays halfway.
+    // A pause would make two messages of one that the network delays halfway, and what is shown to
+    // whoever comes in was seen before.
     let words = [
         "switchboard",
         "serve",
         "--listen=10.0.0.1:8080",
         "--pause=off",
+        "--backlog=off",
     ];
     match Cli::try_parse_from(words) {
         Ok(Cli {

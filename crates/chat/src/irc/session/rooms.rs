@@ -1,6 +1,7 @@
 //! Rooms as clients see them: `JOIN`, `PART`, `TOPIC`, `KICK`, `INVITE`. It must never show
 //! an outsider what is in a secret room, nor that there is one.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::{Call, Entry};
@@ -35,6 +36,7 @@ fn join(call: &mut Call<'_, '_>, message: &Message<'_>) {
         }
         return;
     }
+    let mut entered = VecDeque::new();
     let mut keys = message.params.get(1).unwrap_or("").split(',');
     for name in message.params[0].split(',') {
         let key = keys.next().filter(|key| !key.is_empty());
@@ -49,8 +51,10 @@ fn join(call: &mut Call<'_, '_>, message: &Message<'_>) {
         };
         if call.command_or_refuse("JOIN", Some(name), command) {
             call.show_joined(name);
+            entered.extend(call.with_backlog(name));
         }
     }
+    call.show_backlogs(entered);
 }
 
 fn part(call: &mut Call<'_, '_>, message: &Message<'_>) {
