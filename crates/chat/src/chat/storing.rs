@@ -43,6 +43,9 @@ impl Chat {
         for it in batch.deeds {
             let room = it.deed.room;
             self.release(&it.deed, out);
+            if let Wish::Said { message, .. } = &it.deed.wish {
+                self.last_told = self.last_told.max(message.msgid.sequence);
+            }
             let it = match (&failure, &it.refused) {
                 (None, None) => match self.gather(it, &mut said, out) {
                     Some(it) => it,
@@ -147,7 +150,6 @@ impl Chat {
         match it.deed.wish {
             Wish::Record(_) | Wish::Room | Wish::NoRoom => {}
             Wish::Said { message, to } => {
-                self.last_told = self.last_told.max(message.msgid.sequence);
                 let event = Event::Said {
                     message: Arc::clone(&message),
                     sender,

@@ -55,6 +55,12 @@ impl Irssi {
         self.screen.keys("Enter");
     }
 
+    /// Types lines.
+    #[track_caller]
+    pub fn types_all(&mut self, lines: &[String]) {
+        lines.iter().for_each(|line| self.types(line));
+    }
+
     /// Waits for a text that was not waited for yet.
     #[track_caller]
     pub fn sees(&mut self, text: &str) -> String {

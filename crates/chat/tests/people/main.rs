@@ -2,8 +2,11 @@
 //! client and nc.
 
 mod irssi;
+mod login;
 mod others;
+mod page;
 mod place;
+mod restart;
 mod room;
 mod talk;
 mod weechat;
@@ -15,5 +18,6 @@ use std::process::ExitCode;
 use switchboard_partners::Suite;
 
 fn main() -> ExitCode {
-    talk::tests(room::tests(Suite::new())).run()
+    let suite = talk::tests(room::tests(Suite::new()));
+    page::tests(restart::tests(login::tests(suite))).run()
 }

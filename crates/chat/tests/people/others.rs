@@ -34,7 +34,7 @@ impl Web {
         let nick = nick.to_owned();
         let mut web = Web { process, nick };
         web.process
-            .say("CAP REQ :echo-message message-tags server-time labeled-response batch\n");
+            .say("CAP REQ :echo-message message-tags server-time labeled-response batch draft/chathistory\n");
         web.process.say(&format!(
             "NICK {0}\nUSER {0} 0 * :{0}\nCAP END\nJOIN #lobby\n",
             web.nick

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use switchboard_partners::Process;
 
-use crate::world::Server;
+use crate::world::{Server, switchboard};
 
 /// A directory for one client. It is gone when this is dropped.
 pub struct Place(PathBuf);
@@ -57,6 +57,13 @@ pub fn wait_until<T>(process: &mut Process, found: impl Fn(&str) -> Option<T>) -
         }
         process.wait_for("\n");
     }
+}
+
+/// The program, with its data in a directory that outlives it.
+pub fn in_place(arguments: &[&str], data: &str) -> Command {
+    let mut command = switchboard(arguments);
+    command.arg(data);
+    command
 }
 
 /// A server, and what its certificate is known by.

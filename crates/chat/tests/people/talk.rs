@@ -4,7 +4,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use switchboard_partners::{Installed, Partner, Suite};
+use switchboard_partners::{Installed, Partner, Process, Suite};
 
 use crate::irssi::Irssi;
 use crate::place::House;
@@ -68,6 +68,11 @@ fn settings(clients: [Installed; 3]) {
     iris.sees("You're now known as iris");
     iris.types("/nick weekly");
     iris.sees("Nick weekly is already in use");
+    kicked_and_back(&mut iris, &mut wee, &mut tea);
+    nothing_unknown(&iris, &wee);
+}
+
+fn kicked_and_back(iris: &mut Irssi, wee: &mut WeeChat, tea: &mut Process) {
     iris.types("/kick weekly no sugar");
     iris.sees("weekly was kicked from #tea by iris [no sugar]");
     tea.wait_for("iris has kicked weekly (no sugar)");
@@ -86,7 +91,6 @@ fn settings(clients: [Installed; 3]) {
     iris.sees("No such channel");
     wee.types_to_server("/quit good night");
     iris.sees("weekly [wee@127.0.0.1] has quit [Quit: good night]");
-    nothing_unknown(&iris, &wee);
 }
 
 fn privately(clients: [Installed; 3]) {
@@ -109,6 +113,15 @@ fn privately(clients: [Installed; 3]) {
     wee.server.wait_for("You have been marked as being away");
     iris.types("/msg wee are you there?");
     iris.sees("wee is away: at lunch");
+    about(&mut iris, &mut wee);
+    iris.types("/quit so long");
+    wee.lobby
+        .wait_for("iris (iris@127.0.0.1) has quit (Quit: so long)");
+    nothing_unknown(&iris, &wee);
+}
+
+/// Questions that people and clients ask, of whom `wee` is away.
+fn about(iris: &mut Irssi, wee: &mut WeeChat) {
     iris.types("/whois wee");
     iris.sees("wee [wee@127.0.0.1]");
     iris.sees("channels : #lobby");
@@ -148,10 +161,6 @@ fn privately(clients: [Installed; 3]) {
     iris.types("/quote HELP");
     iris.types("/ping wee");
     iris.sees("CTCP PING reply from wee: ");
-    iris.types("/quit so long");
-    wee.lobby
-        .wait_for("iris (iris@127.0.0.1) has quit (Quit: so long)");
-    nothing_unknown(&iris, &wee);
 }
 
 /// Names that need many lines.

@@ -64,6 +64,12 @@ impl WeeChat {
         self.writes("core.weechat", line);
     }
 
+    /// Types lines there.
+    #[track_caller]
+    pub fn types_all(&mut self, lines: &[String]) {
+        lines.iter().for_each(|line| self.types(line));
+    }
+
     /// Types a line in the buffer of the server.
     #[track_caller]
     pub fn types_to_server(&mut self, line: &str) {
