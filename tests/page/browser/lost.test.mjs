@@ -69,6 +69,15 @@ test('the server is killed and started again while they type', async () => {
   await check();
 });
 
+test('the server is stopped in good order, and another one takes its place', async () => {
+  await Promise.all([say(mia, 'mia, before the upgrade'), say(tom, 'tom, before the upgrade'), server.end()]);
+  await mia.page.locator('#banner', { hasText: 'The connection is lost' }).waitFor();
+  await say(mia, 'during the upgrade');
+  await server.run();
+  await Promise.all([mia.status('in'), tom.status('in')]);
+  await check();
+});
+
 test('the link is cut in the middle', async () => {
   await say(mia, 'last words');
   proxy.cut();

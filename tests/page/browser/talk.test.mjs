@@ -198,6 +198,28 @@ test('a reload keeps name, room, draft and place', async () => {
   assert.match(await tom.page.textContent('#room-list'), /lobby.*tea/s);
 });
 
+test('a name with an account asks for its password, and never keeps it', async () => {
+  const { page } = mia;
+  await page.reload();
+  await page.locator('#welcome-problem', { hasText: 'belongs to an account' }).waitFor();
+  await page.fill('#welcome-password', 'wrong');
+  await page.press('#welcome-password', 'Enter');
+  await page.locator('#welcome-problem:not(:empty)').waitFor();
+  await page.fill('#welcome-password', 'correct horse battery');
+  await page.press('#welcome-password', 'Enter');
+  await page.locator('#me', { hasText: 'Logged in as mia' }).waitFor();
+  const kept = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }]));
+  assert.ok(kept.includes('mia') && !kept.includes('horse') && !kept.includes('wrong'));
+});
+
+test('who leaves for good is forgotten by the browser', async () => {
+  await tom.page.click('#me');
+  await tom.page.locator('#menu').getByText('Leave the chat').click();
+  await tom.page.locator('#dialog .primary').click();
+  await tom.page.locator('#welcome-nick').waitFor();
+  assert.ok(!(await tom.page.evaluate(() => JSON.stringify({ ...localStorage }))).includes('tom'));
+});
+
 test('the page says nothing is wrong with it', () => {
   assert.deepEqual([...mia.problems, ...tom.problems], []);
 });

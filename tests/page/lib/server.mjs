@@ -52,11 +52,15 @@ export class Server {
     await this.ended;
   }
 
+  /** As an upgrade ends it: what is under way is stored and answered. */
+  async end() {
+    if (this.process.exitCode !== null || this.process.signalCode !== null) return;
+    this.process.kill('SIGTERM');
+    await this.ended;
+  }
+
   async stop() {
-    if (this.process.exitCode === null && this.process.signalCode === null) {
-      this.process.kill('SIGTERM');
-      await this.ended;
-    }
+    await this.end();
     rmSync(this.data, { recursive: true, force: true });
   }
 }

@@ -29,6 +29,18 @@ test('each message is there once, in order, whichever way it came', () => {
   assert.equal(timeline.first.msgid, 'm0');
 });
 
+test('messages of one moment keep their order', () => {
+  const same = (...numbers) => numbers.map((number) => at(number, { time: 5 }));
+  const timeline = new Timeline();
+  same(4, 5).forEach((one) => timeline.add(one));
+  timeline.merge(same(2, 3), { isOlder: true });
+  timeline.merge(same(0, 1), { isOlder: true });
+  timeline.add(...same(9));
+  timeline.merge(same(5, 6, 7, 8, 9));
+  timeline.merge(same(9, 10));
+  assert.equal(texts(timeline), 't0 t1 t2 t3 t4 t5 t6 t7 t8 t9 t10');
+});
+
 test('any order of arrival gives the same log', () => {
   let seed = 3;
   const random = (max) => (seed = (seed * 48271) % 2147483647) % max;

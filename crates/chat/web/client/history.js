@@ -44,8 +44,8 @@ export class History {
     return page;
   }
 
-  #put(conversation, page) {
-    const count = conversation.timeline.merge(page.entries);
+  #put(conversation, page, isOlder = false) {
+    const count = conversation.timeline.merge(page.entries, { isOlder });
     page.reactions.forEach((found) => conversation.timeline.react(found));
     if (count > 0 || page.reactions.length > 0) this.emit('entries', conversation);
     return count;
@@ -60,7 +60,7 @@ export class History {
         const page = await this.#ask(conversation, words);
         conversation.oldest = page.first ?? conversation.oldest;
         if (page.count === 0) conversation.isAtStart = true;
-        if (this.#put(conversation, page) > 0 || page.count === 0) return;
+        if (this.#put(conversation, page, words[0] === 'BEFORE') > 0 || page.count === 0) return;
       }
     });
   }

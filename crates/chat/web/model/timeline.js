@@ -13,14 +13,15 @@ function placeFor(entries, time) {
   return low;
 }
 
-/** Two ordered lists as one. */
-function woven(old, fresh) {
-  if (old.length === 0 || fresh.at(-1).time < old[0].time) return fresh.concat(old);
-  if (fresh[0].time >= old.at(-1).time) return old.concat(fresh);
+/** Two ordered lists as one; of the same millisecond, `fresh` comes first if it `isOlder`. */
+function woven(old, fresh, isOlder) {
+  const isBefore = (one, other) => (isOlder ? one.time <= other.time : one.time < other.time);
+  if (old.length === 0 || isBefore(fresh.at(-1), old[0])) return fresh.concat(old);
+  if (!isBefore(fresh[0], old.at(-1))) return old.concat(fresh);
   const all = [];
   let next = 0;
   for (const entry of old) {
-    while (next < fresh.length && fresh[next].time < entry.time) all.push(fresh[next++]);
+    while (next < fresh.length && isBefore(fresh[next], entry)) all.push(fresh[next++]);
     all.push(entry);
   }
   return all.concat(fresh.slice(next));
@@ -90,16 +91,26 @@ export class Timeline {
     return true;
   }
 
-  /** Adds a piece of history, which is in order; gives how many entries were new. */
-  merge(page) {
-    const fresh = [];
+  /**
+   * Adds a piece of history, which is in order; gives how many entries were new. `isOlder`: it ends
+   * before all that is here. Many messages may have one time, so what is known tells the places.
+   */
+  merge(page, { isOlder = false } = {}) {
+    let [fresh, count] = [[], 0];
     for (const entry of page) {
-      if (this.#isKnown(entry)) continue;
-      fresh.push(entry);
-      this.#register(entry);
+      if (!this.#isKnown(entry)) {
+        fresh.push(entry);
+        this.#register(entry);
+        count += 1;
+        continue;
+      }
+      const here = this.entries.lastIndexOf(this.#byMsgid.get(entry.msgid));
+      if (here < 0 || fresh.length === 0) continue;
+      this.entries.splice(here, 0, ...fresh);
+      fresh = [];
     }
-    if (fresh.length > 0) this.entries = woven(this.entries, fresh);
-    return fresh.length;
+    if (fresh.length > 0) this.entries = woven(this.entries, fresh, isOlder);
+    return count;
   }
 
   /** Forgets what is not newest, since there is a hole behind it that nobody will fill. */

@@ -158,11 +158,11 @@ export class Actions {
     const theme = memory.get('theme', 'auto');
     openMenu(at, 'You', [
       { text: 'Change your name', act: () => dialogs.name({ client }) },
-      { text: me.away ? 'You are back' : 'You are away', act: () => client.away(me.away ? '' : 'away') },
+      { text: me.away ? 'Say that you are back' : 'Say that you are away', act: () => client.away(me.away ? '' : 'away') },
       me.account === null && { text: 'Log in', act: () => dialogs.logIn({ client }) },
       me.account === null && mayRegister && { text: 'Make an account', act: () => dialogs.register({ client }) },
       { title: 'This browser' },
-      now !== 'impossible' && { text: isNotifying ? 'Do not notify me' : 'Notify me of what is for me', act: () => this.#toggleNotify(isNotifying) },
+      now !== 'impossible' && { text: isNotifying ? 'Do not notify me' : 'Notify me of mentions', act: () => this.#toggleNotify(isNotifying) },
       ...[['auto', 'Light or dark like the system'], ['light', 'Light'], ['dark', 'Dark']].filter(([name]) => name !== theme).map(([name, text]) => ({ text, act: () => this.app.setTheme(name) })),
       { text: 'Keys and commands', act: () => dialogs.help() },
       { text: 'Leave the chat', isDanger: true, act: () => dialogs.confirm({ title: 'Leave the chat?', text: 'This browser forgets your name, your rooms and your drafts. What you said stays.', action: 'Leave', act: () => this.app.leave() }) },

@@ -50,7 +50,7 @@ export function rooms({ client, join }) {
     const choose = (name) => () => join(name).then(() => $('dialog').close(), (error) => (list.previousSibling.textContent = oneLine(error.message)));
     fill(list, found.slice(0, 200).map(({ name, count, topic }) => h('li', {}, h('button', { type: 'button', onclick: choose(name) },
       bdi(name, { class: 'name' }), h('span', { class: 'says' }, `${count} ${count === 1 ? 'person' : 'people'}`), topic ? bdi(oneLine(topic, 120), { class: 'says topic' }) : null))),
-    isNew ? h('li', {}, h('button', { type: 'button', class: 'new', onclick: choose(asRoom(input.value)) }, 'Make the room ', bdi(asRoom(input.value), { class: 'name' }))) : null);
+    isNew ? h('li', {}, h('button', { type: 'button', class: 'make', onclick: choose(asRoom(input.value)) }, 'Make the room ', bdi(asRoom(input.value), { class: 'name' }))) : null);
   };
   input.addEventListener('input', show);
   open({

@@ -91,7 +91,8 @@ export function listen() {
 export function toast(text, { isProblem = false, action = null } = {}) {
   const element = h('div', { class: isProblem ? 'toast problem' : 'toast', role: isProblem ? 'alert' : 'status' });
   const gone = () => element.remove();
-  element.append(h('span', {}, text.split('\n').slice(0, 12).map((line) => h('span', { class: 'line' }, oneLine(line, 400)))));
+  const sentence = text.charAt(0).toUpperCase() + text.slice(1);
+  element.append(h('span', {}, sentence.split('\n').slice(0, 12).map((line) => h('span', { class: 'line' }, oneLine(line, 400)))));
   if (action) element.append(h('button', { type: 'button', class: 'text-button', onclick: () => { gone(); action.act(); } }, action.text));
   element.append(h('button', { type: 'button', class: 'text-button', onclick: gone }, 'Close'));
   $('toasts').append(element);
