@@ -161,6 +161,17 @@ test('a phone has it all, in drawers', async () => {
   await pia.close();
 });
 
+test('a window that becomes narrow shows the conversation, and one that becomes wide who is there', async () => {
+  const uma = await (await Person.visit(browser, server.url)).enter('uma');
+  await uma.page.locator('#side').waitFor();
+  await uma.page.setViewportSize({ width: 320, height: 560 });
+  await uma.page.locator('#side').waitFor({ state: 'hidden' });
+  assert.ok(await uma.page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+  await uma.page.setViewportSize({ width: 1200, height: 700 });
+  await uma.page.locator('#side').waitFor();
+  await uma.close();
+});
+
 test('light or dark is like the system, or as one chooses', async () => {
   const ground = (person) => person.page.evaluate(() => getComputedStyle(document.body).backgroundColor);
   const zoe = await Person.visit(browser, server.url, { colorScheme: 'dark' });

@@ -13,6 +13,8 @@ const TYPING_EVERY_MS = 3000;
 const MARK_AFTER_MS = 800;
 const ALTERNATIVES_MAX = 20;
 const TICK_MS = 1000;
+/** A server stores a batch in much less, unless its disk is in trouble. */
+const SETTLE_MS = 1000;
 
 /**
  * `emit(what, detail)`: all of the model's, and `status`, `welcome` ({ problem, nick, isReserved }),
@@ -198,6 +200,11 @@ export class Client {
     const isKept = this.history.isKept(conversation);
     try {
       await this.history.resume(conversation);
+      // What came over the old connection may be on its way to the disk just now: looked for twice.
+      if (isKept && conversation.timeline.pending.some((own) => own.state === 'unsure')) {
+        await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+        await this.history.resume(conversation);
+      }
     } catch {
       if (!this.session?.isReady) return; // the next connection does it again
     }

@@ -89,13 +89,18 @@ class App {
     on('add-person', () => dialogs.person({ talk: (nick) => this.actions.talk(nick) }));
     on('me', (at) => this.actions.me(at));
     on('show-search', () => this.search());
-    on('show-members', () => this.#side($('side').dataset.shows === 'members' ? null : 'members'));
-    on('close-side', () => this.#side(null));
-    on('close-members', () => this.#side(null));
+    on('show-members', () => this.#side($('side').dataset.shows === 'members' ? null : 'members', true));
+    on('close-side', () => this.#usualSide());
+    on('close-members', () => this.#side(null, true));
     on('room-name', (at) => this.actions.room_menu(this.#current, at));
     on('show-help', () => dialogs.help());
     on('drawer', () => this.drawer(true));
     on('scrim', () => this.closeOverlays());
+    // What stands beside the conversation on a wide screen would cover it on a narrow one.
+    matchMedia('(max-width: 900px)').addEventListener('change', () => {
+      this.drawer(false);
+      if (this.#current) this.#usualSide();
+    });
     document.addEventListener('visibilitychange', () => this.#read());
     addEventListener('focus', () => this.#read());
     addEventListener('hashchange', () => {
@@ -144,6 +149,7 @@ class App {
       else history.replaceState(null, '', location.pathname);
     }
     this.closeOverlays();
+    if (isOther && $('side').dataset.shows !== 'search') this.#usualSide();
     this.#touch('all');
     this.#draw();
     if (conversation.timeline.entries.length === 0) this.client.history.older(conversation).catch(() => {});
@@ -164,7 +170,7 @@ class App {
   }
 
   /** `members`, `search`, or null. */
-  #side(what) {
+  #side(what, isChosen = false) {
     const side = $('side');
     side.dataset.shows = what ?? '';
     side.hidden = what === null;
@@ -173,7 +179,7 @@ class App {
     $('show-members').setAttribute('aria-expanded', String(what === 'members'));
     $('show-search').setAttribute('aria-expanded', String(what === 'search'));
     document.body.classList.toggle('has-side', what !== null);
-    if (innerWidth > 900) this.memory.set('side', what === 'members' ? 'members' : 'none');
+    if (innerWidth > 900 && isChosen) this.memory.set('side', what === 'members' ? 'members' : 'none');
     this.#scrim();
     this.#touch('members');
   }
@@ -200,8 +206,14 @@ class App {
 
   closeSide() {
     if ($('side').hidden || $('side').dataset.shows !== 'search') return false;
-    this.#side(null);
+    this.#usualSide();
     return true;
+  }
+
+  /** Who is there, where there is room for it and somebody to show, unless one has closed it. */
+  #usualSide() {
+    const isShown = innerWidth > 900 && this.#current?.isRoom && this.memory.get('side', 'members') === 'members';
+    this.#side(isShown ? 'members' : null);
   }
 
   async #goTo(name, msgid) {
@@ -278,8 +290,6 @@ class App {
     const all = [...this.client.chat.conversations.values()];
     const next = this.#current ?? this.client.chat.find(wanted) ?? all.find((one) => one.isRoom) ?? all[0];
     if (this.#current === null) {
-      const side = this.memory.get('side', 'members');
-      this.#side(innerWidth > 900 && side === 'members' ? 'members' : null);
       this.show(next);
     }
     this.#touch('all');
@@ -346,7 +356,6 @@ class App {
     fill($('topic'), bdi(oneLine(isRoom ? topic : presence, 400)));
     $('topic').title = oneLine(isRoom ? topic : presence, 400);
     $('show-members').hidden = !isRoom;
-    if (!isRoom && $('side').dataset.shows === 'members') this.#side(null);
     if ($('side').dataset.shows === 'members' && isRoom) {
       this.client.members(conversation);
       this.members.update(conversation);
