@@ -1,14 +1,13 @@
 // The log of the conversation that is shown: reading, scrolling back, choosing a message, what one can do with it.
 // It must never keep a message itself: the model has them.
 
-import { items, keyOf } from './items.js';
+import { items, keyOf, versionOf } from './items.js';
 import { $, fill, h, iconButton } from './dom.js';
 import { row } from './message.js';
 import { Window } from './window.js';
 
 export class Log {
   #conversation = null;
-  #entries = new Map();
   #selected = null;
 
   constructor({ client, actions }) {
@@ -19,6 +18,7 @@ export class Log {
       scroller: this.scroller,
       list: $('list'),
       render: (item) => row(item, { conversation: this.#conversation, me: client.chat.me.nick, actions: this.#rowActions }),
+      version: (item) => versionOf(item, client.chat.me.nick),
       onNearStart: () => this.#older(),
       onScrolled: () => this.#scrolled(),
     });
@@ -58,9 +58,7 @@ export class Log {
       this.tools.remove();
     }
     this.scroller.setAttribute('aria-label', `Messages in ${conversation.name}`);
-    const rows = items(conversation, this.client.chat.me.nick);
-    this.#entries = new Map(rows.filter((one) => one.kind === 'message').map((one) => [one.key, one.entry]));
-    this.window.set(rows, { reset: isOther });
+    this.window.set(items(conversation), { reset: isOther });
     this.#scrolled();
     const hasRoomAbove = this.scroller.scrollTop < 400 && !conversation.isAtStart && !conversation.isLoading && !conversation.historyProblem;
     if (hasRoomAbove && conversation.oldest) this.#older();
@@ -105,7 +103,8 @@ export class Log {
 
   /** Chooses a message with the keyboard: the newest, or the next one up or down. */
   select(step) {
-    const keys = [...this.#entries.keys()];
+    const { entries, pending } = this.#conversation.timeline;
+    const keys = [...entries, ...pending].filter((entry) => entry.kind !== 'event').map(keyOf);
     const now = keys.indexOf(this.#selected);
     const next = now < 0 ? keys.length - 1 : now + step;
     if (next >= keys.length) {
@@ -120,9 +119,14 @@ export class Log {
     this.window.show(key, { isNearest: true })?.focus({ preventScroll: true });
   }
 
+  #entry(key) {
+    const item = this.window.item(key);
+    return item?.kind === 'message' ? item.entry : null;
+  }
+
   get #chosen() {
     const key = document.activeElement?.closest?.('.message')?.dataset.key;
-    return key ? this.#entries.get(key) : null;
+    return key ? this.#entry(key) : null;
   }
 
   #key(event) {
@@ -147,7 +151,7 @@ export class Log {
   #makeTools() {
     const on = (act) => (event) => {
       const key = this.tools.closest('.message')?.dataset.key;
-      const entry = this.#entries.get(key);
+      const entry = this.#entry(key);
       if (entry) act(entry, event.currentTarget);
     };
     return h('div', { class: 'tools', role: 'group', 'aria-label': 'With this message' },
@@ -157,7 +161,7 @@ export class Log {
   }
 
   #offer(element) {
-    const entry = element && this.#entries.get(element.dataset.key);
+    const entry = element && this.#entry(element.dataset.key);
     if (!entry || !entry.msgid || entry.redacted) {
       if (element) this.tools.remove();
     } else if (this.tools.parentNode !== element) {

@@ -15,7 +15,7 @@ export class Members {
 
   constructor({ client, actions }) {
     Object.assign(this, { client, actions });
-    this.window = new Window({ scroller: $('members'), list: $('member-list'), render: (item) => this.#row(item), sticks: false });
+    this.window = new Window({ scroller: $('members'), list: $('member-list'), render: (item) => this.#row(item), version: (item) => item.version, sticks: false });
     this.filter = $('member-filter');
     this.filter.addEventListener('input', () => this.update(this.#conversation));
     $('members').addEventListener('keydown', (event) => this.#key(event));

@@ -7,8 +7,8 @@ const NEAR_END_PX = 48;
 const NEAR_START_PX = 900;
 
 /**
- * Items are `{ key, version, estimate, isFixed }` (`isFixed`: it stays at the top when others come in
- * below it) and `render(item)` makes an element of one.
+ * Items are `{ key, estimate, isFixed }` (`isFixed`: others may come in below it),
+ * `render(item)` makes an element of one, and `version(item)` says when it has to be made again.
  */
 export class Window {
   #heights = new Map();
@@ -21,8 +21,8 @@ export class Window {
   #ownScroll = null;
   #frame = 0;
 
-  constructor({ scroller, list, render, sticks = true, onNearStart = () => {}, onScrolled = () => {} }) {
-    Object.assign(this, { scroller, list, render, onNearStart, onScrolled });
+  constructor({ scroller, list, render, version, sticks = true, onNearStart = () => {}, onScrolled = () => {} }) {
+    Object.assign(this, { scroller, list, render, version, onNearStart, onScrolled });
     this.sticks = sticks;
     this.isAtEnd = sticks;
     this.above = document.createElement('div');
@@ -52,8 +52,8 @@ export class Window {
     return this.#rows.get(key)?.element ?? null;
   }
 
-  keys() {
-    return this.#items.map((item) => item.key);
+  item(key) {
+    return this.#items[this.#index.get(key)] ?? null;
   }
 
   toEnd() {
@@ -149,10 +149,11 @@ export class Window {
       const item = this.#items[index];
       shown.add(item.key);
       let row = this.#rows.get(item.key);
-      if (!row || row.version !== item.version) {
+      const version = this.version(item);
+      if (!row || row.version !== version) {
         const element = this.render(item);
         if (row) row.element.replaceWith(element);
-        row = { element, version: item.version };
+        row = { element, version };
         this.#rows.set(item.key, row);
       }
       if (row.element.nextSibling !== before || row.element.parentNode !== this.list) this.list.insertBefore(row.element, before);
