@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, unbounded};
 
 use super::Waker;
 use crate::guard::guard;
@@ -45,8 +45,10 @@ impl Lanes {
             let thread = self.start_thread(on)?;
             self.threads.insert(lane, thread);
         }
+        let thread = &self.threads[&lane];
         // The thread ends with this sender, so the channel cannot be disconnected.
-        let _ = self.threads[&lane].jobs.send((token, job));
+        let _ = thread.jobs.send((token, job));
+        thread.handle.thread().unpark();
         Ok(())
     }
 
@@ -61,7 +63,7 @@ impl Lanes {
         let waker = Arc::clone(&self.waker);
         let builder = thread::Builder::new().name(on.name.as_ref().into());
         let handle = builder.spawn(move || {
-            while let Ok((token, job)) = queue.recv() {
+            while let Some((token, job)) = next(&queue) {
                 if on.is_over.load(Ordering::Acquire) {
                     let _ = guard(move || drop(job)); // what it holds may panic; the rest goes, too
                     continue;
@@ -74,12 +76,25 @@ impl Lanes {
     }
 }
 
+/// The next job; nothing when there will be none. It sleeps at once: the channel's own way to wait spins
+/// first, for some microseconds of each job, which the loop could use.
+fn next(queue: &Receiver<(Token, Job)>) -> Option<(Token, Job)> {
+    loop {
+        match queue.try_recv() {
+            Ok(job) => return Some(job),
+            Err(TryRecvError::Disconnected) => return None,
+            Err(TryRecvError::Empty) => thread::park(), // whoever sends, or ends, unparks after it
+        }
+    }
+}
+
 /// Waits for the jobs that run.
 impl Drop for Lanes {
     fn drop(&mut self) {
         let threads = std::mem::take(&mut self.threads).into_values();
         // All are told before one is waited for: each is disconnected here.
         let handles: Vec<_> = threads.map(|thread| thread.handle).collect();
+        handles.iter().for_each(|handle| handle.thread().unpark());
         for handle in handles {
             let _ = handle.join(); // a job's panic is its result
         }
