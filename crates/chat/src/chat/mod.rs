@@ -319,6 +319,11 @@ impl Chat {
         self.pending.is_empty()
     }
 
+    /// How many commands wait for the next batch.
+    pub fn waiting(&self) -> usize {
+        self.pending.waiting()
+    }
+
     fn identity(&self, user: UserId) -> Result<&Arc<Identity>, Refusal> {
         Ok(self.known(user)?.identity())
     }

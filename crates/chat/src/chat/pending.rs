@@ -143,6 +143,11 @@ impl Pending {
         self.bytes
     }
 
+    /// How many are not under way.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.under_way.is_none()
     }

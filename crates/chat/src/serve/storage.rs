@@ -24,6 +24,13 @@ const PRUNE_EVERY: Duration = Duration::from_secs(60);
 /// and a full disk is not emptied within a second.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
 
+/// A batch of so many writes says that the server is busy.
+const BUSY: usize = 4;
+
+/// How long what waits then waits for more: the shortest time that a timer has. (It may be twice as
+/// long, since timers are kept by the millisecond.)
+const GATHER: Duration = Duration::from_millis(1);
+
 /// The store, the archive, and what is being done with them.
 pub struct Storage {
     /// Before the store, so that it is closed first: the last one who closes the database empties
@@ -37,6 +44,8 @@ pub struct Storage {
     called: bool,
     /// Under way. The keeper looks for the next one when it is done.
     batch: Option<JobId>,
+    /// How many writes it has, or the last one had.
+    batch_len: usize,
     /// Why the last batch was not stored.
     pub(super) failing: Option<StoreError>,
     pub(super) batches: u64,
@@ -66,6 +75,7 @@ impl Storage {
             lanes: None,
             called: false,
             batch: None,
+            batch_len: 0,
             failing: None,
             batches: 0,
         }
@@ -217,6 +227,7 @@ impl Keeper {
         let Some(batch) = server.chat.next_batch() else {
             return Ok(());
         };
+        let batch_len = batch.len();
         let store = Arc::clone(&server.storage.store);
         let job = cx.offload_on_replayable(lanes.store, move || -> Stored {
             store
@@ -225,6 +236,22 @@ impl Keeper {
                 .commit(&batch)
         })?;
         server.storage.batch = Some(job);
+        server.storage.batch_len = batch_len;
+        Ok(())
+    }
+
+    /// Begins the next batch after one that was stored, unless that was a large one and less waits
+    /// now: then a moment later. A commit costs some tens of times what one message more in it does,
+    /// and while what was told is sent, and answered, there is more to come.
+    fn go_on(&mut self, server: &mut Server, cx: &mut Context<'_, Server>) -> Result {
+        let (waiting, last) = (server.chat.waiting(), server.storage.batch_len);
+        if waiting >= last || last < BUSY {
+            return self.store_next(server, cx);
+        }
+        if waiting > 0 {
+            server.storage.called = true;
+            cx.set_timer(GATHER)?;
+        }
         Ok(())
     }
 
@@ -351,7 +378,7 @@ impl Handler<Server> for Keeper {
             server.storage.called = true;
             cx.set_timer(PAUSE_AFTER_FAILURE).map(drop)
         } else {
-            self.store_next(server, cx)
+            self.go_on(server, cx)
         }
     }
 }
