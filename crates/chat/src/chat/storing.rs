@@ -19,7 +19,7 @@ use crate::store::record::What;
 /// Who is answered, and what it is reminded of.
 pub(super) type Answered = (Option<UserId>, Label);
 
-/// The text that a room is told of at once, in bytes.
+/// What a room is told of at once, in bytes as the queue counts them.
 const SAID_BYTES_MAX: usize = 16 * 1024;
 
 /// Messages that follow each other in a batch, all of one room.
@@ -71,26 +71,26 @@ impl Chat {
     }
 
     /// Puts a message to a room behind those that its members are told of together; gives back what
-    /// is none, or has a sender who is not in the room.
+    /// is none, has a sender who is not in the room, or may need many lines.
     fn gather(&mut self, it: UnderWay, said: &mut Said, out: &mut dyn Outlet) -> Option<UnderWay> {
         let room = it.deed.room;
         let members = room.and_then(|id| self.rooms.get(id)).map(|it| &it.members);
-        let is_member =
-            |(user, _): &(UserId, Label)| members.is_some_and(|it| it.contains_key(user));
-        if !(matches!(it.deed.wish, Wish::Said { .. })
-            && it.deed.by.as_ref().is_some_and(is_member))
-        {
+        let (Some((sender, _)), Some(members)) = (&it.deed.by, members) else {
+            return Some(it);
+        };
+        let message = match &it.deed.wish {
+            Wish::Said { message, .. } if members.contains_key(sender) => Arc::clone(message),
+            _ => return Some(it),
+        };
+        if message.text.contains('\n') {
             return Some(it);
         }
-        let (sender, label) = it.deed.by.unzip();
-        let Wish::Said { message, .. } = it.deed.wish else {
-            return None; // as was asked above
-        };
-        if said.room != room || said.bytes + message.text.len() > SAID_BYTES_MAX {
+        if said.room != room || said.bytes + it.deed.bytes > SAID_BYTES_MAX {
             self.tell_said(said, out);
             said.room = room;
         }
-        said.bytes += message.text.len();
+        said.bytes += it.deed.bytes;
+        let (sender, label) = it.deed.by.unzip();
         said.events.push(Event::Said {
             message,
             sender,
