@@ -45,6 +45,8 @@ cases! {
     what_happened_comes_with_the_messages_or_not
     a_redacted_message_stays_without_its_text
     search_finds_all_words_and_nothing_else
+    search_finds_what_was_said_long_ago_and_just_now
+    a_number_that_is_given_again_is_searched_again
     targets_are_the_conversations_of_an_account
     marks_never_go_back
     rooms_accounts_and_the_rest_are_loaded_again
@@ -606,6 +608,76 @@ fn old_entries_go(make: Make) {
     world.prune(1399).unwrap();
     assert_eq!(world.numbers(&room("#a"), Span::Latest(None), 9), [0; 0]);
     assert_eq!(search(&mut world, "word", None, 999), [1202]);
+}
+
+/// More than come into an index of words at a time.
+const MANY: u64 = 1_300;
+
+fn search_finds_what_was_said_long_ago_and_just_now(make: Make) {
+    let mut world = make(Retention::default());
+    let all: Vec<u64> = (1..=MANY).collect();
+    for numbers in all.chunks(100) {
+        let said =
+            |number: &u64| write(world.said(*number, *number, "#a", &format!("n{number} it")));
+        let batch: Vec<Write> = numbers.iter().map(said).collect();
+        world.commit(&batch);
+        let last = numbers[numbers.len() - 1];
+        for number in [1, last / 2, last - 1, last] {
+            let found = search(&mut world, &format!("IT n{number}"), None, 9);
+            assert_eq!(found, [number], "after {last}");
+        }
+    }
+    // In the index, and not yet.
+    let gone = [1, MANY - 1];
+    let redact = gone.map(|number| Write::Redact {
+        msgid: world.msgid(number),
+        redaction: redaction(),
+    });
+    world.commit(&redact);
+    let more = (MANY + 1..2 * MANY).map(|number| write(world.said(number, number, "#b", "other")));
+    let more: Vec<Write> = more.collect();
+    for number in gone {
+        assert_eq!(
+            search(&mut world, &format!("n{number}"), None, 9),
+            [] as [u64; 0]
+        );
+    }
+    world.commit(&more);
+    for number in gone {
+        assert_eq!(
+            search(&mut world, &format!("n{number}"), None, 9),
+            [] as [u64; 0]
+        );
+    }
+    assert_eq!(search(&mut world, "it n2", None, 9), [2]);
+}
+
+fn a_number_that_is_given_again_is_searched_again(make: Make) {
+    let mut world = make(Retention {
+        max_age: Some(Duration::from_millis(100)),
+        ..Retention::default()
+    });
+    let new: Vec<Write> = (1..=MANY)
+        .map(|number| write(world.said(number, 1_000, "#a", "new")))
+        .collect();
+    world.commit(&new);
+    // Stored last, and the first to go.
+    let old = (MANY + 1..=2 * MANY).map(|number| {
+        let said = world.said(number, 10, "#a", "old");
+        let msgid = Msgid {
+            database: world.database ^ 1,
+            sequence: number,
+        };
+        write(Message { msgid, ..said })
+    });
+    let old: Vec<Write> = old.collect();
+    world.commit(&old);
+    assert_eq!(search(&mut world, "old", None, 1).len(), 1);
+    world.prune(1_000).unwrap();
+    assert_eq!(search(&mut world, "old", None, 9), [] as [u64; 0]);
+    world.commit(&[write(world.said(3 * MANY, 1_001, "#a", "newest"))]);
+    assert_eq!(search(&mut world, "newest", None, 9), [3 * MANY]);
+    assert_eq!(search(&mut world, "old", None, 9), [] as [u64; 0]);
 }
 
 fn surplus_entries_go(make: Make) {

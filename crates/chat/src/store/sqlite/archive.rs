@@ -8,12 +8,12 @@ use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
 use super::errors::{clamped, failure, unsigned};
 use super::writing::FORGOTTEN;
-use super::{opening, rows};
+use super::{opening, rows, words};
 use crate::chat::event::Message;
 use crate::chat::ids::Msgid;
 use crate::store::place::{Place, Range, ranges, start};
-use crate::store::query::{ANSWER_MAX, Anchor, Answer, Conversation, Entry, Query, merged, words};
-use crate::store::{Archive, StoreError};
+use crate::store::query::{ANSWER_MAX, Anchor, Answer, Conversation, Entry, Query, merged};
+use crate::store::{Archive, StoreError, query};
 
 /// Reads what a [`SqliteStore`](super::SqliteStore) has written, in this process or another one.
 #[derive(Debug)]
@@ -236,7 +236,9 @@ fn search(
     limit: usize,
 ) -> Result<Vec<Entry>> {
     // Each word in quotes, so that none of it is taken for the language of FTS5.
-    let quoted: Vec<String> = words(text).map(|word| format!("\"{word}\"")).collect();
+    let quoted: Vec<String> = query::words(text)
+        .map(|word| format!("\"{word}\""))
+        .collect();
     if quoted.is_empty() {
         return Ok(Vec::new());
     }
@@ -244,21 +246,26 @@ fn search(
         Some(anchor) => start(anchor, |msgid| place(connection, msgid))?,
         None => Place::LAST,
     };
+    let keys: Vec<String> = conversations.iter().map(Conversation::key).collect();
+    let keys = serde_json::json!(keys).to_string();
+    words::index_recent(connection, &keys)?;
+    // What was found comes first, whatever SQLite thinks of it: it is what is not of all messages.
     let sql = format!(
-        "SELECT {} FROM message_text JOIN message m ON m.id = message_text.rowid \
-         WHERE message_text MATCH ?1 AND m.conversation IN (SELECT c.id FROM conversation c \
+        "SELECT {} FROM (SELECT rowid AS id FROM message_text WHERE message_text MATCH ?1 \
+             UNION ALL SELECT rowid FROM temp.recent_text WHERE recent_text MATCH ?1) AS found \
+         CROSS JOIN message m ON m.id = found.id \
+         WHERE m.conversation IN (SELECT c.id FROM conversation c \
              WHERE c.key IN (SELECT value FROM json_each(?2))) \
          AND (?3 IS NULL OR m.nick = ?3 COLLATE NOCASE OR m.account = ?3 COLLATE NOCASE) \
          AND (m.unix_ms, m.origin, m.sequence) < (?4, ?5, ?6) \
          ORDER BY m.unix_ms DESC, m.origin DESC, m.sequence DESC LIMIT ?7",
         rows::MESSAGE
     );
-    let keys: Vec<String> = conversations.iter().map(Conversation::key).collect();
-    let mut statement = connection.prepare_cached(&sql)?;
+    let mut statement = connection.prepare(&sql)?;
     let found = statement.query_map(
         params![
             quoted.join(" "),
-            serde_json::json!(keys).to_string(),
+            keys,
             from,
             clamped(before.unix_ms),
             before.database,

@@ -10,7 +10,10 @@ use crate::store::StoreError;
 const APPLICATION_ID: u32 = 0x5377_6264;
 
 /// The step at index `n` leads from version `n` to `n + 1`.
-const STEPS: &[&str] = &[include_str!("migrations/0001.sql")];
+const STEPS: &[&str] = &[
+    include_str!("migrations/0001.sql"),
+    include_str!("migrations/0002.sql"),
+];
 
 /// The newest version that is known here.
 pub const VERSION: u32 = STEPS.len() as u32;

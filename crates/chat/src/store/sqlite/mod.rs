@@ -15,6 +15,7 @@ mod migrations;
 mod opening;
 mod pruning;
 mod rows;
+mod words;
 mod writing;
 
 use std::path::{Path, PathBuf};
@@ -42,6 +43,8 @@ pub struct SqliteStore {
     origin: u32,
     known: Known,
     copying: Copying,
+    /// The last message in the index of words, by its id.
+    indexed: i64,
     /// Since the log was last emptied, something was removed that is still to be read there.
     removed: bool,
     _lock: Lock,
@@ -74,9 +77,12 @@ impl SqliteStore {
         let lock = lock(&path)?;
         let mut connection = opening::to_write(&path)?;
         let copying = Copying::new(&mut connection).map_err(failure)?;
-        let origin = connection.query_row("SELECT origin FROM server", (), |row| row.get(0));
+        let server = "SELECT origin, indexed FROM server";
+        let server = connection.query_row(server, (), |row| Ok((row.get(0)?, row.get(1)?)));
+        let (origin, indexed) = server.map_err(failure)?;
         Ok(SqliteStore {
-            origin: origin.map_err(failure)?,
+            origin,
+            indexed,
             connection,
             path,
             retention: Retention::default(),
@@ -107,16 +113,18 @@ impl SqliteStore {
         SqliteArchive::open(&self.path)
     }
 
-    fn try_commit(&mut self, writes: &[Write]) -> rusqlite::Result<()> {
+    /// The last message in the index of words after it.
+    fn try_commit(&mut self, writes: &[Write]) -> rusqlite::Result<i64> {
         // Said at once that it writes: a read that becomes a write could fail half way.
         let behavior = TransactionBehavior::Immediate;
         let transaction = self.connection.transaction_with_behavior(behavior)?;
-        let mut batch = Batch::begin(&transaction, &mut self.known, self.origin);
+        let mut batch = Batch::begin(&transaction, &mut self.known, self.origin, self.indexed);
         for write in writes {
             batch.write(write)?;
         }
-        batch.end()?;
-        transaction.commit()
+        let indexed = batch.end()?;
+        transaction.commit()?;
+        Ok(indexed)
     }
 
     /// After a sync that failed the pages of the batch may be in the log all the same, where a
@@ -135,12 +143,15 @@ impl Store for SqliteStore {
 
     fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
         self.removed |= writes.iter().any(|it| matches!(it, Write::Redact { .. }));
-        self.try_commit(writes).map_err(|error| {
-            // Of conversations that this batch has made, the numbers mean nothing now.
-            self.known.clear();
-            self.take_back();
-            failure(error)
-        })?;
+        match self.try_commit(writes) {
+            Ok(indexed) => self.indexed = indexed,
+            Err(error) => {
+                // Of conversations that this batch has made, the numbers mean nothing now.
+                self.known.clear();
+                self.take_back();
+                return Err(failure(error));
+            }
+        }
         self.copying.after_commit(&self.connection);
         Ok(())
     }
@@ -149,7 +160,8 @@ impl Store for SqliteStore {
         self.known.clear();
         let removed = pruning::step(&mut self.connection, &self.retention, unix_ms);
         self.copying.after_commit(&self.connection);
-        if removed.map_err(failure)? {
+        if let Some(indexed) = removed.map_err(failure)? {
+            self.indexed = indexed;
             self.removed = true;
             return Ok(true);
         }

@@ -97,7 +97,11 @@ pub(super) fn to_write(path: &Path) -> Result<Connection, StoreError> {
 pub(super) fn to_read(path: &Path) -> Result<Connection, StoreError> {
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     match migrations::check(&connection)? {
-        migrations::VERSION => Ok(connection),
+        migrations::VERSION => {
+            // What a search makes for itself.
+            let memory = connection.pragma_update(None, "temp_store", "MEMORY");
+            memory.map(|()| connection).map_err(failure)
+        }
         found => Err(StoreError::Failed(format!(
             "the data is of an earlier version (schema {found}): a server brings it up to date"
         ))),

@@ -4,7 +4,8 @@
 use rusqlite::{Connection, OptionalExtension, Result, Row, TransactionBehavior, params};
 
 use super::errors::clamped;
-use super::writing::{FORGET_WORDS, FORGOTTEN};
+use super::words;
+use super::writing::FORGOTTEN;
 use crate::store::retention::{PRUNE_MAX, Retention};
 
 /// Pages that one step gives back to the file system.
@@ -16,12 +17,12 @@ const PAGES_SPARE: i64 = 256;
 /// Tables that hold entries, and the column of `conversation` that counts them.
 const TABLES: [(&str, &str); 2] = [("message", "messages"), ("happening", "happenings")];
 
-/// Removes a part of what is not kept; whether there was any.
+/// Removes a part of what is not kept; if there was any, the last message in the index of words then.
 pub(super) fn step(
     connection: &mut Connection,
     retention: &Retention,
     unix_ms: u64,
-) -> Result<bool> {
+) -> Result<Option<i64>> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let bans = "DELETE FROM ban WHERE until_ms <= ?1";
     let bans = transaction.execute(bans, [clamped(unix_ms)])?;
@@ -31,8 +32,9 @@ pub(super) fn step(
         || too_many(&transaction, retention)?
         || too_large(&transaction, retention)?
         || nothing_left(&transaction)?;
+    let (indexed, _) = words::ends(&transaction)?;
     transaction.commit()?;
-    Ok(removed)
+    Ok(removed.then_some(indexed))
 }
 
 /// What was said in rooms that are gone.
@@ -206,17 +208,13 @@ pub(super) fn remove(connection: &Connection, table: &str, rows: &[(i64, i64)]) 
         let (conversation, text) = statement.query_row([id], |row| {
             Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, String>(1)?))
         })?;
-        if !text.is_empty() {
-            connection
-                .prepare_cached(FORGET_WORDS)?
-                .execute(params![id, text])?;
-        }
+        words::forget(connection, *id, &text)?;
         connection.prepare_cached(&count)?.execute([conversation])?;
         connection
             .prepare_cached("UPDATE server SET bytes = bytes - ?1")?
             .execute([bytes])?;
     }
-    Ok(())
+    words::recede(connection)
 }
 
 /// Conversations of which nothing is kept: that they were is not kept either.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
 use super::errors::{clamped, unsigned};
-use super::{pruning, rows};
+use super::{pruning, rows, words};
 use crate::chat::command::Role;
 use crate::chat::event::{Message, Place, Redaction};
 use crate::chat::ids::Msgid;
@@ -28,12 +28,21 @@ pub(super) struct Batch<'a> {
     origin: u32,
     last: (u64, u64),
     bytes: i64,
+    /// The last message in the index of words, and the last one of all, by their ids.
+    indexed: i64,
+    last_id: i64,
     /// Messages and happenings, by conversation.
     counts: BTreeMap<i64, (i64, i64)>,
 }
 
 impl<'a> Batch<'a> {
-    pub(super) fn begin(connection: &'a Connection, known: &'a mut Known, origin: u32) -> Self {
+    /// `indexed` is the last message in the index of words, by its id.
+    pub(super) fn begin(
+        connection: &'a Connection,
+        known: &'a mut Known,
+        origin: u32,
+        indexed: i64,
+    ) -> Self {
         if known.len() > KNOWN_MAX {
             known.clear();
         }
@@ -43,6 +52,8 @@ impl<'a> Batch<'a> {
             origin,
             last: (0, 0),
             bytes: 0,
+            indexed,
+            last_id: indexed,
             counts: BTreeMap::new(),
         }
     }
@@ -89,8 +100,8 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Writes what was added up.
-    pub(super) fn end(self) -> Result<()> {
+    /// Writes what was added up; the last message in the index of words then.
+    pub(super) fn end(self) -> Result<i64> {
         let (sequence, unix_ms) = self.last;
         let sql = "UPDATE server SET last_sequence = max(last_sequence, ?1), \
                    last_unix_ms = max(last_unix_ms, ?2), bytes = bytes + ?3";
@@ -101,7 +112,10 @@ impl<'a> Batch<'a> {
                        happenings = happenings + ?3 WHERE id = ?1";
             self.run(sql, params![conversation, messages, happenings])?;
         }
-        Ok(())
+        if self.last_id - self.indexed <= words::BEHIND_MAX {
+            return Ok(self.indexed);
+        }
+        words::catch_up(self.connection)
     }
 
     fn message(&mut self, message: &Message) -> Result<()> {
@@ -114,11 +128,8 @@ impl<'a> Batch<'a> {
             id = self.insert_message(message, conversation, bytes)?;
         }
         let Some(id) = id else { return Ok(()) };
-        if !message.text.is_empty() {
-            let sql = "INSERT INTO message_text (rowid, text) VALUES (?1, ?2)";
-            self.run(sql, params![id, message.text])?;
-        }
         self.bytes += bytes;
+        self.last_id = self.last_id.max(id);
         if let Some(conversation) = conversation {
             self.counts.entry(conversation).or_default().0 += 1;
         }
@@ -206,7 +217,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Removes an entry that only waits for that, for it has come again; whether it was one.
-    fn remove_forgotten(&self, table: &str, msgid: Msgid) -> Result<bool> {
+    fn remove_forgotten(&mut self, table: &str, msgid: Msgid) -> Result<bool> {
         let sql = format!(
             "SELECT id, bytes FROM {table} \
              WHERE origin = ?1 AND sequence = ?2 AND conversation IN ({FORGOTTEN})"
@@ -219,6 +230,7 @@ impl<'a> Batch<'a> {
             return Ok(false);
         };
         pruning::remove(self.connection, table, &[found])?;
+        self.indexed = words::ends(self.connection)?.0;
         Ok(true)
     }
 
@@ -234,7 +246,7 @@ impl<'a> Batch<'a> {
         let Some((message, id)) = select.query_row(row, found).optional()? else {
             return Ok(());
         };
-        self.forget_words(id, &message.text)?;
+        words::forget(self.connection, id, &message.text)?;
         let content = clamped(content_bytes(&message) as u64);
         self.bytes -= content;
         self.run(
@@ -248,13 +260,6 @@ impl<'a> Batch<'a> {
                 clamped(redaction.unix_ms)
             ],
         )
-    }
-
-    fn forget_words(&self, id: i64, text: &str) -> Result<()> {
-        if text.is_empty() {
-            return Ok(());
-        }
-        self.run(FORGET_WORDS, params![id, text])
     }
 
     fn room(&self, room: &RoomRecord) -> Result<()> {
@@ -367,10 +372,6 @@ impl<'a> Batch<'a> {
         self.connection.prepare_cached(sql)?.execute(row).map(drop)
     }
 }
-
-/// Takes the words of a message out of the index; it has to be told what they were.
-pub(super) const FORGET_WORDS: &str =
-    "INSERT INTO message_text (message_text, rowid, text) VALUES ('delete', ?1, ?2)";
 
 /// Gives a conversation a name that none can have, since each account has a name of its own.
 const FORGET_CONVERSATION: &str = "UPDATE conversation SET key = ' ' || id WHERE key = ?1";
