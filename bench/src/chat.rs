@@ -17,7 +17,7 @@ mod scale;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
@@ -113,10 +113,12 @@ fn fit_descriptors(plan: &mut Plan) -> Result<()> {
 
 fn run_all(field: &Field, setting: &Setting<'_>, wanted: &[String]) -> Result<Report> {
     let wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|one| one == name);
+    let start = Instant::now();
     let mut progress = Progress::start();
     let mut report = Report {
         machine: Machine::read(),
         plan: setting.plan,
+        took: Duration::ZERO,
         window: setting.window,
         versions: field
             .peers
@@ -147,6 +149,7 @@ fn run_all(field: &Field, setting: &Setting<'_>, wanted: &[String]) -> Result<Re
         run_crowds(field, setting, &mut progress, &mut report)?;
     }
     progress.end();
+    report.took = start.elapsed();
     Ok(report)
 }
 

@@ -23,6 +23,8 @@ pub struct Report {
     pub machine: Machine,
     /// Its extent.
     pub plan: Plan,
+    /// How long it took, without building anything.
+    pub took: Duration,
     /// Messages on the way.
     pub window: usize,
     /// Peers with what they say of their version.
@@ -47,8 +49,11 @@ impl Report {
         let mut page = format!(
             "# Chat, side by side\n\n\
              `cargo run --release -p switchboard-bench -- chat`, {}, {}, Linux {}. \
-             bench/README.md says what each figure means.\n\n",
-            self.machine.date, self.machine.processor, self.machine.kernel
+             It took {} s. bench/README.md says what each figure means.\n\n",
+            self.machine.date,
+            self.machine.processor,
+            self.machine.kernel,
+            self.took.as_secs()
         );
         for (name, version) in &self.versions {
             page.push_str(&format!("- {name}: {version}\n"));
