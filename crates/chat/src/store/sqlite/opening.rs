@@ -23,6 +23,9 @@ const BUSY: Duration = Duration::from_secs(5);
 /// What the log may take after it was copied into the file.
 const LOG_BYTES_MAX: u32 = 64 * 1024 * 1024;
 
+/// How SQLite calls a database that gives pages back when it is told to.
+const INCREMENTAL: u8 = 2;
+
 /// More than there are kinds of statements.
 const STATEMENTS: usize = 64;
 
@@ -129,8 +132,11 @@ fn set_up(connection: &Connection) -> Result<(), StoreError> {
         let set = connection.pragma_update(None, name, value);
         set.map_err(failure)
     };
-    // Of a new database only.
-    set("auto_vacuum", &"INCREMENTAL")?;
+    // Of a new database only: of another one it is a write, for which a full disk has no room.
+    let vacuum = connection.pragma_query_value(None, "auto_vacuum", |row| row.get::<_, u8>(0));
+    if vacuum.map_err(failure)? != INCREMENTAL {
+        set("auto_vacuum", &INCREMENTAL)?;
+    }
     let mode = begin_log(connection).map_err(failure)?;
     if mode != ["wal"] {
         let why =
