@@ -123,10 +123,13 @@ pub enum Command {
     Account(AccountArgs),
     /// Talk to a server: from the keyboard, or from a pipe.
     ///
-    /// On a terminal: type a line and press Enter. The server's answers appear above the line that
-    /// you type. Arrow keys edit the line and bring back earlier ones. Pasted lines become one, for
-    /// you to look at before you send it. Ctrl-Z lends the terminal to the shell (fg brings the
-    /// client back). Ctrl-C, or Ctrl-D on an empty line, ends the program.
+    /// On a terminal: rooms at the left, what is said in the middle, the line that you type below. Type
+    /// a line and press Enter; /help shows what else there is. A message is grey until it is stored.
+    /// PageUp shows older ones, Alt-1 to Alt-9 show other rooms. When the server goes away, its return is
+    /// awaited; what was missed is shown then, and what you said meanwhile is sent. Pasted lines are sent
+    /// after you were asked. Ctrl-Z lends the terminal to the shell (fg brings the client back), Ctrl-C
+    /// ends the program. Colours are left out if NO_COLOR is set. --plain has no screen: the answers
+    /// appear above the line that you type, and arrow keys bring back earlier ones.
     ///
     /// From a pipe every line is sent, empty ones too, and the program ends when all are answered.
     ///
@@ -161,9 +164,15 @@ pub struct ConnectArgs {
     #[arg(value_name = "HOST:PORT", default_value = "localhost:8080")]
     pub address: HostPort,
 
-    /// Say who you are: "NAME: " is put before each of your messages
+    /// What to be called [default: your user name]; with --plain and from a pipe, "NAME: " is put
+    /// before each of your messages
     #[arg(long, value_name = "NAME", value_parser = name)]
     pub name: Option<String>,
+
+    /// On a terminal: lines and answers one below the other, for the lobby alone, instead of rooms on a
+    /// whole screen; it suits a screen reader
+    #[arg(long)]
+    pub plain: bool,
 
     /// When the server cannot be reached or goes away, try again, waiting longer each time; give
     /// up after so many tries in a row (10 without a number)

@@ -1,10 +1,12 @@
 //! `switchboard connect`: a person at a terminal, or a pipe.
 //!
-//! It must never hold a conversation itself: it chooses between the two kinds.
+//! It must never hold a conversation itself: it chooses between the kinds.
 
 mod connection;
+mod painter;
 mod person;
 mod pipe;
+mod screen;
 
 use std::io::{IsTerminal, stdin, stdout};
 use std::process::ExitCode;
@@ -16,9 +18,9 @@ use switchboard_chat::cli::ConnectArgs;
 /// # Errors
 /// One line that says what went wrong and what to do.
 pub fn run(args: &ConnectArgs) -> Result<ExitCode, String> {
-    if stdin().is_terminal() && stdout().is_terminal() {
-        person::run(args)
-    } else {
-        pipe::run(args)
+    match stdin().is_terminal() && stdout().is_terminal() {
+        true if args.plain => person::run(args),
+        true => screen::run(args),
+        false => pipe::run(args),
     }
 }

@@ -41,6 +41,16 @@ pub enum Key {
     Up,
     /// Cursor down.
     Down,
+    /// A page up.
+    PageUp,
+    /// A page down.
+    PageDown,
+    /// Alt and a digit.
+    AltDigit(u8),
+    /// Escape, pressed twice: a single one may be the beginning of another key.
+    Escape,
+    /// A line break within what is pasted, where these are kept.
+    PastedBreak,
 }
 
 /// Longer parameters belong to no key that is known here.
@@ -70,6 +80,7 @@ pub struct KeyParser {
     /// Between the marks of a bracketed paste. Line breaks are blanks in there: nothing that is
     /// pasted is sent before a person has seen it and pressed Enter.
     pasting: bool,
+    keeps_breaks: bool,
 }
 
 impl Default for KeyParser {
@@ -81,11 +92,21 @@ impl Default for KeyParser {
             utf8: [0; 4],
             utf8_len: 0,
             pasting: false,
+            keeps_breaks: false,
         }
     }
 }
 
 impl KeyParser {
+    /// One that tells of pasted line breaks by [`Key::PastedBreak`], for whoever asks before they
+    /// are sent.
+    pub fn keeping_breaks() -> KeyParser {
+        KeyParser {
+            keeps_breaks: true,
+            ..KeyParser::default()
+        }
+    }
+
     /// Takes one byte; `each` gets the keys that it completes (two, if it ends a broken one).
     pub fn push(&mut self, byte: u8, mut each: impl FnMut(Key)) {
         if byte < 0x20 {
@@ -111,6 +132,7 @@ impl KeyParser {
         let was_escape = self.state == State::Escape;
         self.state = State::Ground;
         let key = match byte {
+            0x1b if was_escape && !self.pasting => Key::Escape,
             0x1b => {
                 self.state = State::Escape;
                 return None;
@@ -119,6 +141,7 @@ impl KeyParser {
                 self.pasting = false;
                 return Some(Key::Ctrl('c'));
             }
+            b'\r' | b'\n' if self.pasting && self.keeps_breaks => Key::PastedBreak,
             b'\r' | b'\n' | b'\t' if self.pasting => Key::Char(' '),
             _ if self.pasting => return None,
             b'\r' | b'\n' => Key::Enter,
@@ -183,6 +206,7 @@ impl KeyParser {
             b'f' | b'F' => Some(Key::WordRight),
             b'd' | b'D' => Some(Key::EraseWordRight),
             0x7f => Some(Key::EraseWordLeft),
+            b'0'..=b'9' => Some(Key::AltDigit(byte - b'0')),
             _ => None,
         }
     }
@@ -239,6 +263,8 @@ impl KeyParser {
             b"1" | b"7" => Some(Key::Home),
             b"4" | b"8" => Some(Key::End),
             b"3" => Some(Key::Delete),
+            b"5" => Some(Key::PageUp),
+            b"6" => Some(Key::PageDown),
             _ => None,
         }
     }
@@ -317,6 +343,25 @@ mod tests {
             keys(b"\x03\x04\x15\x1a"),
             [Ctrl('c'), Ctrl('d'), Ctrl('u'), Ctrl('z')]
         );
+    }
+
+    #[test]
+    fn the_keys_of_a_full_screen() {
+        use Key::*;
+        assert_eq!(keys(b"\x1b[5~\x1b[6~"), [PageUp, PageDown]);
+        assert_eq!(keys(b"\x1b1\x1b9"), [AltDigit(1), AltDigit(9)]);
+        assert_eq!(keys(b"\x1b\x1ba"), [Escape, Char('a')]);
+    }
+
+    #[test]
+    fn pasted_breaks_are_kept_for_whoever_asks() {
+        let mut parser = KeyParser::keeping_breaks();
+        let mut keys = Vec::new();
+        for byte in b"\x1b[200~a\nb\x1b[201~\r" {
+            parser.push(*byte, |key| keys.push(key));
+        }
+        let expected = [Key::Char('a'), Key::PastedBreak, Key::Char('b'), Key::Enter];
+        assert_eq!(keys, expected);
     }
 
     #[test]

@@ -46,6 +46,18 @@ impl Line {
         true
     }
 
+    /// Puts `text` in the place of what stands between `start`, a byte offset on a character boundary,
+    /// and the cursor; `false` if there is no room, and then nothing changes.
+    pub fn replace_left(&mut self, start: usize, text: &str) -> bool {
+        let start = self.text.floor_char_boundary(start.min(self.cursor));
+        if self.text.len() - (self.cursor - start) + text.len() > self.bytes_max {
+            return false;
+        }
+        self.text.replace_range(start..self.cursor, text);
+        self.cursor = start + text.len();
+        true
+    }
+
     /// Takes the text; the line is empty afterwards.
     pub fn take(&mut self) -> String {
         self.cursor = 0;

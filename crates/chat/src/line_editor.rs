@@ -11,6 +11,7 @@ use std::ops::Range;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
+use crate::editing::edit;
 use crate::escape::{self, Escaped};
 use crate::history::History;
 use crate::keys::{Key, KeyParser};
@@ -140,32 +141,12 @@ impl LineEditor {
             Key::Ctrl('c') => return Some(Entry::Interrupt),
             Key::Ctrl('z') => return Some(Entry::Suspend),
             Key::Ctrl('d') if self.line.text().is_empty() => return Some(Entry::EndOfInput),
-            Key::Char(c) if !self.line.insert(c) => screen.extend_from_slice(BELL),
-            Key::Ctrl('y') if !self.line.yank() => screen.extend_from_slice(BELL),
             Key::Ctrl('l') => screen.extend_from_slice(ERASE_SCREEN),
-            Key::Left | Key::Ctrl('b') => self.line.left(),
-            Key::Right | Key::Ctrl('f') => self.line.right(),
-            Key::WordLeft => self.line.word_left(),
-            Key::WordRight => self.line.word_right(),
-            Key::Home | Key::Ctrl('a') => self.line.home(),
-            Key::End | Key::Ctrl('e') => self.line.end(),
-            Key::Backspace => self.line.erase_left(),
-            Key::Delete | Key::Ctrl('d') => self.line.erase_right(),
-            Key::EraseWordLeft | Key::Ctrl('w') => self.line.kill_word_left(),
-            Key::EraseWordRight => self.line.kill_word_right(),
-            Key::Ctrl('u') => self.line.kill_to_start(),
-            Key::Ctrl('k') => self.line.kill_to_end(),
-            Key::Up | Key::Ctrl('p') => {
-                if let Some(older) = self.history.older(self.line.text()) {
-                    self.line.set(older);
+            key => {
+                if !edit(&mut self.line, &mut self.history, key) {
+                    screen.extend_from_slice(BELL);
                 }
             }
-            Key::Down | Key::Ctrl('n') => {
-                if let Some(newer) = self.history.newer() {
-                    self.line.set(newer);
-                }
-            }
-            Key::Char(_) | Key::Ctrl(_) => {}
         }
         None
     }

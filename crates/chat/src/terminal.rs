@@ -18,12 +18,21 @@ const PASTE_MARKS_OFF: &[u8] = b"\x1b[?2004l";
 
 /// The width where the terminal does not tell it, or says 0 as serial lines do.
 const COLUMNS_FALLBACK: u16 = 80;
+const ROWS_FALLBACK: u16 = 24;
 
 /// The columns of the terminal behind `fd`; 80 if it is none or does not know.
 pub fn columns(fd: impl AsFd) -> u16 {
     match tcgetwinsize(fd) {
         Ok(size) if size.ws_col > 0 => size.ws_col,
         _ => COLUMNS_FALLBACK,
+    }
+}
+
+/// The columns and rows of the terminal behind `fd`; 80 and 24 if it is none or does not know.
+pub fn size(fd: impl AsFd) -> (u16, u16) {
+    match tcgetwinsize(fd) {
+        Ok(size) if size.ws_col > 0 && size.ws_row > 0 => (size.ws_col, size.ws_row),
+        _ => (COLUMNS_FALLBACK, ROWS_FALLBACK),
     }
 }
 

@@ -1,8 +1,10 @@
 //! Clients and terminals that are not ours: netcat, the terminal client on a tmux screen, and GNU
-//! SASL for the accounts.
+//! SASL for the accounts. It must never need a network.
 
 #[path = "accounts/gsasl.rs"]
 mod gsasl;
+#[path = "partners/screen.rs"]
+mod screen;
 #[path = "program/world.rs"]
 mod world;
 
@@ -13,7 +15,7 @@ use switchboard_partners::{Installed, Partner, Process, Screen, Suite};
 use world::{Server, switchboard};
 
 fn main() -> ExitCode {
-    gsasl::tests(Suite::new())
+    screen::tests(gsasl::tests(Suite::new()))
         .needs([Partner::NC], "netcat_is_a_client", |[nc]| netcat(&nc))
         .needs(
             [Partner::TMUX],
@@ -99,7 +101,7 @@ fn netcat(nc: &Installed) {
 /// A shell command line that runs the terminal client.
 fn connect(server: &Server, flags: &str) -> String {
     let program = env!("CARGO_BIN_EXE_switchboard");
-    format!("'{program}' connect {} {flags}", server.address)
+    format!("'{program}' connect {} --plain {flags}", server.address)
 }
 
 fn answers_above(tmux: &Installed) {

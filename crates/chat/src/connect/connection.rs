@@ -57,6 +57,7 @@ pub struct Link {
     timeout: Option<Duration>,
     backoff: Backoff,
     tries_max: u32,
+    wait: Duration,
     connected: Option<(Token, Time)>,
 }
 
@@ -69,8 +70,22 @@ impl Link {
             timeout: args.timeout.0,
             backoff: Backoff::new(tries_max),
             tries_max,
+            wait: Duration::ZERO,
             connected: None,
         }
+    }
+
+    /// From now on, a lost connection is tried again for ever, unless a number was asked for.
+    pub fn keep_trying(&mut self) {
+        if self.tries_max == 0 {
+            self.tries_max = u32::MAX;
+            self.backoff = Backoff::new(self.tries_max);
+        }
+    }
+
+    /// How long it is from the last interruption to the next try.
+    pub fn wait(&self) -> Duration {
+        self.wait
     }
 
     /// Where it goes.
@@ -184,6 +199,7 @@ impl<S: Conversation> Handler<S> for Connection {
             }
             return state.lost(cx, &notice);
         };
+        link.wait = wait;
         let (what, try_number, of) = (
             link.explain(why, false),
             link.backoff.tries(),
