@@ -196,6 +196,7 @@ impl Model {
             });
         }
         if self.connection == Connection::Online {
+            self.look_again();
             self.flush();
             self.mark_read();
         }

@@ -184,8 +184,13 @@ fn suspending(tmux: &Installed) {
     screen.wait_for("#lobby");
     screen.keys("'half a line' C-z");
     screen.wait_until(|shown| shown.contains("status 1") && shown.contains(AS_IT_WAS));
+    // Nobody waits for a client that has been stopped.
+    let mut bob = join(tmux, &server, "bob");
+    bob.keys("'meanwhile' Enter");
+    bob.wait_for("bob meanwhile\n");
     screen.keys("Enter");
-    screen.wait_for("\n> half a line\n");
+    screen
+        .wait_until(|shown| shown.ends_with("\n> half a line\n") && shown.contains("meanwhile\n"));
     screen.keys("' and the rest' Enter");
     screen.wait_for("ann half a line and the rest\n");
 }

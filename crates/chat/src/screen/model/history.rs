@@ -3,7 +3,7 @@
 //! left.
 
 use super::room::Asked;
-use super::{Entry, Kind, Look, Model, Search};
+use super::{Entry, Kind, Look, Model, Search, State};
 use crate::irc::write::Line;
 
 /// Entries that are asked for at a time.
@@ -12,6 +12,10 @@ pub(super) const PAGE: usize = 100;
 /// Who missed more pages sees the newest only; the rest is a hole no longer, since what was before
 /// it is forgotten.
 const MISSED_PAGES_MAX: usize = 40;
+
+/// Seconds until messages that may have arrived are looked for once more. A server stores a batch in
+/// much less, unless its disk is in trouble.
+pub(super) const SECOND_LOOK_SECONDS: u8 = 2;
 
 /// What is found at once.
 const HITS_MAX: usize = 50;
@@ -36,6 +40,20 @@ impl Model {
         match self.rooms[index].synced.clone() {
             Some(msgid) => self.ask(index, Asked::After(0), &format!("msgid={msgid}")),
             None => self.ask(index, Asked::Latest, "*"),
+        }
+    }
+
+    /// A second has passed: what came over the old connection and was on its way to the disk when the
+    /// history was read is there by now.
+    pub(super) fn look_again(&mut self) {
+        for index in 0..self.rooms.len() {
+            let Some(seconds @ 1..) = self.rooms[index].second_look else {
+                continue;
+            };
+            self.rooms[index].second_look = Some(seconds - 1);
+            if seconds == 1 {
+                self.catch_up(index);
+            }
         }
     }
 
@@ -120,6 +138,12 @@ impl Model {
 
     fn caught_up(&mut self, index: usize) {
         let room = &mut self.rooms[index];
+        let is_unsure = room.pending.iter().any(|it| it.state == State::Unsure);
+        if is_unsure && room.second_look.is_none() {
+            room.second_look = Some(SECOND_LOOK_SECONDS);
+            return;
+        }
+        room.second_look = None;
         room.is_caught_up = true;
         room.synced = room.timeline.newest_msgid().map(str::to_owned);
         self.resolve(index, true);

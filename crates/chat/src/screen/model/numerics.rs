@@ -31,6 +31,7 @@ impl Model {
             "352" => self.set_away(param(5), param(6).starts_with('G')),
             "305" => self.is_away = false,
             "306" => self.is_away = true,
+            "311" | "312" | "317" | "319" | "330" => self.about_somebody(message),
             "301" => {
                 let text = format!("{} is away: {}", param(1), param(2));
                 self.tell_here(Look::Info, &text);
@@ -53,6 +54,19 @@ impl Model {
             command if command.starts_with('0') => self.tell(0, Look::Info, last(message)),
             _ => {}
         }
+    }
+
+    fn about_somebody(&mut self, message: &Message<'_>) {
+        let param = |index| message.params.get(index).unwrap_or_default();
+        let who = param(1);
+        let text = match message.command {
+            "311" => format!("{who} is {}@{}: {}", param(2), param(3), param(5)),
+            "317" => format!("{who} has said nothing for {} s", param(2)),
+            "319" => format!("{who} is in {}", param(2)),
+            "330" => format!("{who} is logged in as {}", param(2)),
+            _ => return, // there is one server
+        };
+        self.tell_here(Look::Info, &text);
     }
 
     fn supports(&mut self, message: &Message<'_>) {
@@ -142,7 +156,7 @@ impl Model {
             return;
         }
         let count = room.members.len();
-        let needs_history = !room.is_caught_up && !room.is_loading();
+        let needs_history = !room.is_caught_up && !room.is_loading() && room.second_look.is_none();
         if count <= ASK_WHO_MAX {
             self.say(&["WHO", name]);
         }

@@ -89,6 +89,8 @@ pub struct Room {
     /// The newest message up to which the timeline has no hole.
     pub(super) synced: Option<String>,
     pub(super) asked: Option<Asked>,
+    /// Seconds until the history is read again; 0: it is being read.
+    pub(super) second_look: Option<u8>,
     /// How far we have told the server that we have read.
     pub(super) marked: String,
     /// The members are being listed.
@@ -115,6 +117,7 @@ impl Room {
             is_caught_up: kind != Kind::Room,
             synced: None,
             asked: None,
+            second_look: None,
             marked: String::new(),
             is_listing: false,
         }
@@ -145,6 +148,7 @@ impl Room {
         }
         self.is_joined = false;
         self.asked = None;
+        self.second_look = None;
         self.is_listing = false;
         self.typing.clear();
         for outgoing in &mut self.pending {

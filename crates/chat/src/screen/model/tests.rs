@@ -199,6 +199,13 @@ fn what_had_arrived_is_not_sent_again_and_what_had_not_is() {
     hear(&mut model, stored);
     assert_eq!(said(&mut model), ["CHATHISTORY AFTER #lobby msgid=m3 50"]);
     hear(&mut model, &history(&[]));
+    assert!(said(&mut model).is_empty(), "it looks twice");
+    for _ in 0..history::SECOND_LOOK_SECONDS {
+        model.tick();
+    }
+    let asked = "CHATHISTORY AFTER #lobby msgid=m3 50";
+    assert!(said(&mut model).contains(&asked.to_owned()));
+    hear(&mut model, &history(&[]));
     let lines = said(&mut model);
     let again: Vec<&String> = lines.iter().filter(|it| it.contains("PRIVMSG")).collect();
     assert_eq!(
@@ -209,6 +216,26 @@ fn what_had_arrived_is_not_sent_again_and_what_had_not_is() {
             "@label=4;+switchboard/id=a-4 PRIVMSG #lobby :written meanwhile",
         ]
     );
+}
+
+#[test]
+fn what_was_on_its_way_to_the_disk_is_found_at_the_second_look() {
+    let mut model = in_the_lobby();
+    model.submit("slow");
+    back(&mut model);
+    hear(&mut model, &history(&[]));
+    model.submit("after it");
+    for _ in 0..history::SECOND_LOOK_SECONDS {
+        model.tick();
+    }
+    model.take_out();
+    let page = [("m2", "T2", "ann", "slow")];
+    hear(&mut model, &history(&page));
+    hear(&mut model, &history(&[]));
+    let lines = said(&mut model);
+    let sent: Vec<&String> = lines.iter().filter(|it| it.contains("PRIVMSG")).collect();
+    let expected = "@label=2;+switchboard/id=a-2 PRIVMSG #lobby :after it";
+    assert_eq!(sent, [expected]);
 }
 
 #[test]
