@@ -17,7 +17,8 @@ const NICK_COLUMNS_FROM: u16 = 48;
 /// One thing to show.
 #[derive(Clone, Copy)]
 enum Item<'a> {
-    Entry(&'a Entry),
+    /// And whether a day begins with it.
+    Entry(&'a Entry, bool),
     Found(&'a str, &'a Entry),
     Pending(&'a Outgoing, &'a str),
     /// What is below was not seen before.
@@ -37,8 +38,14 @@ fn items(model: &Model) -> Box<dyn Iterator<Item = Item<'_>> + '_> {
     // The line belongs to the entry above which it stands, so that it does not count as one.
     let line = room.timeline.line.filter(|line| *line < entries.len());
     let below = line.unwrap_or(0);
-    let newer = entries.iter().rev().take(below).map(Item::Entry);
-    let older = entries.iter().rev().skip(below).map(Item::Entry);
+    let day = |entry: &'_ Entry| entry.time.get(..10).unwrap_or_default().to_owned();
+    let item = move |index: usize| {
+        let entry = &entries[index];
+        let begins_a_day = index > 0 && day(&entries[index - 1]) != day(entry);
+        Item::Entry(entry, begins_a_day)
+    };
+    let newer = (entries.len() - below..entries.len()).rev().map(item);
+    let older = (0..entries.len() - below).rev().map(item);
     let line = line.map(|_| Item::New);
     Box::new(pending.chain(newer).chain(line).chain(older))
 }
@@ -168,8 +175,14 @@ struct Parts<'a> {
 
 fn rows(item: Item<'_>, theme: Theme, width: u16) -> Vec<Line<'static>> {
     let parts = match item {
-        Item::New => return vec![new_line(theme, width)],
-        Item::Entry(entry) => of_entry(entry, theme),
+        Item::New => return vec![rule("new", theme.mention(), width)],
+        Item::Entry(entry, true) => {
+            let day = text::plain(entry.time.get(..10).unwrap_or_default());
+            let mut rows = vec![rule(&day, theme.faint(), width)];
+            rows.extend(lay_out(of_entry(entry, theme), theme, width));
+            return rows;
+        }
+        Item::Entry(entry, false) => of_entry(entry, theme),
         Item::Found(room, entry) => {
             let mut parts = of_entry(entry, theme);
             parts.text = format!("{room} {}", parts.text);
@@ -180,10 +193,11 @@ fn rows(item: Item<'_>, theme: Theme, width: u16) -> Vec<Line<'static>> {
     lay_out(parts, theme, width)
 }
 
-fn new_line(theme: Theme, width: u16) -> Line<'static> {
-    let side = usize::from(width).saturating_sub(5) / 2;
-    let rule = "─".repeat(side);
-    Line::styled(format!("{rule} new {rule}"), theme.mention())
+/// A word in a line across.
+fn rule(word: &str, style: Style, width: u16) -> Line<'static> {
+    let side = usize::from(width).saturating_sub(text::width(word) + 2) / 2;
+    let side = "─".repeat(side);
+    Line::styled(format!("{side} {word} {side}"), style)
 }
 
 fn of_entry(entry: &Entry, theme: Theme) -> Parts<'_> {

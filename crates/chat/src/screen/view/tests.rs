@@ -103,6 +103,27 @@ fn new_messages_stand_below_a_line() {
 }
 
 #[test]
+fn days_are_told_apart() {
+    let mut client = client();
+    hear(
+        &mut client,
+        "@time=2026-11-25T08:00:00.000Z :bob!b@h PRIVMSG #lobby :morning",
+    );
+    hear(
+        &mut client,
+        "@time=2026-11-25T08:01:00.000Z :bob!b@h PRIVMSG #lobby :all",
+    );
+    let shown = shown(&mut client, (80, 24));
+    let rows: Vec<&str> = shown.lines().collect();
+    assert!(rows[18].ends_with("bob hello"), "{shown}");
+    assert!(rows[19].contains("── 2026-11-25 ──"), "{shown}");
+    assert!(
+        rows[20].ends_with("bob morning") && rows[21].ends_with("bob all"),
+        "{shown}"
+    );
+}
+
+#[test]
 fn a_lost_connection_is_seen() {
     let mut client = client();
     client.model.disconnected("the server has left", 3);
