@@ -28,26 +28,50 @@ const GOODBYE: Duration = Duration::from_secs(3);
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
 static ARGS: LazyLock<ServeArgs> = LazyLock::new(|| {
-    // A pause would end a message where the bytes are cut.
+    arguments(&["--pause=off", "--metrics"]) // a pause would end a message where the bytes are cut
+});
+
+/// The flags of a server in a simulation.
+pub fn arguments(flags: &[&str]) -> ServeArgs {
     let listen = format!("--listen={ADDRESS}");
-    let words = ["switchboard", "serve", &listen, "--pause=off", "--metrics"];
-    match Cli::try_parse_from(words) {
+    let words = ["switchboard", "serve", &listen];
+    match Cli::try_parse_from(words.iter().chain(flags)) {
         Ok(Cli {
             command: Command::Serve(args),
         }) => args,
         other => panic!("{other:?}"),
     }
-});
+}
+
+/// A simulation in which such a server listens.
+pub fn simulation(args: &'static ServeArgs) -> Simulation {
+    let mut sim = Simulation::new(1);
+    let disk = sim.disk("server");
+    let state = move || {
+        let store = LogStore::open(&disk, 1, args.retention()).expect("an empty disk");
+        let archive = store.archive();
+        Server::new(args, Storage::new(Box::new(store), Box::new(archive)))
+    };
+    let boot = |reactor: &mut Reactor<Server>| {
+        let listeners = serve::bind(args, reactor, |_| None)?;
+        serve::start(args, reactor, listeners)
+    };
+    let builder = serve::bounded(args, Reactor::builder().on_panic(OnPanic::Stop));
+    sim.host_with("server", builder, state, boot)
+        .expect("it starts");
+    sim.run_for(Duration::from_secs(1)).expect("it is loaded");
+    sim
+}
 
 /// A client of the simulation, and all that it was sent.
-struct Client {
-    socket: Socket,
-    heard: Vec<u8>,
-    over: bool,
+pub struct Client {
+    pub socket: Socket,
+    pub heard: Vec<u8>,
+    pub over: bool,
 }
 
 impl Client {
-    fn dial(sim: &mut Simulation, machine: &str) -> Client {
+    pub fn dial(sim: &mut Simulation, machine: &str) -> Client {
         let socket = sim.dial(machine, ADDRESS).expect("an address");
         sim.run_for(PIECE).expect("no handler panics");
         Client {
@@ -58,13 +82,13 @@ impl Client {
     }
 
     /// Says it, lets time pass, and hears what has come.
-    fn say(&mut self, sim: &mut Simulation, bytes: &[u8]) {
+    pub fn say(&mut self, sim: &mut Simulation, bytes: &[u8]) {
         // The server may have left, which is its right.
         let _ = self.socket.write(bytes);
         self.wait(sim, PIECE);
     }
 
-    fn wait(&mut self, sim: &mut Simulation, time: Duration) {
+    pub fn wait(&mut self, sim: &mut Simulation, time: Duration) {
         sim.run_for(time).expect("no handler panics");
         let mut buffer = [0; 4096];
         while !self.over {
@@ -81,22 +105,7 @@ impl Client {
 /// What a client that says these pieces has heard when it has finished, and whether the server has
 /// then left as well.
 fn outcome(pieces: &[&[u8]]) -> (Vec<u8>, bool) {
-    let mut sim = Simulation::new(1);
-    let disk = sim.disk("server");
-    let state = move || {
-        let store = LogStore::open(&disk, 1, ARGS.retention()).expect("an empty disk");
-        let archive = store.archive();
-        Server::new(&ARGS, Storage::new(Box::new(store), Box::new(archive)))
-    };
-    let boot = |reactor: &mut Reactor<Server>| {
-        let listeners = serve::bind(&ARGS, reactor, |_| None)?;
-        serve::start(&ARGS, reactor, listeners)
-    };
-    let builder = serve::bounded(&ARGS, Reactor::builder().on_panic(OnPanic::Stop));
-    sim.host_with("server", builder, state, boot)
-        .expect("it starts");
-    sim.run_for(Duration::from_secs(1)).expect("it is loaded");
-
+    let mut sim = simulation(&ARGS);
     let mut good = Client::dial(&mut sim, "good");
     let hello = "CAP REQ :echo-message\r\nNICK good\r\nUSER good 0 * :good\r\nCAP END\r\n";
     good.say(&mut sim, hello.as_bytes());

@@ -11,6 +11,7 @@ mod company;
 mod escapes;
 mod floods;
 mod lines;
+mod networks;
 mod nicks;
 mod origins;
 mod paths;
