@@ -96,7 +96,7 @@ impl Line {
 
 /// What is asked for by those that want to know everything.
 const CAPABILITIES: &str = "message-tags server-time echo-message labeled-response batch \
-                            standard-replies account-tag sasl";
+                            standard-replies account-tag sasl draft/chathistory";
 
 /// A client of IRC.
 pub struct Irc {

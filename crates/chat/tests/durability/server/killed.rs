@@ -8,8 +8,8 @@ use switchboard_partners::Process;
 use super::client::Irc;
 use super::crowd::{Crowd, Heard, OWNED, OWNER, Outcome, PASSWORD, Plan, ROOMS};
 use super::deeds::{Deeds, Settings, settings};
-use super::history::{History, Rooms};
-use super::ledger::{check, finds_everything};
+use super::history::{History, Rooms, Seen};
+use super::ledger::{Log, check, finds_everything};
 use super::{Running, again, command, seed};
 use crate::batches::Directory;
 use crate::factor;
@@ -109,7 +109,9 @@ impl World {
         if round == 0 {
             finds_everything(&stored, &outcome.logs);
         }
-        drop(again);
+        if let Some(server) = again {
+            resume(&server.address, &outcome.logs[0], &stored);
+        }
     }
 
     /// Of what is stored is nothing there, or a part, or all, but it can be read.
@@ -141,6 +143,27 @@ impl World {
             assert!(accounts.contains(account), "{account} is lost");
         }
         stored
+    }
+}
+
+/// Who comes back and asks for what it has missed gets all of it, and nothing twice.
+fn resume(address: &str, log: &Log, stored: &Rooms) {
+    let mut irc = Irc::connect(address, &log.nick, None);
+    for (room, seen) in &log.seen {
+        irc = irc.join(room);
+        let mut all = seen.clone();
+        while let Some(last) = all.last() {
+            irc.say(&format!("CHATHISTORY AFTER {room} msgid={} 50", last.msgid));
+            let before = all.len();
+            irc.wait(|line| {
+                all.extend(Seen::of(line).map(|(_, seen)| seen));
+                line.is("BATCH") && line.params[0].starts_with('-')
+            });
+            if all.len() == before {
+                break;
+            }
+        }
+        assert_eq!(all, stored[room], "{room} after a restart");
     }
 }
 
