@@ -31,7 +31,7 @@ const STATEMENTS: usize = 64;
 
 /// Held by the one process that writes, for as long as it lives.
 #[derive(Debug)]
-pub(super) struct Lock(#[expect(unused, reason = "closing it gives the lock back")] File);
+pub(super) struct Lock(File);
 
 impl Lock {
     /// A file of its own beside the database: closing any descriptor of the database itself would
@@ -70,6 +70,14 @@ impl Lock {
         let _ = file.set_len(0).and_then(|()| file.rewind());
         let _ = writeln!(file, "{}", std::process::id());
         Ok(Lock(file))
+    }
+}
+
+impl Drop for Lock {
+    /// Closing the file is not enough: a process that this one is just starting has it, too, for the
+    /// moment until it runs its own program.
+    fn drop(&mut self) {
+        let _ = flock(&self.0, FlockOperation::Unlock); // then it ends with the last descriptor
     }
 }
 
