@@ -23,6 +23,7 @@ use data::{BackupArgs, ExportArgs, ImportArgs};
 use crate::host_port::HostPort;
 
 pub use entrance::Entrance;
+use serve::room;
 pub use serve::{DecoySecret, ServeArgs, Tls};
 
 /// A chat that one command runs: clients send messages, the server shows each one and answers it.
@@ -37,6 +38,12 @@ pub struct Cli {
 const TRY_IT: &str = "Try it: run `switchboard serve` in one terminal and `switchboard connect` in \
                       a second one, type a line there and press Enter. `nc localhost 8080` works \
                       as a client too.";
+
+const CONNECT_EXAMPLES: &str = "Examples:
+  switchboard connect chat.example.org:8080 --name ann
+  make 2>&1 | tail -3 | switchboard connect --room '#ops' --name builder
+  switchboard connect --room '#ops' --send 'deploy done'
+  switchboard connect --room '#ops' --follow --json --reconnect | jq -r .text";
 
 const EXPORT_EXAMPLES: &str = "Examples:
   switchboard export --room '#lobby' --format html lobby.html
@@ -133,11 +140,15 @@ pub enum Command {
     ///
     /// From a pipe every line is sent, empty ones too, and the program ends when all are answered.
     ///
+    /// With --room it talks to everybody in that room: lines of the input, or what --send says (also on
+    /// a terminal); --follow shows what others say there.
+    ///
     /// The log goes to standard error. On a terminal it would run through the line that you type,
     /// so there it is only written if you send it elsewhere, as in 2>log.txt.
     ///
     /// Exit status: 0 if the server took every message, 1 if it did not or left first, 2 if the
     /// command line is wrong.
+    #[command(after_help = CONNECT_EXAMPLES)]
     Connect(ConnectArgs),
 }
 
@@ -173,6 +184,30 @@ pub struct ConnectArgs {
     /// whole screen; it suits a screen reader
     #[arg(long)]
     pub plain: bool,
+
+    /// Talk in a room to everybody who is there; may be given more than once. From a pipe each line of
+    /// the input is a message, unless --send or --follow say otherwise. The name is that of --name,
+    /// or the user's
+    #[arg(long, value_name = "ROOM", value_parser = room)]
+    pub room: Vec<String>,
+
+    /// Say TEXT in the room, and end when it is stored
+    #[arg(long, value_name = "TEXT", requires = "room", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub send: Option<String>,
+
+    /// Show what is said in the room, until you end it; with --reconnect, nothing is missed and
+    /// nothing shown twice while the server is away
+    #[arg(long, requires = "room")]
+    pub follow: bool,
+
+    /// Show one JSON object on each line: time, room, nick, account, kind, text and msgid
+    #[arg(long, requires = "follow")]
+    pub json: bool,
+
+    /// Begin with the last N messages of each room
+    #[arg(long, value_name = "N", requires = "follow", default_value_t = 0,
+          value_parser = clap::value_parser!(u32).range(..=100))]
+    pub last: u32,
 
     /// When the server cannot be reached or goes away, try again, waiting longer each time; give
     /// up after so many tries in a row (10 without a number)

@@ -29,6 +29,7 @@ pub mod piped;
 pub mod rate;
 pub mod receipts;
 pub mod replies;
+pub mod room_client;
 pub mod screen;
 pub mod serve;
 pub mod session;

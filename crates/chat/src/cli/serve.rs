@@ -403,7 +403,7 @@ fn server_name(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-fn room(text: &str) -> Result<String, String> {
+pub(super) fn room(text: &str) -> Result<String, String> {
     match names::check_channel(text).is_ok() {
         true => Ok(text.to_owned()),
         false => Err(

@@ -23,6 +23,7 @@ use switchboard_chat::terminal::{RawMode, size};
 
 use super::connection::{Conversation, Link, dial};
 use super::painter::Painter;
+use super::user_name;
 
 /// After the last words: how long the server may take to finish, too.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -84,8 +85,10 @@ pub fn run(args: &ConnectArgs) -> std::result::Result<ExitCode, String> {
             exit: None,
         })
         .map_err(|error| error.to_string())?;
+    let rooms = args.room.clone();
     let begin = move |screen: &mut Screen, cx: &mut LoopContext<'_, Screen>| -> Result {
         screen.client = Client::new(&nick, cx.random(), size);
+        screen.client.model.want(&rooms);
         cx.signals(&[SIGINT, SIGTERM, SIGHUP, SIGWINCH], Signals)?;
         cx.watch(stdin(), Interest::Read, Keyboard)?;
         cx.after(TICK, tick)?;
@@ -102,17 +105,6 @@ pub fn run(args: &ConnectArgs) -> std::result::Result<ExitCode, String> {
         eprintln!("switchboard: {words}");
     }
     Ok(exit)
-}
-
-/// Who has not said what to be called.
-fn user_name() -> String {
-    let user = std::env::var("USER").unwrap_or_default();
-    let good = |c: &char| c.is_ascii_alphanumeric() || *c == '_' || *c == '-';
-    let name: String = user.chars().filter(good).take(20).collect();
-    match names::check_nick(&name) {
-        Ok(()) => name,
-        Err(_) => "guest".to_owned(),
-    }
 }
 
 /// Once a second.

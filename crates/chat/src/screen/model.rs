@@ -136,6 +136,13 @@ impl Model {
         }
     }
 
+    /// Rooms to go into first, in place of the lobby.
+    pub fn want(&mut self, rooms: &[String]) {
+        let rooms_first = rooms.iter().map(|name| Room::new(name, Kind::Room));
+        self.rooms.extend(rooms_first);
+        self.wants_to_see = rooms.first().cloned();
+    }
+
     /// The window that is shown.
     pub fn room(&self) -> &Room {
         &self.rooms[self.current]

@@ -5,6 +5,7 @@ mod connect;
 mod farewell;
 mod limits;
 mod replay;
+mod rooms;
 mod secure;
 mod serve;
 mod speaker;
