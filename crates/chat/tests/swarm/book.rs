@@ -27,6 +27,8 @@ pub enum Fate {
 pub enum Phase {
     /// All sorts of things.
     Talking,
+    /// Nothing.
+    Silent,
     /// All is well again: everybody comes into all rooms and says the rest.
     Settling,
     /// Everybody goes.

@@ -96,6 +96,7 @@ impl Irc {
         }
         match phase {
             Phase::Talking => self.do_something(town, cx)?,
+            Phase::Silent => {}
             Phase::Settling => self.settle(town, cx)?,
             Phase::Leaving => self.leave(cx)?,
         }

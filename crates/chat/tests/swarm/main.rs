@@ -8,6 +8,7 @@ mod book;
 mod carrier;
 mod irc;
 mod plain;
+mod planted;
 mod text;
 mod town;
 mod witness;

@@ -49,6 +49,7 @@ impl Plain {
         }
         match town.book.phase.get() {
             Phase::Leaving => return self.leave(cx),
+            Phase::Silent => {}
             Phase::Settling => {
                 self.say(town, cx)?;
                 self.command("/listen", Line::Check, cx)?;

@@ -69,7 +69,7 @@ pub fn come_back(town: &Town, cx: &mut LoopContext<'_, Town>, person: usize, spe
 pub fn wait(town: &Town, cx: &mut Context<'_, Town>) -> Result {
     let millis = match town.book.phase.get() {
         Phase::Talking => draw(cx, 200) + 1,
-        Phase::Settling | Phase::Leaving => draw(cx, 2000) + 200,
+        Phase::Silent | Phase::Settling | Phase::Leaving => draw(cx, 2000) + 200,
     };
     cx.set_timer(Duration::from_millis(millis)).map(drop)
 }

@@ -114,6 +114,7 @@ impl Stored {
     /// Compares with what is on the disk after a crash: nothing is lost, and what is there beyond
     /// that may be there from now on.
     fn compare(&mut self, last: u64, archive: &mut LogArchive) {
+        let newest = self.messages.keys().next_back().copied();
         for place in 1..=last {
             let msgid = Msgid {
                 database: DATABASE,
@@ -126,6 +127,14 @@ impl Stored {
             match (self.messages.get(&place), found) {
                 (None, None) => {}
                 (None, Some(message)) => {
+                    let is_known = self.torn.get(&message.text);
+                    if is_known.is_some_and(|places| places.contains(&place)) {
+                        continue;
+                    }
+                    if newest.is_some_and(|newest| place < newest) {
+                        let text = format!("{place} has risen, which failed before {newest:?}");
+                        return self.wrong(text);
+                    }
                     self.add(&message);
                     self.risen.extend(Id::of(&message.text));
                 }

@@ -25,7 +25,7 @@ const SETTLES_WITHIN: Duration = Duration::from_secs(900);
 const SILENCE: Duration = Duration::from_secs(700);
 
 /// What a server keeps of a client that reads slowly, where that is to happen.
-const SLOW: usize = 16 * 1024;
+const SLOW: usize = 5 * 1024;
 
 /// As usual.
 const INBOX: usize = 16 * 1024;
@@ -162,6 +162,8 @@ pub fn chat(sim: &mut Simulation) -> Result {
     sim.run_for(Duration::from_millis(during))?;
     if rng.u8(..4) == 0 {
         end_and_begin(sim, server, &mut rng)?;
+    } else if rng.bool() {
+        hush(sim, &book, server)?;
     }
     settle(sim, &book, server)?;
     leave(sim, &book, server)?;
@@ -177,6 +179,17 @@ fn end_and_begin(sim: &mut Simulation, server: Host<Server>, rng: &mut Rng) -> R
     sim.run_for(Duration::from_millis(rng.u64(..4000)))?;
     sim.crash(server);
     sim.restart(server)
+}
+
+/// Nobody says anything: what waits to be stored is stored all the same.
+fn hush(sim: &mut Simulation, book: &Book, server: Host<Server>) -> Result {
+    book.phase.set(Phase::Silent);
+    sim.faults(Faults::none());
+    let is_settled = |sim: &Simulation| sim.is_up(server) && sim.state(server).chat().is_settled();
+    let until = sim.now() + Duration::from_secs(20);
+    sim.run_until(|sim| sim.now() > until && (is_settled(sim) || sim.now() > until + SILENCE))?;
+    assert!(is_settled(sim), "something waits for somebody to speak");
+    Ok(())
 }
 
 /// All goes well again: everybody is in all rooms, and hears all that is said there.
