@@ -27,7 +27,8 @@ impl Town {
 
     #[track_caller]
     pub fn start_at_pace(flags: &[&str], pace: Duration) -> Town {
-        let server = Server::start(flags);
+        // What was said before comes when the disk has read it, between the answers to an attack.
+        let server = Server::start(&[&["--backlog", "off"], flags].concat());
         let address = server.address.clone();
         let company = Company::start(&address, pace);
         Town {
