@@ -2,7 +2,7 @@
 //! by more than a search can look through.
 //!
 //! An index entry for each message as it comes would be most of the work of storing it: a commit of
-//! sixteen messages changes some fourteen pages of the index, and five of everything else. So
+//! sixteen messages wrote some nineteen pages with it, and writes ten without. So
 //! messages come into it a few hundred at a time, together with the batch that makes them too many:
 //! what a crash leaves is a database whose index ends where it says that it does.
 
