@@ -63,7 +63,7 @@ impl Greeting {
         let Some(visitor) = self.visitor.take() else {
             return Ok(());
         };
-        tracing::debug!("{} speaks {decision}", visitor.peer);
+        tracing::info!("{} speaks {decision}", visitor.peer);
         self.go_on(decision, visitor, server, cx, ended)
     }
 
