@@ -55,7 +55,7 @@ pub(super) enum Asked {
     Before,
 }
 
-/// See the [module](self).
+/// A window of the client: a room, a person, or the server itself.
 #[derive(Debug)]
 pub struct Room {
     /// Its name.

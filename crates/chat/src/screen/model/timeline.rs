@@ -39,7 +39,7 @@ pub struct Entry {
     pub is_mention: bool,
 }
 
-/// See the [module](self).
+/// What is shown of one window, oldest first.
 #[derive(Debug, Clone, Default)]
 pub struct Timeline {
     entries: VecDeque<Entry>,
