@@ -2,7 +2,7 @@
 //! manager watches.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
@@ -214,7 +214,12 @@ fn a_service_manager_hears_that_it_is_ready_and_which_process_follows() {
         .expect("it is not zero");
     let hear = || {
         let mut message = [0; 4096];
-        let length = manager.recv(&mut message).expect("it is told");
+        let length = loop {
+            match manager.recv(&mut message) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {} // stopped, and continued
+                other => break other.expect("it is told"),
+            }
+        };
         String::from_utf8_lossy(&message[..length]).into_owned()
     };
     let mut command = data.serve(&[]);
