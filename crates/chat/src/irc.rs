@@ -15,6 +15,7 @@ pub mod lines;
 pub mod message;
 pub mod modes;
 pub mod numeric;
+pub mod pieces;
 mod refusals;
 pub mod render;
 pub mod session;

@@ -1,10 +1,8 @@
 //! A message as lines of IRC. It must never write a line that the server would have to cut.
 
 use super::{Outgoing, RoomClient};
-use crate::irc::write::{Line, cut};
-
-/// Bytes of text in one line: 512 without the longest source, the command and the longest room.
-const TEXT_BYTES: usize = 300;
+use crate::irc::pieces::{pieces, tagged};
+use crate::irc::write::Line;
 
 impl RoomClient {
     pub(super) fn send(&self, outgoing: &Outgoing, out: &mut Vec<u8>) {
@@ -47,33 +45,4 @@ impl RoomClient {
             Line::new(out).command("PING").param(&token).end();
         }
     }
-}
-
-fn tagged<'b, const N: usize>(out: &'b mut Vec<u8>, tags: [(&str, Option<&str>); N]) -> Line<'b> {
-    let mut line = Line::new(out);
-    for (key, value) in tags {
-        if let Some(value) = value {
-            line = line.tag(key, value);
-        }
-    }
-    line
-}
-
-/// A text as lines that fit, and whether each goes on where the one before it has ended.
-fn pieces(text: &str) -> Vec<(&str, bool)> {
-    let mut pieces = Vec::new();
-    for line in text.split('\n') {
-        let mut rest = line;
-        let mut goes_on = false;
-        loop {
-            let piece = cut(rest, TEXT_BYTES);
-            pieces.push((piece, goes_on));
-            rest = &rest[piece.len()..];
-            goes_on = true;
-            if rest.is_empty() {
-                break;
-            }
-        }
-    }
-    pieces
 }

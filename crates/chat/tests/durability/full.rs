@@ -9,7 +9,7 @@ use switchboard_chat::store::{Store, StoreError};
 
 use crate::batches::{Directory, check, next, open, there, writes};
 
-const DIRECTORY: &str = "SWITCHBOARD_FULL_DIRECTORY";
+pub const DIRECTORY: &str = "SWITCHBOARD_FULL_DIRECTORY";
 
 /// Stores batches until one fails; all of them, and why.
 fn fill(store: &mut SqliteStore, acknowledged: &mut Vec<u64>) -> StoreError {
@@ -74,14 +74,17 @@ fn a_full_disk_loses_nothing_and_is_no_end() {
         return;
     }
     let directory = Directory::new();
-    let own = std::env::current_exe().unwrap();
-    // A file system of two megabytes that only the child sees.
-    let script = r#"mount -t tmpfs -o size=2m none "$1" && exec "$2" --exact "$3" --nocapture"#;
+    on_a_small_disk(&directory, "2m", "full::stores_until_the_disk_is_full");
+}
+
+/// Runs a test of this program with a file system of its own in the directory, which it alone sees.
+pub fn on_a_small_disk(directory: &Directory, size: &str, test: &str) {
+    let script = r#"mount -t tmpfs -o size="$1" none "$2" && exec "$3" --exact "$4" --nocapture"#;
     let output = unshare()
-        .args(["sh", "-c", script, "sh"])
+        .args(["sh", "-c", script, "sh", size])
         .arg(directory.path())
-        .arg(own)
-        .arg("full::stores_until_the_disk_is_full")
+        .arg(std::env::current_exe().unwrap())
+        .arg(test)
         .env(DIRECTORY, directory.path())
         .stdin(Stdio::null())
         .output()

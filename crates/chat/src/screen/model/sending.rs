@@ -5,13 +5,11 @@
 
 use super::{Connection, Entry, Kind, Look, Model, Room, TEXT_BYTES_MAX};
 use crate::chat::names;
+use crate::irc::pieces::{TEXT_BYTES, pieces, tagged};
 use crate::irc::write::{Line, cut};
 
 /// Messages of one window that are on their way or wait for a connection.
 pub const PENDING_MAX: usize = 64;
-
-/// Bytes of text in one line: 512 without the longest source, the command and the longest room.
-const TEXT_BYTES: usize = 300;
 
 /// The tag by which we know our own messages in the history.
 pub(super) const ID_TAG: &str = "+switchboard/id";
@@ -266,33 +264,4 @@ impl Room {
         let is_failed = |it: &&Outgoing| matches!(it.state, State::Failed(_));
         self.pending.iter().filter(is_failed).count()
     }
-}
-
-fn tagged<'b>(out: &'b mut Vec<u8>, tags: [(&str, Option<&str>); 2]) -> Line<'b> {
-    let mut line = Line::new(out);
-    for (key, value) in tags {
-        if let Some(value) = value {
-            line = line.tag(key, value);
-        }
-    }
-    line
-}
-
-/// A text as lines that fit, and whether each goes on where the one before it has ended.
-fn pieces(text: &str) -> Vec<(&str, bool)> {
-    let mut pieces = Vec::new();
-    for line in text.split('\n') {
-        let mut rest = line;
-        let mut goes_on = false;
-        loop {
-            let piece = cut(rest, TEXT_BYTES);
-            pieces.push((piece, goes_on));
-            rest = &rest[piece.len()..];
-            goes_on = true;
-            if rest.is_empty() {
-                break;
-            }
-        }
-    }
-    pieces
 }

@@ -2,16 +2,13 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Stdio;
 
 use super::Running;
 use super::client::{Irc, Line, Lines};
 use super::history::{History, Seen};
 use super::ledger::{Log, check};
 use crate::batches::Directory;
-use crate::full::{can_mount, unshare};
-
-const DIRECTORY: &str = "SWITCHBOARD_FULL_SERVER";
+use crate::full::{DIRECTORY, can_mount, on_a_small_disk};
 
 pub const ROOM: &str = "#lobby";
 
@@ -165,19 +162,9 @@ fn a_full_disk_is_told_to_senders_and_is_no_end() {
         return;
     }
     let directory = Directory::new();
-    let own = std::env::current_exe().unwrap();
-    // A file system of four megabytes that only the child sees.
-    let script = r#"mount -t tmpfs -o size=4m none "$1" && exec "$2" --exact "$3" --nocapture"#;
-    let output = unshare()
-        .args(["sh", "-c", script, "sh"])
-        .arg(directory.path())
-        .arg(own)
-        .arg("server::full::serves_until_the_disk_is_full")
-        .env(DIRECTORY, directory.path())
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    assert!(said.contains("1 passed"), "{said}");
+    on_a_small_disk(
+        &directory,
+        "4m",
+        "server::full::serves_until_the_disk_is_full",
+    );
 }
