@@ -332,6 +332,10 @@ fn greeting(args: &ServeArgs, listeners: &[Listener]) -> Result<String> {
             "talk to it in another terminal: {program} connect {there}"
         )?;
         writeln!(text, "or with any other client:       nc {host} {port}")?;
+        if entrance.protocols().detect.http {
+            let scheme = if entrance.is_tls() { "https" } else { "http" };
+            writeln!(text, "or in a browser:                {scheme}://{there}/")?;
+        }
     }
     text.push_str("Ctrl-C stops it\n");
     Ok(text)

@@ -317,4 +317,8 @@ fn it_listens_wherever_it_is_told_and_says_what_to_type() {
     let typed = format!("switchboard connect localhost:{port}\n");
     assert!(said.contains(&typed), "{typed} is missing in\n{said}");
     assert!(said.contains(&format!("nc localhost {port}\n")), "{said}");
+    assert!(
+        said.contains(&format!("http://localhost:{port}/\n")),
+        "{said}"
+    );
 }
