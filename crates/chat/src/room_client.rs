@@ -116,6 +116,11 @@ pub struct RoomClient {
     behind: VecDeque<String>,
     /// Entries that the present page has had.
     page: usize,
+    /// What was said while history is being asked for, with the messages that it answers. It comes
+    /// behind the history, which may have it, too.
+    held: Vec<(Said, Option<u64>)>,
+    /// What that history has brought so far.
+    brought: BTreeSet<String>,
     /// The newest message that was heard in each room.
     seen: BTreeMap<String, String>,
     waiting: VecDeque<Outgoing>,
@@ -140,6 +145,8 @@ impl RoomClient {
             missing: BTreeSet::new(),
             behind: VecDeque::new(),
             page: 0,
+            held: Vec::new(),
+            brought: BTreeSet::new(),
             seen: BTreeMap::new(),
             waiting: VecDeque::new(),
             under_way: VecDeque::new(),
@@ -325,6 +332,8 @@ impl RoomClient {
             self.behind = self.rooms.iter().cloned().collect();
         }
         self.stage = Stage::CatchingUp;
+        self.held.clear();
+        self.brought.clear();
         self.catch_up(out, events);
     }
 
@@ -359,6 +368,16 @@ impl RoomClient {
             self.behind.pop_front();
         }
         self.stage = Stage::Ready;
+        let brought = std::mem::take(&mut self.brought);
+        for (said, label) in std::mem::take(&mut self.held) {
+            if said
+                .msgid
+                .as_ref()
+                .is_none_or(|msgid| !brought.contains(msgid))
+            {
+                self.heard(said, label, false, out, events);
+            }
+        }
         // What was looked for and not found was not stored.
         for outgoing in &mut self.waiting {
             outgoing.is_doubtful = false;

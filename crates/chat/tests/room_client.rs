@@ -304,3 +304,20 @@ fn what_nobody_asked_for_is_not_shown() {
         [("action", "waves"), ("notice", "hm")]
     );
 }
+
+#[test]
+fn what_is_said_while_history_is_asked_for_comes_behind_it_and_once() {
+    let mut rig = Rig::new(3);
+    assert_eq!(rig.connect(CAPS), "CHATHISTORY LATEST #Ops * 3\r\n");
+    rig.hears(&[
+        "@msgid=b :bob!b@h PRIVMSG #Ops :second",
+        "@msgid=c :bob!b@h PRIVMSG #Ops :third",
+        ":s BATCH +h chathistory #Ops",
+        "@batch=h;msgid=a :bob!b@h PRIVMSG #Ops :first",
+        "@batch=h;msgid=b :bob!b@h PRIVMSG #Ops :second",
+        ":s BATCH -h",
+    ]);
+    assert_eq!(rig.texts(), ["first", "second", "third"]);
+    rig.client.disconnected();
+    assert_eq!(rig.connect(CAPS), "CHATHISTORY AFTER #Ops msgid=c 100\r\n");
+}

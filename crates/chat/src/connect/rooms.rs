@@ -112,8 +112,12 @@ impl Rooms {
         if let Some(connection) = self.link.token() {
             let sent = cx.send_to(connection, &self.out[..]);
             self.out.clear();
-            if let Err(error) = sent {
-                return self.finish(cx, ExitCode::FAILURE, Some(error.to_string()));
+            match sent {
+                // It is about to end, and `interrupted` to have this looked for and sent again.
+                Ok(()) | Err(Error::Stale(_)) => {}
+                Err(error) => {
+                    return self.finish(cx, ExitCode::FAILURE, Some(error.to_string()));
+                }
             }
         }
         if let Some(input) = self.input {

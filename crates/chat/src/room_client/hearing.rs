@@ -11,6 +11,9 @@ const BATCHES_MAX: usize = 64;
 /// Lines of one message; what a server sends beyond that is left out.
 const LINES_MAX: usize = 1000;
 
+/// What may be said while history is asked for; what comes beyond that is told at once.
+const HELD_MAX: usize = 10_000;
+
 impl RoomClient {
     pub(super) fn batch(
         &mut self,
@@ -107,7 +110,7 @@ impl RoomClient {
         self.heard(said, label, is_history, out, events);
     }
 
-    fn heard(
+    pub(super) fn heard(
         &mut self,
         mut said: Said,
         label: Option<u64>,
@@ -119,7 +122,14 @@ impl RoomClient {
         if !self.rooms.iter().any(|it| names::are_same(it, &said.room)) {
             return; // to this program alone, which nobody asked it to show
         }
+        if self.stage == Stage::CatchingUp && !is_history && self.held.len() < HELD_MAX {
+            self.held.push((said, label));
+            return;
+        }
         if let Some(msgid) = &said.msgid {
+            if is_history {
+                self.brought.insert(msgid.clone());
+            }
             let room = names::fold(&said.room).into_owned();
             self.seen.insert(room, msgid.clone());
         }
