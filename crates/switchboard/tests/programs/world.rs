@@ -222,6 +222,10 @@ impl World {
 
     fn end_peer(&mut self, pick: Pick, end: impl FnOnce(&mut PeerEnd), gone: bool) {
         if let Some(far) = self.peer(pick) {
+            let model = self.model();
+            if gone && model.in_step && model.fars[far].taken < model.fars[far].given {
+                return; // which of the bytes that nobody has taken are lost is the driver's affair
+            }
             let known = &mut self.reactor.state_mut().model.fars[far];
             self.network.peer(known.peer).map(end);
             known.finished |= !gone;
