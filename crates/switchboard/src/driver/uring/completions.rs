@@ -245,6 +245,12 @@ impl Uring {
                 return Some(self.keeps_too_much(index));
             }
         }
+        // A send that failed has taken the socket's error: what is left of it looks like an end.
+        let token = place.token;
+        if result == 0 && self.failed.iter().any(|(failed, _)| *failed == token) {
+            place.set(ENDED);
+            return None;
+        }
         if result == -libc::ENOBUFS && place.wants_arming() && !place.any(TO_ARM) {
             place.set(TO_ARM);
             self.starved.push(index);
